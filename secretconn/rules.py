@@ -1,0 +1,218 @@
+"""The rules of rotation, as pure functions: which login to start with, what to try after a rejection, when to be quiet.
+
+Nothing here waits, locks, calls or reads a clock. The rules' numbers are those of docs/rules.md; tests name them.
+
+Two things are held. Per secret an `Answer`: which version has which stage, and the logins read so far. Per endpoint
+(the host, port and database that a caller connects to) an `EndpointState`, or None while there is nothing to remember.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from secretconn.credentials import Credentials
+
+__all__ = ["PENDING", "PREVIOUS", "Answer", "EndpointState", "Policy", "Start"]
+
+CURRENT = "AWSCURRENT"
+PENDING = "AWSPENDING"
+PREVIOUS = "AWSPREVIOUS"
+
+PROBATION = 10.0
+"""Seconds an endpoint starts with a login that is not AWSCURRENT before a refresh decides about it (rule 4e)."""
+
+COOL_DOWN = 1.0
+COOL_DOWN_MAX = 30.0
+"""Seconds without API calls after a fruitless refresh: the first time, and at most (rule 4d)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the caller chose.
+
+    Attributes:
+        current: The stage that is normally used.
+        fallback_stages: Stages that may be tried after a rejection: AWSPENDING, AWSPREVIOUS, both or none.
+        retries: Further logins after a rejected one.
+        patience: Seconds to go on asking the source when it has no other login.
+    """
+
+    current: str = CURRENT
+    fallback_stages: tuple[str, ...] = (PENDING, PREVIOUS)
+    retries: int = 1
+    patience: float = 0.0
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """All stages that may be used, in the order in which an answer is looked through."""
+        return (self.current, *(stage for stage in (PENDING, PREVIOUS) if stage in self.fallback_stages))
+
+    def rank(self, labels: Iterable[str]) -> int:
+        """How new a version with these labels is: AWSPENDING 3, AWSCURRENT 2, AWSPREVIOUS 1, none 0."""
+        ranks = {PENDING: 3, self.current: 2, PREVIOUS: 1}
+        return max((ranks.get(label, 0) for label in labels), default=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the source said at one moment.
+
+    Attributes:
+        tick: Orders this answer's request among all requests and rejections of the process.
+        requested_at: Monotonic seconds when the request began.
+        stages: Stage to version id, all stages the source told of.
+        logins: Version id to its login, for the versions read so far that still have a stage.
+        current: The login under the normal stage.
+    """
+
+    tick: int
+    requested_at: float
+    stages: Mapping[str, str]
+    logins: Mapping[str, Credentials]
+    current: Credentials
+
+    def labels(self, version_id: str) -> tuple[str, ...]:
+        """The stages of a version."""
+        return tuple(stage for stage, version in self.stages.items() if version == version_id)
+
+    def rotation_visible(self, policy: Policy) -> bool:
+        """Whether AWSPENDING is on another version than the current one: a rotation is under way (or was given up)."""
+        pending = self.stages.get(PENDING)
+        return pending is not None and pending != self.stages.get(policy.current)
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointState:
+    """What is remembered of one endpoint since it last accepted the current login.
+
+    Attributes:
+        accepted: The login it last accepted, if that is not the current one.
+        decide_at: Monotonic seconds at which the probation of ``accepted`` ends.
+        refused: Versions it refused since it last accepted any.
+        quiet_until: Monotonic seconds until which a rejection here costs no API call.
+        fruitless: Fruitless refreshes in a row.
+        fruitless_tick: The refresh that was last counted, so that a crowd that shares it counts it once.
+    """
+
+    accepted: Credentials | None = None
+    decide_at: float = 0.0
+    refused: frozenset[str] = field(default_factory=frozenset)
+    quiet_until: float = float("-inf")
+    fruitless: int = 0
+    fruitless_tick: int = -1
+
+
+FRESH = EndpointState()
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """The login to start with, the endpoint's state from now on, and whether a background refresh is due."""
+
+    credentials: Credentials
+    state: EndpointState | None
+    refresh_due: bool = False
+
+
+def start(state: EndpointState | None, answer: Answer, now: float, policy: Policy) -> Start:
+    """Rule 4a, and the end of a probation (4e): start with what this endpoint last accepted, else with the current login."""
+    if state is None or state.accepted is None:
+        return Start(answer.current, state)
+    labels = answer.labels(state.accepted.version_id)
+    if policy.current in labels:
+        return Start(answer.current, _forget_exception(state))
+    if now < state.decide_at:
+        return Start(state.accepted, state)
+    if answer.requested_at < state.decide_at:
+        return Start(state.accepted, state, refresh_due=True)
+    if PENDING in labels:
+        return Start(state.accepted, replace(state, decide_at=now + PROBATION))
+    return Start(answer.current, _forget_exception(state))
+
+
+def accepted(
+    state: EndpointState | None, credentials: Credentials, answer: Answer, now: float, policy: Policy
+) -> EndpointState | None:
+    """The endpoint let this login in: all that was held against it is over. Under another stage: probation (rule 4e)."""
+    labels = answer.labels(credentials.version_id)
+    if policy.current in labels or not labels:
+        return None
+    if state is not None and state.accepted is not None and state.accepted.version_id == credentials.version_id:
+        return EndpointState(accepted=state.accepted, decide_at=state.decide_at)
+    return EndpointState(accepted=credentials, decide_at=now + PROBATION)
+
+
+def rejected(state: EndpointState | None, credentials: Credentials) -> EndpointState:
+    """The endpoint refused this login. If it stood on probation, that ends at once."""
+    state = state or FRESH
+    on_probation = state.accepted is not None and state.accepted.version_id == credentials.version_id
+    return replace(
+        state,
+        accepted=None if on_probation else state.accepted,
+        refused=state.refused | {credentials.version_id},
+    )
+
+
+def newer(
+    state: EndpointState | None, answer: Answer, sent: tuple[Credentials, ...], stages: Iterable[str], policy: Policy
+) -> Credentials | None:
+    """Rule 4b: a held version that ranks newer than the one just rejected and that this endpoint has not refused."""
+    bar = policy.rank(answer.labels(sent[-1].version_id))
+    refused = state.refused if state is not None else frozenset()
+    for login in _different(answer, sent, stages):
+        if policy.rank(answer.labels(login.version_id)) > bar and login.version_id not in refused:
+            return login
+    return None
+
+
+def any_other(
+    state: EndpointState | None, answer: Answer, sent: tuple[Credentials, ...], stages: Iterable[str]
+) -> Credentials | None:
+    """Rule 4c, for an answer requested after the rejection: by stage, those not refused here first."""
+    refused = state.refused if state is not None else frozenset()
+    logins = sorted(_different(answer, sent, stages), key=lambda login: login.version_id in refused)
+    return logins[0] if logins else None
+
+
+def cool_down(
+    state: EndpointState | None, tick: int, now: float, jitter: float, rotation_visible: bool
+) -> EndpointState:
+    """Rule 4d: a fruitless refresh keeps this endpoint quiet for 1 s, doubled once for each further one, up to 30 s.
+
+    Args:
+        state: The endpoint's state.
+        tick: Which refresh it was; a crowd that shares one counts it once.
+        now: Monotonic seconds.
+        jitter: A float in [0, 1).
+        rotation_visible: Then the next answer may well be another, so it stays at 1 s.
+    """
+    state = state or FRESH
+    if state.fruitless_tick == tick:
+        return state
+    fruitless = 1 if rotation_visible else state.fruitless + 1
+    seconds = min(COOL_DOWN * 2.0 ** min(fruitless - 1, 10), COOL_DOWN_MAX)
+    return replace(
+        state,
+        quiet_until=now + seconds * (0.8 + 0.4 * jitter),
+        fruitless=fruitless,
+        fruitless_tick=tick,
+    )
+
+
+def is_quiet(state: EndpointState | None, now: float) -> bool:
+    """Whether a rejection at this endpoint may cost no API call now."""
+    return state is not None and now < state.quiet_until
+
+
+def _different(answer: Answer, sent: tuple[Credentials, ...], stages: Iterable[str]) -> Iterable[Credentials]:
+    """The answer's logins by stage whose (username, password) has not been sent in this call."""
+    for stage in stages:
+        login = answer.logins.get(answer.stages.get(stage, ""))
+        if login is not None and not any(login.same_login(other) for other in sent):
+            yield login
+
+
+def _forget_exception(state: EndpointState) -> EndpointState | None:
+    left = replace(state, accepted=None, decide_at=0.0)
+    return None if left == FRESH else left

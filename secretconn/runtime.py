@@ -1,0 +1,44 @@
+"""Runtime: the clock, sleep, randomness and threads that everything else is handed, so that tests can hand in others."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+__all__ = ["Runtime"]
+
+
+def _spawn(work: Callable[[], None]) -> None:
+    """Run ``work`` in a short-lived daemon thread, or here and now where the interpreter starts no more threads."""
+    try:
+        threading.Thread(target=work, name="secretconn-refresh", daemon=True).start()
+    except RuntimeError:  # "can't start new thread", at interpreter shutdown or at a process limit
+        work()
+
+
+async def _asleep(seconds: float) -> None:
+    import asyncio  # noqa: PLC0415  (30 ms that a sync application need not pay at import)
+
+    await asyncio.sleep(seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """Effects that tests replace.
+
+    Attributes:
+        clock: Monotonic seconds.
+        sleep: Waits some seconds, in a thread.
+        asleep: Waits some seconds, in a task.
+        random: A float in [0, 1).
+        spawn: Starts some work in the background and returns at once.
+    """
+
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    asleep: Callable[[float], Awaitable[None]] = _asleep
+    random: Callable[[], float] = random.random
+    spawn: Callable[[Callable[[], None]], None] = _spawn
