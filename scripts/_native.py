@@ -1,0 +1,162 @@
+"""Builds the drivers that have no wheel on Linux (mysqlclient, mariadb), whatever the machine lacks for it.
+
+What is missing comes from packages that need no installing: the client library and Python's headers from Debian
+packages unpacked into .cache, the compiler from the PyPI package ziglang. What is installed is used instead.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path
+
+CACHE = Path(__file__).resolve().parent.parent / ".cache"
+BUILT_HERE = {"mysqlclient", "mariadb"}  # extras
+PROGRAM = b'#include <stdio.h>\nint main(void) { return puts("") < 0; }\n'
+
+# zig's linker stops at options it does not know; those Debian's and Ubuntu's Python add only tune the result.
+ZIG_CC = """#!/bin/sh
+export ZIG_GLOBAL_CACHE_DIR='{cache}' ZIG_LOCAL_CACHE_DIR='{cache}'
+for argument do
+    shift
+    case $argument in
+        -Wl,-Bsymbolic-functions | -flto* | -ffat-lto-objects | -specs=*) ;;
+        *) set -- "$@" "$argument" ;;
+    esac
+done
+exec '{zig}' cc "$@"
+"""
+
+
+def pip(python: Path, *arguments: str, env: dict[str, str] | None = None) -> None:
+    """Runs the environment's pip with the user's own settings; what it prints goes to standard error."""
+    command = [str(python), "-m", "pip", "--disable-pip-version-check", *arguments, "-qq"]
+    if subprocess.run(command, stdout=sys.stderr, env=env, check=False).returncode != 0:
+        sys.exit(
+            f"secretconn: this failed, its reason stands above: {shlex.join(command)}\n"
+            "secretconn: is the package index reachable (`pip config list` shows which), and is ca-certificates there?"
+        )
+
+
+def wheel(python: Path, requirement: str) -> Path:
+    """Returns a wheel that satisfies the requirement, built now or on an earlier run."""
+    # The wheel holds the path of the unpacked library, so it is good for this folder and this Python only.
+    key = hashlib.sha256(f"{requirement} {sys.version} {CACHE}".encode()).hexdigest()[:16]
+    folder = CACHE / "wheels" / key
+    if not folder.exists():
+        print(f"secretconn: building {requirement}", file=sys.stderr, flush=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent) as work:
+            target = Path(work) / "built"
+            # No pip cache: it would hand a wheel made for another folder to this one, and ours to others.
+            arguments = ["wheel", "--no-deps", "--no-cache-dir", "--no-binary", ":all:", "--wheel-dir", str(target)]
+            pip(python, *arguments, requirement, env=build_environment(python))
+            target.rename(folder)
+    return next(folder.glob("*.whl"))
+
+
+def build_environment(python: Path) -> dict[str, str]:
+    config = client_config()
+    include = output_of(config, "--include")
+    library = output_of(config, "--libs")
+    rpath = " ".join(f"-Wl,-rpath,{word[2:]}" for word in shlex.split(library) if word.startswith("-L"))
+    ours = {
+        "MARIADB_CONFIG": config,
+        "MYSQLCLIENT_CFLAGS": include,
+        "MYSQLCLIENT_LDFLAGS": f"{library} {rpath}",
+        "CC": compiler(python),
+    }
+    env = {**ours, **os.environ}
+    env["CFLAGS"] = f"{env.get('CFLAGS', '')} {header_flags()}".strip()
+    env["LDFLAGS"] = f"{env.get('LDFLAGS', '')} {rpath}".strip()
+    return env
+
+
+def client_config() -> str:
+    """The program that tells how to use MariaDB's client library; where unpacked, it finds its own place."""
+    installed = shutil.which("mariadb_config")
+    if installed:
+        return installed
+    folder = unpack_debian(
+        "libmariadb-dev", "libmariadb3", instead="install MariaDB Connector/C, so that mariadb_config is on PATH"
+    )
+    return str(folder / "usr/bin/mariadb_config")
+
+
+def header_flags() -> str:
+    if Path(sysconfig.get_path("include"), "Python.h").exists():
+        return ""
+    package = f"libpython3.{sys.version_info.minor}-dev"
+    include = unpack_debian(package, instead="install your Python's headers") / "usr/include"
+    return f"-I{include} -I{include}/python3.{sys.version_info.minor}"
+
+
+def compiler(python: Path) -> str:
+    """The first C compiler that works (one without the C library's headers does not), else zig's."""
+    for command in (os.environ.get("CC"), sysconfig.get_config_var("CC"), "cc", "gcc", "clang"):
+        if command and compiles(command):
+            return command
+    folder = CACHE / "zig"
+    if not (folder / "ziglang").exists():
+        print("secretconn: no C compiler found, fetching ziglang", file=sys.stderr, flush=True)
+        pip(python, "install", "--target", str(folder), "ziglang")
+    script = folder / "cc"
+    script.write_text(ZIG_CC.format(cache=folder / "cache", zig=folder / "ziglang" / "zig"))
+    script.chmod(0o755)
+    return str(script)
+
+
+def compiles(command: str) -> bool:
+    words = shlex.split(command)
+    if not words or shutil.which(words[0]) is None:
+        return False
+    with tempfile.TemporaryDirectory() as work:
+        attempt = [*words, "-x", "c", "-", "-o", f"{work}/program"]
+        return subprocess.run(attempt, input=PROGRAM, capture_output=True, check=False).returncode == 0
+
+
+def output_of(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def unpack_debian(*packages: str, instead: str) -> Path:
+    """Unpacks Debian packages into .cache, with no root and nothing installed; returns the folder that stands for /.
+
+    Args:
+        packages: names in the repositories this machine is set up for.
+        instead: what the user can do where there is no apt.
+    """
+    folder = CACHE / "debian" / "+".join(packages)
+    if folder.exists():
+        return folder
+    if not (shutil.which("apt-get") and shutil.which("dpkg")):
+        sys.exit(f"secretconn: please {instead}; only on Debian and Ubuntu can the scripts fetch it themselves.")
+    state = CACHE / "apt"
+    for part in ("lists/partial", "archives/partial"):
+        (state / part).mkdir(parents=True, exist_ok=True)
+    options = {
+        "Dir::State::lists": state / "lists",
+        "Dir::Cache": state,
+        "APT::Sandbox::User": "",
+        "Debug::NoLocking": 1,
+    }
+    apt = ["apt-get", "-qq", *(word for name, value in options.items() for word in ("-o", f"{name}={value}"))]
+    subprocess.run([*apt, "update"], stdout=sys.stderr, check=False)  # one repository of many may be down
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as work:
+        fetched = (
+            subprocess.run([*apt, "download", *packages], cwd=work, stdout=sys.stderr, check=False).returncode == 0
+        )
+        if not fetched:
+            sys.exit(f"secretconn: apt-get could not download {' '.join(packages)}; please {instead}.")
+        root = Path(work) / "root"
+        for package in Path(work).glob("*.deb"):
+            subprocess.run(["dpkg", "-x", package, root], check=True)
+        root.rename(folder)
+    return folder

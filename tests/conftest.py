@@ -1,0 +1,36 @@
+"""Rules for all tests: in CI a skipped live test is a failure, so that a server that did not start cannot look fine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+LIVE = Path(__file__).parent / "live"
+Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    return _no_skip_in_ci((yield), item.path)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    return _no_skip_in_ci((yield), getattr(collector, "path", Path()))
+
+
+def _no_skip_in_ci(report: Report, path: Path) -> Report:
+    in_ci = os.environ.get("CI", "").lower() not in ("", "0", "false")
+    expected_to_fail = hasattr(report, "wasxfail")  # pytest reports xfail as a kind of skip
+    if in_ci and report.skipped and not expected_to_fail and path.is_relative_to(LIVE):
+        where = f"{path.relative_to(LIVE.parent)}: skipped"
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"{where}, which is a failure in CI. {reason}"
+    return report
