@@ -20,7 +20,8 @@ CACHE = Path(__file__).resolve().parent.parent / ".cache"
 BUILT_HERE = {"mysqlclient", "mariadb"}  # extras
 PROGRAM = b'#include <stdio.h>\nint main(void) { return puts("") < 0; }\n'
 
-# zig's linker stops at options it does not know; those Debian's and Ubuntu's Python add only tune the result.
+# zig's linker stops at options it does not know; those Debian's and Ubuntu's Python add only tune the result. Its debug
+# builds call a checker that exists in whole programs only.
 ZIG_CC = """#!/bin/sh
 export ZIG_GLOBAL_CACHE_DIR='{cache}' ZIG_LOCAL_CACHE_DIR='{cache}'
 for argument do
@@ -30,7 +31,7 @@ for argument do
         *) set -- "$@" "$argument" ;;
     esac
 done
-exec '{zig}' cc "$@"
+exec '{zig}' cc -fno-sanitize=undefined "$@"
 """
 
 
