@@ -144,6 +144,8 @@ def unpack_debian(*packages: str, instead: str) -> Path:
     options = {
         "Dir::State::lists": state / "lists",
         "Dir::Cache": state,
+        "Dir::Cache::pkgcache": "",  # 80 MB that would serve one run
+        "Dir::Cache::srcpkgcache": "",
         "APT::Sandbox::User": "",
         "Debug::NoLocking": 1,
     }
