@@ -5,12 +5,26 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 
-__all__ = ["Classify", "Driver", "Engine", "Given", "Verdict", "walk_causes"]
+__all__ = [
+    "NOTHING_GIVEN",
+    "Classify",
+    "Driver",
+    "Engine",
+    "Given",
+    "Verdict",
+    "attribute",
+    "judge",
+    "text_of",
+    "walk_causes",
+]
 
 MAX_CAUSES = 16
 """How many exceptions of a chain are looked at. Real chains are two to four long; the bound is against cycles."""
+
+MAX_TEXT = 20_000
+"""How many characters of a message are searched. A libpq message with ten hosts has about two thousand."""
 
 
 class Verdict(enum.Enum):
@@ -68,6 +82,7 @@ class Driver:
         classify: The engine's table applied to this driver's exceptions.
         other_modules: Further top-level modules whose connect callables mean this driver (``MySQLdb`` has none;
             ``psycopg`` is also reached as ``psycopg.connection``: the top-level name is enough).
+        aliases: Further names users type for it, in lower case: ``mysqldb``, ``psycopg3``.
     """
 
     name: str
@@ -80,6 +95,7 @@ class Driver:
     connect: str | None = "connect"
     aconnect: str | None = None
     other_modules: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,22 +117,67 @@ class Engine:
     drivers: tuple[Driver, ...] = field(default=())
 
 
-def walk_causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield the error and what it came from: ``.orig``, ``__cause__``, ``__context__``; each once, at most MAX_CAUSES."""
+def walk_causes(error: BaseException, *, context: bool = True) -> Iterator[BaseException]:
+    """Yield the error and what it came from: ``.orig``, ``__cause__``, ``__context__``; each once, at most MAX_CAUSES.
+
+    Args:
+        error: Where to begin.
+        context: False leaves out ``__context__``, which may be an older error of the caller's that is none of ours.
+    """
+    links = ("orig", "__cause__", "__context__") if context else ("orig", "__cause__")
     seen: set[int] = set()
     waiting: list[object] = [error]
     while waiting and len(seen) < MAX_CAUSES:
         current = waiting.pop(0)
-        if not isinstance(current, BaseException) or id(current) in seen:
+        if id(current) in seen or not _is_exception(current):
             continue
         seen.add(id(current))
         yield current
-        waiting += [_orig(current), current.__cause__, current.__context__]
+        waiting += [attribute(current, link) for link in links]
 
 
-def _orig(error: BaseException) -> object:
-    """``error.orig`` (SQLAlchemy's name for the driver's error), or None where the attribute itself misbehaves."""
+def judge(error: BaseException, opinion: Callable[[BaseException], Verdict | None]) -> Verdict:
+    """The verdict on a whole chain of causes. Never raises.
+
+    The error and what it says it came from (``.orig``, ``__cause__``) are heard first and the gravest opinion counts,
+    because drivers that try twice keep the first refusal as the cause of the second. Only when none of those has an
+    opinion is ``__context__`` heard: someone who connects inside an ``except`` block has an unrelated error there.
+
+    Args:
+        error: What the driver's connect raised.
+        opinion: What one exception alone says, or None where it says nothing. May raise; that counts as None.
+    """
+    for context in (False, True):
+        heard = {_heard(opinion, one) for one in walk_causes(error, context=context)}
+        for verdict in (Verdict.REJECTED, Verdict.SUSPECT, Verdict.OTHER):
+            if verdict in heard:
+                return verdict
+    return Verdict.OTHER
+
+
+def attribute(thing: object, name: str) -> Any:
+    """``thing.name``, or None where there is none or the attribute itself misbehaves (foreign classes may)."""
     try:
-        return getattr(error, "orig", None)
-    except Exception:  # a property of a foreign class may do anything; a classifier must not raise
+        return getattr(thing, name, None)
+    except Exception:  # noqa: BLE001 - a property of a foreign class may do anything; a classifier must not raise
+        return None
+
+
+def text_of(error: BaseException) -> str:
+    """``str(error)``, at most MAX_TEXT characters, or the empty text where that fails."""
+    try:
+        return str(error)[:MAX_TEXT]
+    except Exception:  # noqa: BLE001 - as above
+        return ""
+
+
+def _is_exception(thing: object) -> TypeGuard[BaseException]:
+    """isinstance() by the type alone; it would also ask ``__class__``, which may be a property that raises."""
+    return issubclass(type(thing), BaseException)
+
+
+def _heard(opinion: Callable[[BaseException], Verdict | None], error: BaseException) -> Verdict | None:
+    try:
+        return opinion(error)
+    except Exception:  # noqa: BLE001 - hostile __eq__, __hash__, __bool__ of what hangs on a foreign exception
         return None

@@ -1,0 +1,187 @@
+"""MySQL, MariaDB and Aurora MySQL: which codes mean a rejected login, and how each driver takes and reports them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .arguments import keyword_reader
+from .base import Driver, Engine, Given, Verdict, attribute, judge, text_of
+
+__all__ = ["ENGINE", "classify"]
+
+# Sources: "Server Error Message Reference" (1000-1999, 3000 and up) and "Client Error Message Reference" (2000-2999) of
+# the MySQL manual; "MariaDB Error Code Reference" (1900-1999, 4000 and up). Every other code is OTHER.
+_CODES: dict[int, Verdict] = {
+    # The server refused this login; another one may work.
+    1045: Verdict.REJECTED,  # ER_ACCESS_DENIED_ERROR: wrong password, unknown user or host, TLS required of this user
+    1698: Verdict.REJECTED,  # ER_ACCESS_DENIED_NO_PASSWORD_ERROR: socket or PAM user, no password was asked for
+    1820: Verdict.REJECTED,  # ER_MUST_CHANGE_PASSWORD: expired; the session opens, its first statement fails
+    1862: Verdict.REJECTED,  # ER_MUST_CHANGE_PASSWORD_LOGIN: expired, and the client cannot change it
+    # The password was right and the account is locked. In an alternating rotation the other user may not be.
+    3118: Verdict.SUSPECT,  # MySQL ER_ACCOUNT_HAS_BEEN_LOCKED
+    4151: Verdict.SUSPECT,  # MariaDB ER_ACCOUNT_HAS_BEEN_LOCKED
+    # Too many wrong passwords: now even the right one is refused, until an administrator unlocks. Never log in again.
+    3955: Verdict.OTHER,  # MySQL ER_USER_ACCESS_DENIED_FOR_USER_ACCOUNT_BLOCKED_BY_PASSWORD_LOCK
+    4150: Verdict.OTHER,  # MariaDB ER_USER_IS_BLOCKED: max_password_errors
+    # The login was accepted, or never came to be judged.
+    1040: Verdict.OTHER,  # ER_CON_COUNT_ERROR: too many connections
+    1044: Verdict.OTHER,  # ER_DBACCESS_DENIED_ERROR: no privilege on the database
+    1049: Verdict.OTHER,  # ER_BAD_DB_ERROR: no such database
+    1129: Verdict.OTHER,  # ER_HOST_IS_BLOCKED: max_connect_errors
+    1130: Verdict.OTHER,  # ER_HOST_NOT_PRIVILEGED
+    1203: Verdict.OTHER,  # ER_TOO_MANY_USER_CONNECTIONS
+    1226: Verdict.OTHER,  # ER_USER_LIMIT_REACHED
+    2002: Verdict.OTHER,  # CR_CONNECTION_ERROR: refused, socket missing
+    2003: Verdict.OTHER,  # CR_CONN_HOST_ERROR: refused, unresolvable
+    2005: Verdict.OTHER,  # CR_UNKNOWN_HOST
+    2006: Verdict.OTHER,  # CR_SERVER_GONE_ERROR
+    2013: Verdict.OTHER,  # CR_SERVER_LOST: closed, timed out
+    2026: Verdict.OTHER,  # CR_SSL_CONNECTION_ERROR
+    2059: Verdict.OTHER,  # CR_AUTH_PLUGIN_CANNOT_LOAD: a plugin the client lacks, not a wrong password
+}
+
+# MySQL Connector/Python with failover=... swallows each server's error and raises this one without a code.
+_HIDDEN_BY_FAILOVER = "Unable to connect to any of the target hosts"
+
+
+def classify(error: BaseException) -> Verdict:
+    """Say whether the server refused this login. Never raises."""
+    return judge(error, _opinion)
+
+
+def _opinion(error: BaseException) -> Verdict | None:
+    if isinstance(error, OSError):  # its errno is the system's, not the server's
+        return Verdict.OTHER
+    code = _code(error)
+    if code is not None:
+        return _CODES.get(code, Verdict.OTHER)
+    if attribute(error, "errno") is not None and text_of(error).endswith(_HIDDEN_BY_FAILOVER):
+        return Verdict.SUSPECT
+    return None
+
+
+def _code(error: BaseException) -> int | None:
+    """The server's or client library's code, or None. The connector's -1 stands for "no code"."""
+    errno = attribute(error, "errno")  # mysql-connector; mariadb, whose args hold only the text
+    if type(errno) is int:
+        return errno if errno > 0 else None
+    match error.args:
+        case (int() as code, str() | bytes(), *_) if (
+            type(code) is int and code > 0
+        ):  # PyMySQL, MySQLdb, asyncmy, Django
+            return code
+    return None
+
+
+_PLAIN = {"user": "user", "password": "password", "host": "host", "port": "port", "database": "database"}
+_SHORT = {"passwd": "password", "db": "database", "unix_socket": "host"}
+
+_connector_plain = keyword_reader(_PLAIN | {"username": "user"} | _SHORT)
+
+
+def _connector_given(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Given:
+    """Connector/Python's ``failover`` is a tuple of dicts of connect arguments that win over the others."""
+    given = _connector_plain(args, kwargs)
+    servers = kwargs.get("failover")
+    if not isinstance(servers, (tuple, list)):
+        return given
+    each = [_connector_plain((), server) for server in servers if isinstance(server, Mapping)]
+    hosts = ",".join(one.host for one in each if one.host)
+    ports = ",".join(one.port for one in each if one.port)
+    names = given.names.union(*(one.names for one in each))
+    return Given(names, hosts or given.host, ports or given.port, given.database)
+
+
+_PYMYSQL = Driver(
+    name="pymysql",
+    engine="mysql",
+    module="pymysql",
+    extra="pymysql",
+    keywords=_PLAIN,
+    given=keyword_reader(_PLAIN | _SHORT),  # keyword-only since 1.0
+    classify=classify,
+)
+
+_MYSQLCLIENT = Driver(
+    name="mysqlclient",
+    engine="mysql",
+    module="MySQLdb",
+    extra="mysqlclient",
+    keywords=_PLAIN,
+    given=keyword_reader(_PLAIN | _SHORT, ("host", "user", "password", "database", "port", "host")),
+    classify=classify,
+    other_modules=("_mysql",),
+    aliases=("mysqldb",),
+)
+
+_AIOMYSQL = Driver(
+    name="aiomysql",
+    engine="mysql",
+    module="aiomysql",
+    extra="aiomysql",
+    keywords=_PLAIN | {"database": "db"},  # it has no keyword "database"
+    given=keyword_reader(
+        {
+            "user": "user",
+            "password": "password",
+            "host": "host",
+            "port": "port",
+            "db": "database",
+            "unix_socket": "host",
+        },
+        ("host", "user", "password", "database", "port", "host"),
+    ),
+    classify=classify,
+    connect=None,
+    aconnect="connect",
+)
+
+_ASYNCMY = Driver(
+    name="asyncmy",
+    engine="mysql",
+    module="asyncmy",
+    extra="asyncmy",
+    keywords=_PLAIN,
+    given=keyword_reader(
+        _PLAIN | {"password_creator": "password", "db": "database", "unix_socket": "host", "sock": "host"},
+        # 0.2.18; before password_creator came, host stood third, so positional hosts of older ones read as a password
+        ("user", "password", "password", "host", "database", "host", "host", "port"),
+    ),
+    classify=classify,
+    connect=None,
+    aconnect="connect",
+)
+
+_MYSQL_CONNECTOR = Driver(
+    name="mysql-connector",
+    engine="mysql",
+    module="mysql.connector",
+    extra="mysql-connector",
+    keywords=_PLAIN,
+    given=_connector_given,
+    classify=classify,
+    aconnect="aio.connect",
+    aliases=("mysql-connector-python", "mysqlconnector"),
+)
+
+_MARIADB = Driver(
+    name="mariadb",
+    engine="mysql",
+    module="mariadb",
+    extra="mariadb",
+    keywords=_PLAIN,
+    given=keyword_reader(
+        _PLAIN | {"username": "user"} | _SHORT
+    ),  # takes no login by position: the first is a refused dsn
+    classify=classify,
+    aliases=("mariadbconnector", "mariadb-connector"),
+)
+
+ENGINE = Engine(
+    name="mysql",
+    secret_names=frozenset({"mysql", "mariadb", "aurora-mysql"}),
+    default_port=3306,
+    default_database=None,
+    drivers=(_PYMYSQL, _MYSQLCLIENT, _AIOMYSQL, _ASYNCMY, _MYSQL_CONNECTOR, _MARIADB),
+)
