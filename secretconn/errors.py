@@ -46,6 +46,10 @@ class SecretError(SecretConnError):
         super().__init__(message)
         self.secret_id = secret_id
 
+    def again(self) -> SecretError:
+        """An equal error for another caller who waited for the same read: a raised one belongs to one thread."""
+        return type(self)(str(self), secret_id=self.secret_id)
+
 
 class SecretUnavailable(SecretError):
     """The source gave no answer and there is no earlier answer to go on with. ``__cause__`` is the source's error."""
@@ -64,3 +68,7 @@ class SecretFormatError(SecretError, ValueError):
         super().__init__(message, secret_id=secret_id)
         self.version_id = version_id
         self.key = key
+
+    def again(self) -> SecretFormatError:
+        """See SecretError.again."""
+        return type(self)(str(self), secret_id=self.secret_id, version_id=self.version_id, key=self.key)

@@ -131,16 +131,21 @@ def start(state: EndpointState | None, answer: Answer, now: float, policy: Polic
     return Start(answer.current, _forget_exception(state))
 
 
-def accepted(
-    state: EndpointState | None, credentials: Credentials, answer: Answer, now: float, policy: Policy
-) -> EndpointState | None:
-    """The endpoint let this login in: all that was held against it is over. Under another stage: probation (rule 4e)."""
+def accepted(credentials: Credentials, answer: Answer, now: float, policy: Policy) -> EndpointState | None:
+    """The endpoint let in another login than it was started with: all held against it is over.
+
+    Under another stage than the current one it is an exception, on probation (rule 4e).
+    """
     labels = answer.labels(credentials.version_id)
     if policy.current in labels or not labels:
         return None
-    if state is not None and state.accepted is not None and state.accepted.version_id == credentials.version_id:
-        return EndpointState(accepted=state.accepted, decide_at=state.decide_at)
     return EndpointState(accepted=credentials, decide_at=now + PROBATION)
+
+
+def cleared(state: EndpointState) -> EndpointState | None:
+    """The endpoint let in the login it was started with: what it refused before is forgotten, its exception is kept."""
+    kept = EndpointState(accepted=state.accepted, decide_at=state.decide_at)
+    return None if kept == FRESH else kept
 
 
 def rejected(state: EndpointState | None, credentials: Credentials) -> EndpointState:

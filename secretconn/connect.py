@@ -1,0 +1,277 @@
+"""connect, aconnect and wrap: two short loops, sync and async, over the decisions of connector.py."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Coroutine, Generator
+from types import ModuleType
+from typing import Any, TypeVar, cast
+
+from secretconn.connector import Attempt, Connector, OwnClassify
+from secretconn.engines import default_driver, driver_of, engine_named, is_async, load
+from secretconn.engines.base import Driver, Given
+from secretconn.errors import ConfigurationError
+from secretconn.recovery import Login, Wait
+from secretconn.rotating import RotatingCredentials
+from secretconn.shared import shared
+
+__all__ = ["aconnect", "connect", "wrap"]
+
+Connect = TypeVar("Connect", bound=Callable[..., Any])
+DriverLike = str | ModuleType | Callable[..., Any]
+
+MAX_CONNECTORS = 64
+
+
+def connect(  # noqa: PLR0913
+    secret: str | RotatingCredentials,
+    /,
+    *args: Any,
+    driver: DriverLike | None = None,
+    classify: OwnClassify | None = None,
+    retries: int | None = None,
+    patience: float | None = None,
+    region: str | None = None,
+    profile: str | None = None,
+    endpoint_url: str | None = None,
+    client: Any = None,
+    session: Any = None,
+    **kwargs: Any,
+) -> Any:
+    """Open a connection with the login that is valid now; the driver's own connection object is returned.
+
+    Args:
+        secret: The secret's name or ARN, or a RotatingCredentials.
+        *args, **kwargs: For the driver's connect. What they say wins over the secret (host, port, database, a DSN).
+        driver: Name ("psycopg"), module, or connect callable. Default: the first installed driver of the secret's engine.
+        classify: Your own judgement of a failed connect: a Verdict, or None to use the driver's table.
+        retries: Further logins after a rejected one. Default: that of the RotatingCredentials, 1.
+        patience: Seconds to go on asking the source when it has no other login. Default: 0.
+        region, profile, endpoint_url, client, session: How Secrets Manager is reached, for a secret given by name.
+
+    Raises:
+        The driver's own exception, the very object, with a note where a login was rejected.
+        TypeError: user or password are among the arguments.
+        SecretUnavailable, SecretFormatError, ConfigurationError: see errors.py; before any login is tried.
+    """
+    rotating = _rotating(secret, region, profile, endpoint_url, client, session)
+    connector = rotating._connectors.get((driver, False, classify, retries, patience))
+    if connector is None:
+        engine = None if driver is not None else rotating.engine or rotating.current().engine
+        connector = _connector(rotating, driver, engine, False, classify, retries, patience)
+    given = connector.given(args, kwargs)
+    if given.has_login:
+        args = kwargs.clear() or ()
+        raise _login_given(connector)
+    return _connect(connector, given, args, kwargs)
+
+
+async def aconnect(  # noqa: PLR0913
+    secret: str | RotatingCredentials,
+    /,
+    *args: Any,
+    driver: DriverLike | None = None,
+    classify: OwnClassify | None = None,
+    retries: int | None = None,
+    patience: float | None = None,
+    region: str | None = None,
+    profile: str | None = None,
+    endpoint_url: str | None = None,
+    client: Any = None,
+    session: Any = None,
+    **kwargs: Any,
+) -> Any:
+    """The same for asyncio, with an async driver. The event loop is never blocked by a read of the secret.
+
+    Args, Raises: as in connect.
+    """
+    rotating = _rotating(secret, region, profile, endpoint_url, client, session)
+    connector = rotating._connectors.get((driver, True, classify, retries, patience))
+    if connector is None:
+        engine = None if driver is not None else rotating.engine or (await rotating.acurrent()).engine
+        connector = _connector(rotating, driver, engine, True, classify, retries, patience)
+    given = connector.given(args, kwargs)
+    if given.has_login:
+        args = kwargs.clear() or ()
+        raise _login_given(connector)
+    return await _aconnect(connector, given, args, kwargs)
+
+
+def wrap(  # noqa: PLR0913
+    connect: Connect,
+    secret: str | RotatingCredentials,
+    /,
+    *,
+    driver: str | ModuleType | None = None,
+    classify: OwnClassify | None = None,
+    retries: int | None = None,
+    patience: float | None = None,
+    region: str | None = None,
+    profile: str | None = None,
+    endpoint_url: str | None = None,
+    client: Any = None,
+    session: Any = None,
+) -> Connect:
+    """A driver's connect, with the login filled in and rotations survived. Same signature, same results.
+
+    Args:
+        connect: The driver's connect callable: a function, a coroutine function, one that returns an awaitable
+            (aiomysql, asyncmy), a class method (``psycopg.AsyncConnection.connect``), a class, or a partial of these.
+        secret: The secret's name or ARN, or a RotatingCredentials.
+        driver: Which driver's arguments and errors it has, where that cannot be seen from ``connect``.
+        classify, retries, patience, region, profile, endpoint_url, client, session: As in connect().
+
+    Raises:
+        ConfigurationError: the driver is not known, or the arguments contradict each other.
+    """
+    rotating = _rotating(secret, region, profile, endpoint_url, client, session)
+    known = driver_of(connect if driver is None else driver)
+    connector = Connector(rotating, connect, known, classify, retries, patience)
+    wrapped = _wrapper(connector, _is_coroutine_function(connect), is_async(known, connect))
+    keep = () if inspect.isclass(connect) else functools.WRAPPER_UPDATES
+    return cast("Connect", functools.update_wrapper(wrapped, connect, updated=keep))
+
+
+def _connect(connector: Connector, given: Given, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The sync loop."""
+    rotating = connector.rotating
+    attempt = Attempt(connector, given, connector.endpoint(given), rotating.current())
+    while True:
+        try:
+            connection = connector.call(*args, **attempt.keywords(), **kwargs)
+        except Exception as error:
+            step = attempt.failed(error)
+            while step is not None and not isinstance(step, Login):
+                if isinstance(step, Wait):
+                    rotating._runtime.sleep(step.seconds)
+                    step = attempt.go_on(None, error)
+                else:
+                    step = attempt.go_on(rotating._newer(step.newer_than, step.reason), error)
+            if step is None:
+                raise
+        else:
+            attempt.succeeded()
+            return connection
+
+
+async def _aconnect(connector: Connector, given: Given, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The async loop: the same, awaiting."""
+    rotating = connector.rotating
+    attempt = Attempt(connector, given, connector.endpoint(given), await rotating.acurrent())
+    while True:
+        try:
+            connection = await connector.call(*args, **attempt.keywords(), **kwargs)
+        except Exception as error:
+            step = attempt.failed(error)
+            while step is not None and not isinstance(step, Login):
+                if isinstance(step, Wait):
+                    await rotating._runtime.asleep(step.seconds)
+                    step = attempt.go_on(None, error)
+                else:
+                    step = attempt.go_on(await rotating._anewer(step.newer_than, step.reason), error)
+            if step is None:
+                raise
+        else:
+            attempt.succeeded()
+            return connection
+
+
+class _Opening:
+    """What a wrapped aiomysql or asyncmy connect returns: awaitable, and an async context manager, as theirs are."""
+
+    __slots__ = ("_connection", "_open")
+
+    def __init__(self, open: Callable[[], Coroutine[Any, Any, Any]]) -> None:
+        self._open = open
+        self._connection: Any = None
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        return self._open().__await__()
+
+    async def __aenter__(self) -> Any:
+        self._connection = await self
+        return await self._connection.__aenter__()
+
+    async def __aexit__(self, *raised: Any) -> Any:
+        return await self._connection.__aexit__(*raised)
+
+
+def _wrapper(connector: Connector, coroutine_function: bool, awaitable: bool) -> Callable[..., Any]:
+    def connecting(*args: Any, **kwargs: Any) -> Any:
+        given = connector.given(args, kwargs)
+        if given.has_login:
+            args = kwargs.clear() or ()
+            raise _login_given(connector)
+        if awaitable:
+            return _Opening(functools.partial(_aconnect, connector, given, args, kwargs))
+        return _connect(connector, given, args, kwargs)
+
+    async def aconnecting(*args: Any, **kwargs: Any) -> Any:
+        return await connecting(*args, **kwargs)
+
+    return aconnecting if coroutine_function else connecting
+
+
+def _connector(  # noqa: PLR0913
+    rotating: RotatingCredentials,
+    driver: DriverLike | None,
+    engine: str | None,
+    for_async: bool,
+    classify: OwnClassify | None,
+    retries: int | None,
+    patience: float | None,
+) -> Connector:
+    """Made once for these arguments and kept with the secret."""
+    known = driver_of(driver) if driver is not None else _default(rotating, engine, for_async)
+    own_call = driver is not None and callable(driver)
+    call = cast("Callable[..., Any]", driver) if own_call else load(known, for_async=for_async)
+    if own_call and is_async(known, call) is not for_async:
+        other = "aconnect" if not for_async else "connect"
+        raise ConfigurationError(f"{call!r} is for {other}(), not for this")
+    connector = Connector(rotating, call, known, classify, retries, patience)
+    if len(rotating._connectors) >= MAX_CONNECTORS:
+        rotating._connectors.clear()
+    rotating._connectors[driver, for_async, classify, retries, patience] = connector
+    return connector
+
+
+def _default(rotating: RotatingCredentials, engine: str | None, for_async: bool) -> Driver:
+    if engine is None:
+        raise ConfigurationError(
+            f"secret {rotating.secret_id!r} names no engine (RDS-managed secrets do not); pass driver=, "
+            f"or engine= to RotatingCredentials"
+        )
+    return default_driver(engine_named(engine), for_async=for_async)
+
+
+def _rotating(  # noqa: PLR0913
+    secret: str | RotatingCredentials,
+    region: str | None,
+    profile: str | None,
+    endpoint_url: str | None,
+    client: Any,
+    session: Any,
+) -> RotatingCredentials:
+    if not isinstance(secret, RotatingCredentials):
+        return shared(
+            secret, region=region, profile=profile, endpoint_url=endpoint_url, client=client, session=session
+        )
+    given = {"region": region, "profile": profile, "endpoint_url": endpoint_url, "client": client, "session": session}
+    extra = [f"{name}=" for name, value in given.items() if value is not None]
+    if extra:
+        raise ConfigurationError(f"the RotatingCredentials already decides about {', '.join(extra)}; leave that out")
+    return secret
+
+
+def _login_given(connector: Connector) -> TypeError:
+    return TypeError(
+        f"user and password come from secret {connector.rotating.secret_id!r} and change under the application; "
+        f"leave them out of the arguments (and of a DSN) of {connector.driver.name}'s connect"
+    )
+
+
+def _is_coroutine_function(call: Callable[..., Any]) -> bool:
+    while isinstance(call, functools.partial):
+        call = call.func
+    return inspect.iscoroutinefunction(call)

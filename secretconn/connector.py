@@ -1,0 +1,257 @@
+"""Connector: one secret, one driver and one way to connect; and Attempt, the decisions of one connect().
+
+Sync and async connect differ only in how they wait; everything that is decided is decided here and in recovery.py.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from secretconn import events, rules
+from secretconn.credentials import Credentials
+from secretconn.engines import engine_named
+from secretconn.engines.base import NOTHING_GIVEN, Driver, Given, Verdict, walk_causes
+from secretconn.errors import ConfigurationError
+from secretconn.ledger import Endpoint
+from secretconn.recovery import Failure, Login, Recovery, Refresh, Unanswered, Wait, recovery
+from secretconn.rotating import RotatingCredentials
+from secretconn.rules import Answer
+from secretconn.settings import check_patience, check_retries
+from secretconn.trail import Trail
+
+__all__ = ["Attempt", "Connector"]
+
+log = logging.getLogger("secretconn")
+
+OwnClassify = Callable[[BaseException], Verdict | None]
+
+
+class Connector:
+    """Opens connections with one driver callable, from one secret.
+
+    Args:
+        rotating: The secret's login.
+        call: The driver's connect, or whatever takes the same arguments.
+        driver: How the driver names its arguments and reports its failures.
+        classify: The caller's own judgement of a failure; None from it means: use the driver's table.
+        retries, patience: Instead of those of ``rotating``.
+    """
+
+    def __init__(  # noqa: PLR0913
+        self,
+        rotating: RotatingCredentials,
+        call: Callable[..., Any],
+        driver: Driver,
+        classify: OwnClassify | None = None,
+        retries: int | None = None,
+        patience: float | None = None,
+    ) -> None:
+        self.rotating, self.call, self.driver = rotating, call, driver
+        self.ledger = rotating._ledger
+        self.clock = rotating._runtime.clock
+        self.runtime = rotating._runtime
+        self.policy = rotating._settings.policy
+        if retries is not None:
+            self.policy = replace(self.policy, retries=check_retries(retries))
+        if patience is not None:
+            self.policy = replace(self.policy, patience=check_patience(patience))
+        self._classify = classify
+        self._engine = engine_named(driver.engine)
+        self._fitting: str | None = None
+        names = driver.keywords
+        self._user, self._password = names["user"], names["password"]
+        self._host, self._port, self._database = names["host"], names["port"], names["database"]
+
+    def given(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Given:
+        """What the caller's own arguments say already."""
+        return self.driver.given(args, kwargs) if args or kwargs else NOTHING_GIVEN
+
+    def endpoint(self, given: Given) -> Endpoint:
+        """Where this connects to; the secret's own address is one endpoint, whatever it is."""
+        key = (given.host, given.port, given.database)
+        return self.ledger.own if key == (None, None, None) else self.ledger.endpoint(key)
+
+    def keywords(self, credentials: Credentials, given: Given) -> dict[str, Any]:
+        """The driver's keywords for a login: user and password always, the rest where the caller has not said it.
+
+        Raises:
+            ConfigurationError: neither the secret nor the caller names a host, or the secret is of another engine.
+        """
+        if credentials.version_id != self._fitting:
+            self._refuse_other_engine(credentials)
+        names = given.names
+        if credentials.host is None and "host" not in names:
+            raise ConfigurationError(
+                f"secret {credentials.secret_id!r} names no host (RDS-managed secrets do not); pass {self._host}="
+            )
+        keywords: dict[str, Any] = {self._user: credentials.username, self._password: credentials.password}
+        if "host" not in names:
+            keywords[self._host] = credentials.host
+        if "port" not in names and (port := credentials.port or self._engine.default_port) is not None:
+            keywords[self._port] = port
+        if "database" not in names and (database := credentials.database or self._engine.default_database) is not None:
+            keywords[self._database] = database
+        return keywords
+
+    def judge(self, error: BaseException, outer: BaseException | None) -> Verdict:
+        """What a failure says about the login, leaving out what the caller was handling already (``outer``)."""
+        links = [link for link in walk_causes(error) if outer is not None and link.__context__ is outer]
+        for link in links:
+            link.__context__ = None
+        try:
+            return self._judge(error)
+        finally:
+            for link in links:
+                link.__context__ = outer
+
+    def _judge(self, error: BaseException) -> Verdict:
+        if self._classify is not None:
+            try:
+                verdict = self._classify(error)
+                if verdict is not None:
+                    return Verdict(verdict)
+            except Exception:  # the driver's exception is what the caller must see
+                log.exception("secretconn: classify= failed on %s, which is passed on", type(error).__name__)
+                return Verdict.OTHER
+        return self.driver.classify(error)
+
+    def _refuse_other_engine(self, credentials: Credentials) -> None:
+        named = self.rotating.engine or credentials.engine
+        if named is not None and self.driver.engine not in _families(named, self.driver.engine):
+            raise ConfigurationError(
+                f"secret {credentials.secret_id!r} is for engine {named!r}, and driver {self.driver.name!r} speaks "
+                f"{self.driver.engine}; take another driver, or pass engine= to RotatingCredentials"
+            )
+        self._fitting = credentials.version_id
+
+
+class Attempt:
+    """One connect(): where it goes, what is sent, and what follows a failure.
+
+    Attributes:
+        credentials: The login to send now.
+    """
+
+    __slots__ = ("_begun", "_connector", "_endpoint", "_flow", "_given", "_outer", "_trail", "credentials")
+
+    def __init__(self, connector: Connector, given: Given, endpoint: Endpoint, credentials: Credentials) -> None:
+        self._connector, self._given, self._endpoint = connector, given, endpoint
+        self.credentials = credentials
+        self._outer = sys.exception()
+        self._flow: Recovery | None = None
+        self._trail: Trail | None = None
+        self._begun = connector.clock()
+        if endpoint.state is not None and endpoint.state.accepted is not None:
+            self._start()
+
+    def keywords(self) -> dict[str, Any]:
+        """The driver's keywords for the login to send now."""
+        return self._connector.keywords(self.credentials, self._given)
+
+    def succeeded(self) -> None:
+        """The server let the login in."""
+        connector, state = self._connector, self._endpoint.state
+        connector.rotating._bulletin.connects.tick()
+        if self._flow is not None:
+            self._recovered()
+        elif state is not None and (state.refused or state.fruitless):
+            connector.ledger.update(self._endpoint, lambda now: now and rules.cleared(now))
+
+    def failed(self, error: Exception) -> Refresh | Wait | Login | None:
+        """The driver raised: what to do, or None to let the driver's exception go to the caller."""
+        connector = self._connector
+        verdict, now = connector.judge(error, self._outer), connector.clock()
+        if verdict is Verdict.OTHER and self._flow is None:
+            return None
+        failure = Failure(verdict, now)
+        self._note(verdict, now - self._begun)
+        if self._flow is not None:
+            return self._step(lambda flow: flow.send(failure), error)
+        self._flow = recovery(
+            connector.ledger, self._endpoint, connector.policy, connector.runtime, self.credentials, failure
+        )
+        return self._step(next, error)
+
+    def go_on(self, landing: Answer | Unanswered | None, error: Exception) -> Refresh | Wait | Login | None:
+        """A refresh or a wait is over: what to do next."""
+        reply = landing if isinstance(landing, Unanswered) else None
+        return self._step(lambda flow: flow.send(reply), error)
+
+    def _step(self, advance: Callable[[Recovery], Any], error: Exception) -> Refresh | Wait | Login | None:
+        assert self._flow is not None
+        try:
+            step: Refresh | Wait | Login = advance(self._flow)
+        except StopIteration as end:
+            if self._trail is not None:
+                error.add_note(self._trail.sentence(end.value))
+            return None
+        if isinstance(step, Login):
+            self.credentials, self._begun = step.credentials, self._connector.clock()
+        return step
+
+    def _start(self) -> None:
+        """Rule 4a where the endpoint last accepted another login than the current one, and the end of its probation."""
+        connector = self._connector
+        answer, state = connector.ledger.answer, self._endpoint.state
+        if answer is None:
+            return
+        found = rules.start(state, answer, self._begun, connector.policy)
+        self.credentials = found.credentials
+        if found.state is not state:
+            connector.ledger.update(self._endpoint, lambda now: found.state if now is state else now)
+        if found.refresh_due:
+            connector.rotating._refresher.behind("probation")
+
+    def _labels(self) -> tuple[str, ...]:
+        answer = self._connector.ledger.answer
+        return answer.labels(self.credentials.version_id) if answer is not None else ()
+
+    def _note(self, verdict: Verdict, seconds: float) -> None:
+        """Keep and tell that a login was, or may have been, refused."""
+        rotating, stages = self._connector.rotating, self._labels()
+        if self._trail is None:
+            self._trail = Trail(rotating.secret_id, self._connector.clock())
+        self._trail.add(self.credentials.version_id, stages, verdict, seconds)
+        if verdict is Verdict.OTHER:
+            return
+        suspect = verdict is Verdict.SUSPECT
+        rotating._bulletin.count(**{"suspected" if suspect else "rejected": 1})
+        rotating._bulletin.tell(
+            events.Rejected(
+                secret_id=rotating.secret_id,
+                version_id=self.credentials.version_id,
+                stages=stages,
+                suspect=suspect,
+                seconds=seconds,
+            )
+        )
+
+    def _recovered(self) -> None:
+        connector, trail, answer = self._connector, self._trail, self._connector.ledger.answer
+        assert trail is not None
+        assert answer is not None
+        now = connector.clock()
+        login = self.credentials
+        connector.ledger.update(self._endpoint, lambda _: rules.accepted(login, answer, now, connector.policy))
+        connector.rotating._bulletin.count(recovered=1)
+        connector.rotating._bulletin.tell(
+            events.Recovered(
+                secret_id=login.secret_id,
+                version_id=login.version_id,
+                stages=self._labels(),
+                attempts=trail.attempts + 1,
+                seconds=now - trail.begun,
+            )
+        )
+
+
+def _families(named: str, otherwise: str) -> tuple[str, ...]:
+    """The engine family a secret names; one nobody knows is left to the driver that the caller chose."""
+    try:
+        return (engine_named(named).name,)
+    except ConfigurationError:
+        return (otherwise,)

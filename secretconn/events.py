@@ -1,0 +1,256 @@
+"""Events and stats: what happened to a secret and its logins, for subscribers, metrics and status pages.
+
+An event never holds a password, nor any content of a secret.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import threading
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+__all__ = [
+    "Event",
+    "Fetched",
+    "Recovered",
+    "RefreshFailed",
+    "Refreshed",
+    "Rejected",
+    "Rotated",
+    "StaleServed",
+    "Stats",
+    "Subscriber",
+]
+
+log = logging.getLogger("secretconn")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened.
+
+    Attributes:
+        secret_id: The secret, as the caller named it.
+    """
+
+    secret_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched(Event):
+    """The first answer of the source arrived.
+
+    Attributes:
+        version_id: The current version.
+        seconds: How long the source took.
+        api_calls: How many calls it took.
+    """
+
+    version_id: str
+    seconds: float
+    api_calls: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refreshed(Event):
+    """A later answer arrived, whether or not it brought anything new.
+
+    Attributes:
+        version_id: The current version.
+        reason: "ttl", "rejected", "probation", "patience" or "asked".
+        seconds: How long the source took.
+        api_calls: How many calls it took.
+    """
+
+    version_id: str
+    reason: str
+    seconds: float
+    api_calls: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefreshFailed(Event):
+    """The source gave no answer.
+
+    Attributes:
+        reason: As in Refreshed, or "first" where no earlier answer is held.
+        error: The error's type and, for errors of the SDK, its code. Never its text, which may quote anything.
+        seconds: How long it took.
+        retry_in: Seconds until the next try in the background.
+    """
+
+    reason: str
+    error: str
+    seconds: float
+    retry_in: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StaleServed(Event):
+    """A refresh failed and the earlier answer stays in use.
+
+    Attributes:
+        version_id: The version that stays in use.
+        age: Seconds since that answer was requested.
+    """
+
+    version_id: str
+    age: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rotated(Event):
+    """The current version changed.
+
+    Attributes:
+        version_id: The current version now.
+        previous_version_id: The current version before.
+        username_changed: Whether the user is another one (alternating-users rotation).
+    """
+
+    version_id: str
+    previous_version_id: str
+    username_changed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejected(Event):
+    """A server refused a login, or may have done so.
+
+    Attributes:
+        version_id: The version whose login it was.
+        stages: That version's stages, as far as is known.
+        suspect: True where the driver hides the reason.
+        seconds: How long the login took to fail.
+    """
+
+    version_id: str
+    stages: tuple[str, ...]
+    suspect: bool
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovered(Event):
+    """After a rejection another login was accepted in the same connect().
+
+    Attributes:
+        version_id: The version whose login was accepted.
+        stages: That version's stages.
+        attempts: Logins tried in all.
+        seconds: From the first rejection to the open connection.
+    """
+
+    version_id: str
+    stages: tuple[str, ...]
+    attempts: int
+    seconds: float
+
+
+Subscriber: TypeAlias = Callable[[Event], object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stats:
+    """Counters since the object was made (in a forked child: since the fork).
+
+    Attributes:
+        reads: How often a login was asked for.
+        hits: Reads that were answered at once, without waiting for the source.
+        fetches: Answers of the source, the first one and all refreshes.
+        api_calls: Calls the source made.
+        refresh_failures: Fetches that brought no answer.
+        stale_reads: Reads that were answered by a login past its TTL.
+        connects: Connections opened.
+        rejected: Logins that a server refused.
+        suspected: Failed logins whose reason the driver hides.
+        recovered: Connections opened after at least one rejection in the same connect().
+        rotations: Times the current version was seen to change.
+    """
+
+    reads: int = 0
+    hits: int = 0
+    fetches: int = 0
+    api_calls: int = 0
+    refresh_failures: int = 0
+    stale_reads: int = 0
+    connects: int = 0
+    rejected: int = 0
+    suspected: int = 0
+    recovered: int = 0
+    rotations: int = 0
+
+    @property
+    def hit_rate(self) -> float:
+        """Hits per read, from 0 to 1; 0 before the first read."""
+        return self.hits / self.reads if self.reads else 0.0
+
+
+class HotCounter:
+    """A counter for the hot path: ``tick()`` takes no lock and loses nothing between threads.
+
+    ``next()`` on itertools.count is one step for the interpreter; reading it costs a tick, which is taken off again.
+    """
+
+    __slots__ = ("_count", "_lock", "_looks", "tick")
+
+    def __init__(self) -> None:
+        self._count = itertools.count()
+        self._looks = 0
+        self._lock = threading.Lock()
+        self.tick: Callable[[], int] = self._count.__next__
+
+    def value(self) -> int:
+        with self._lock:
+            value = self.tick() - self._looks
+            self._looks += 1
+            return value
+
+
+class Bulletin:
+    """Keeps the counters and tells the subscribers."""
+
+    def __init__(self) -> None:
+        self.reads = HotCounter()
+        self.connects = HotCounter()
+        self._counts: Counter[str] = Counter()
+        self._lock = threading.Lock()
+        self._subscribers: tuple[Subscriber, ...] = ()
+
+    def count(self, **amounts: int) -> None:
+        with self._lock:
+            self._counts.update(amounts)
+
+    def stats(self) -> Stats:
+        with self._lock:
+            counts = dict(self._counts)
+        reads, misses = self.reads.value(), counts.pop("misses", 0)
+        return Stats(reads=reads, hits=max(reads - misses, 0), connects=self.connects.value(), **counts)
+
+    def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
+        with self._lock:
+            self._subscribers = (*self._subscribers, subscriber)
+
+        def unsubscribe() -> None:
+            with self._lock:
+                self._subscribers = tuple(other for other in self._subscribers if other is not subscriber)
+
+        return unsubscribe
+
+    def tell(self, event: Event) -> None:
+        """Call every subscriber. One that raises is logged and harms nothing."""
+        for subscriber in self._subscribers:
+            try:
+                subscriber(event)
+            except Exception:  # whatever a subscriber does wrong, connections go on
+                log.exception("secretconn: a subscriber failed on %s", type(event).__name__)
+
+    def after_fork(self) -> Bulletin:
+        """A new one for a forked child: new locks, counters at zero, the same subscribers."""
+        child = Bulletin()
+        child._subscribers = self._subscribers
+        return child

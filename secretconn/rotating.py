@@ -1,0 +1,219 @@
+"""RotatingCredentials: the current login of one secret, always at hand, kept fresh behind the caller's back."""
+
+from __future__ import annotations
+
+import os
+import weakref
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from secretconn import rules
+from secretconn.credentials import Credentials, Shape
+from secretconn.errors import ConfigurationError
+from secretconn.events import Bulletin, Stats, Subscriber
+from secretconn.flight import Flight, Landing
+from secretconn.ledger import Ledger
+from secretconn.refresher import Refresher
+from secretconn.runtime import Runtime
+from secretconn.settings import refuse_beside_source, settings
+from secretconn.sources.base import Source
+from secretconn.sources.secrets_manager import SecretsManagerSource
+
+if TYPE_CHECKING:
+    from aws_secretsmanager_caching import SecretCacheConfig
+
+__all__ = ["RotatingCredentials"]
+
+
+class RotatingCredentials:
+    """The login of one secret, cached and kept fresh. Make one per secret and share it among threads and tasks.
+
+    Args:
+        secret_id: Name or ARN of the secret.
+        ttl: Seconds until an answer is re-read in the background, jittered in [ttl/2, ttl]. Default: the
+            ``secret_refresh_interval`` of ``cache_config``, else 3600.
+        region, profile, endpoint_url, client, session: How Secrets Manager is reached; see SecretsManagerSource.
+        cache_config: A SecretCacheConfig of aws-secretsmanager-caching: its hook, default stage, refresh interval and
+            retry delays are used.
+        source: Another Source instead of Secrets Manager; the arguments that say how to reach it are then left out.
+        username: The user, when the secret is plain text that holds only the password.
+        keys: Other key names of the secret: what a login is made of to the secret's key, ``{"username": "db_user"}``.
+        engine: The engine ("postgresql", "mysql", ...), where the secret names none (RDS-managed) or another.
+        fallback_stages: Stages that may be tried after a rejection; () for AWSCURRENT alone.
+        retries: Further logins in one connect() after a rejected one.
+        patience: Seconds for which connect() goes on asking the source when it has no other login.
+        timeout: Seconds a caller waits at most for the source.
+        runtime: Clock, sleep, randomness and threads; for tests.
+
+    Raises:
+        ConfigurationError: arguments that contradict each other, are out of range or unknown.
+    """
+
+    def __init__(  # noqa: PLR0913  (all but the id are keywords with defaults)
+        self,
+        secret_id: str,
+        *,
+        ttl: float | None = None,
+        region: str | None = None,
+        profile: str | None = None,
+        endpoint_url: str | None = None,
+        client: Any = None,
+        session: Any = None,
+        cache_config: SecretCacheConfig | None = None,
+        source: Source | None = None,
+        username: str | None = None,
+        keys: Mapping[str, str] | None = None,
+        engine: str | None = None,
+        fallback_stages: Iterable[str] = (rules.PENDING, rules.PREVIOUS),
+        retries: int = 1,
+        patience: float = 0.0,
+        timeout: float = 15.0,
+        runtime: Runtime | None = None,
+    ) -> None:
+        if not isinstance(secret_id, str) or not secret_id:
+            raise ConfigurationError("secret_id must be the name or the ARN of a secret")
+        reach = {"region": region, "profile": profile, "endpoint_url": endpoint_url, "client": client, "session": session}
+        if source is not None:
+            refuse_beside_source(reach)
+        else:
+            source = SecretsManagerSource(secret_id, cache_config=cache_config, **reach)
+        self._secret_id = secret_id
+        self._engine = engine
+        self._settings = settings(
+            ttl=ttl,
+            timeout=timeout,
+            retries=retries,
+            patience=patience,
+            fallback_stages=fallback_stages,
+            cache_config=cache_config,
+        )
+        self._runtime = runtime or Runtime()
+        self._clock = self._runtime.clock
+        self._ledger = Ledger()
+        self._bulletin = Bulletin()
+        shape = Shape(username=username, keys=dict(keys or {}))
+        self._refresher = Refresher(
+            secret_id, source, shape, self._settings, self._runtime, self._ledger, self._bulletin
+        )
+        self._connectors: dict[object, Any] = {}
+        _living.add(self)
+
+    @property
+    def secret_id(self) -> str:
+        """The secret, as it was named."""
+        return self._secret_id
+
+    @property
+    def engine(self) -> str | None:
+        """The engine that was given here, or None to go by the secret."""
+        return self._engine
+
+    def __repr__(self) -> str:
+        answer = self._ledger.answer
+        version = answer.current.version_id if answer is not None else None
+        return f"RotatingCredentials({self._secret_id!r}, version_id={version!r})"
+
+    def __reduce_ex__(self, protocol: object) -> Any:
+        raise TypeError("RotatingCredentials holds passwords and cannot be pickled; make a new one from the secret's id")
+
+    def current(self) -> Credentials:
+        """The current login. Takes no lock and does no I/O once a first answer is held (rule 1).
+
+        Raises:
+            SecretUnavailable: the first read failed; ``__cause__`` is the source's error (rule 2).
+            SecretFormatError: the secret does not hold a login.
+            ConfigurationError: no region, or an unknown profile.
+        """
+        self._bulletin.reads.tick()
+        answer = self._ledger.answer
+        if answer is None:
+            return self._first()
+        if self._clock() >= self._refresher.fresh_until:
+            self._stale()
+        return answer.current
+
+    async def acurrent(self) -> Credentials:
+        """The same for asyncio: the first read is awaited, the event loop goes on."""
+        self._bulletin.reads.tick()
+        answer = self._ledger.answer
+        if answer is None:
+            return await self._afirst()
+        if self._clock() >= self._refresher.fresh_until:
+            self._stale()
+        return answer.current
+
+    def prefetch(self) -> Credentials:
+        """Load the secret at start-up, so that the first connection does not wait. Raises as `current` does."""
+        return self.current()
+
+    async def aprefetch(self) -> Credentials:
+        """The same for asyncio."""
+        return await self.acurrent()
+
+    def refresh(self) -> Credentials:
+        """Ask the source now and wait for its answer.
+
+        Raises:
+            SecretUnavailable, SecretFormatError: it gave none; the login that is held stays in use.
+        """
+        return self._refresher.answer_of(self._newer(self._ledger.tick(), "asked")).current
+
+    async def arefresh(self) -> Credentials:
+        """The same for asyncio."""
+        return self._refresher.answer_of(await self._anewer(self._ledger.tick(), "asked")).current
+
+    def invalidate(self) -> None:
+        """Call what is held out of date: the next read starts a refresh in the background, and nobody waits."""
+        self._refresher.expire()
+
+    def stats(self) -> Stats:
+        """Counters so far."""
+        return self._bulletin.stats()
+
+    def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
+        """Have ``subscriber`` called with each Event, in the thread where it happens. Returns what ends that."""
+        return self._bulletin.subscribe(subscriber)
+
+    # -- for connect.py -----------------------------------------------------------------------------------------------
+
+    def _first(self) -> Credentials:
+        self._bulletin.count(misses=1)
+        while not isinstance(found := self._refresher.first(), Flight):
+            self._runtime.sleep(found)
+        return self._refresher.answer_of(found.wait(self._settings.timeout)).current
+
+    async def _afirst(self) -> Credentials:
+        self._bulletin.count(misses=1)
+        while not isinstance(found := self._refresher.first(), Flight):
+            await self._runtime.asleep(found)
+        return self._refresher.answer_of(await found.wait_async(self._settings.timeout)).current
+
+    def _stale(self) -> None:
+        self._bulletin.count(stale_reads=1)
+        self._refresher.behind("ttl")
+
+    def _newer(self, newer_than: int, reason: str) -> Landing:
+        found = self._refresher.newer(newer_than, reason)
+        return found.wait(self._settings.timeout) if isinstance(found, Flight) else found
+
+    async def _anewer(self, newer_than: int, reason: str) -> Landing:
+        found = self._refresher.newer(newer_than, reason)
+        return await found.wait_async(self._settings.timeout) if isinstance(found, Flight) else found
+
+    def _after_fork(self) -> None:
+        """In a forked child: keep what is held, take new locks, let go of the parent's client (rule 10)."""
+        self._ledger.after_fork()
+        self._bulletin = self._bulletin.after_fork()
+        self._refresher.after_fork(self._bulletin)
+
+
+_living: weakref.WeakSet[RotatingCredentials] = weakref.WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    for credentials in list(_living):
+        credentials._after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)

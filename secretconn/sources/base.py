@@ -1,0 +1,60 @@
+"""Source: the protocol of a place that versions of a secret are read from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from secretconn.credentials import Payload
+
+__all__ = ["Reading", "Source"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a source read.
+
+    Attributes:
+        stages: Stage to version id, of all stages the source knows of.
+        payloads: Version id to payload, for those of the wanted stages whose version was not held.
+        failures: Stage to the error for which its version could not be read (no permission, no value yet).
+    """
+
+    stages: Mapping[str, str]
+    payloads: Mapping[str, Payload]
+    failures: Mapping[str, Exception] = field(default_factory=dict)
+
+
+class Source(Protocol):
+    """Gives the versions of one secret by stage.
+
+    One RotatingCredentials calls its source from one thread at a time, never from an event loop's thread.
+
+    Attributes:
+        api_calls: Calls made so far, failed ones too; 0 where reading costs nothing.
+    """
+
+    @property
+    def api_calls(self) -> int: ...
+
+    def read(self, stages: tuple[str, ...], held: Set[str]) -> Reading:
+        """Ask for the versions under these stages, leaving out the content of versions that are held already.
+
+        Args:
+            stages: Wanted stages; the first one is the current one.
+            held: Version ids whose content the caller has; a version's content never changes.
+
+        Raises:
+            Exception: any error of the SDK or the transport, when it is not known which version has which stage. A
+                version that cannot be read is no error: it is in ``failures``.
+        """
+        ...
+
+    def after_fork(self, in_use: bool) -> None:
+        """Called in a forked child: let go of sockets and locks.
+
+        Args:
+            in_use: True where another thread of the parent was inside ``read`` at the fork, so that locks may be held.
+        """
+        ...

@@ -1,0 +1,243 @@
+"""AWS Secrets Manager, through the SecretCacheItem of aws-secretsmanager-caching.
+
+API calls: one DescribeSecret per read, and one GetSecretValue for each wanted version that is not held yet.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Set
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from secretconn.arn import partition_of, region_for, secret_arn
+from secretconn.credentials import Payload
+from secretconn.errors import ConfigurationError
+from secretconn.sources.base import Reading
+
+if TYPE_CHECKING:
+    from aws_secretsmanager_caching import SecretCacheConfig
+    from aws_secretsmanager_caching.cache import SecretCacheItem
+
+__all__ = ["SecretsManagerSource"]
+
+CONNECT_TIMEOUT = 2.0
+READ_TIMEOUT = 3.0
+TOTAL_ATTEMPTS = 2
+"""Seconds and tries of the default client. Secrets Manager answers in tens of milliseconds; a caller who waits for the
+SDK's own 60 s and five tries has lost its request long before."""
+
+NEVER = 10 * 365 * 86400
+"""Seconds after which the cache item would describe the secret by itself, in the middle of a read."""
+
+
+class SecretsManagerSource:
+    """Versions from AWS Secrets Manager.
+
+    Args:
+        secret_id: Name or ARN. An ARN's region is used, of whatever partition.
+        region: Region, where the id is a name. Without one, boto3's own chain decides.
+        profile: A profile of the shared AWS configuration.
+        endpoint_url: Another address of Secrets Manager (a VPC endpoint, a local stand-in).
+        client: Your own boto3 client, used as it is: its timeouts, retries and region are yours.
+        session: Your own boto3 (or botocore) session; the client is made from it, one per process.
+        cache_config: The cache's configuration: its hook, default stage and retry delays.
+
+    Raises:
+        ConfigurationError: arguments that contradict each other, or an ARN of another region or partition.
+    """
+
+    def __init__(  # noqa: PLR0913  (these are boto3's own choices, all by keyword)
+        self,
+        secret_id: str,
+        *,
+        region: str | None = None,
+        profile: str | None = None,
+        endpoint_url: str | None = None,
+        client: Any = None,
+        session: Any = None,
+        cache_config: SecretCacheConfig | None = None,
+    ) -> None:
+        _refuse_conflicts(client, session, region, profile, endpoint_url)
+        self._secret_id = secret_id
+        self._region = region_for(secret_id, region)
+        if client is not None:
+            _refuse_other_region(secret_id, client)
+        self._profile, self._endpoint_url, self._session = profile, endpoint_url, session
+        self._given_client = client
+        self._config = cache_config
+        self._client: _Recorder | None = None
+        self._item: SecretCacheItem | None = None
+        self._calls = Calls()
+
+    @property
+    def api_calls(self) -> int:
+        """DescribeSecret and GetSecretValue calls so far. The SDK's own retries are not seen here."""
+        return self._calls.made
+
+    def read(self, stages: tuple[str, ...], held: Set[str]) -> Reading:
+        """See Source.read. Raises the SDK's own error when DescribeSecret fails, and ConfigurationError without a region."""
+        client = self._recorder()
+        client.start()
+        if self._item is None:
+            self._item = _quick_item()(config=self._cache_config(), client=client, secret_id=self._secret_id)
+        item = self._item
+        if not item.refresh_secret_now():
+            raise client.last_error()
+        by_stage = _stages(client.description)
+        payloads: dict[str, Payload] = {}
+        failures: dict[str, Exception] = {}
+        for stage in stages:
+            version = by_stage.get(stage)
+            if version is None or version in held or version in payloads:
+                continue
+            try:
+                payloads[version] = _payload(item.get_secret_value(stage), version)
+            except Exception as error:  # the SDK's, or malformed: one version must not hide the others
+                failures[stage] = error
+                self._item = None  # the item would repeat this error, for seconds or an hour, without asking again
+        return Reading(stages=by_stage, payloads=payloads, failures=failures)
+
+    def after_fork(self, in_use: bool) -> None:
+        """A forked child makes its own client; the parent's idle sockets are closed here, not shared.
+
+        A client that the caller gave is the caller's, and stays.
+        """
+        client, self._client, self._item = self._client, None, None
+        if client is not None and self._given_client is None and not in_use:
+            client.close()
+
+    def _recorder(self) -> _Recorder:
+        if self._client is None:
+            client = self._given_client if self._given_client is not None else self._make_client()
+            self._client = _Recorder(client, self._calls)
+        return self._client
+
+    def _make_client(self) -> Any:
+        from botocore.config import Config  # noqa: PLC0415  (import secretconn must not load the SDK)
+        from botocore.exceptions import NoRegionError, ProfileNotFound  # noqa: PLC0415
+
+        options = Config(
+            connect_timeout=CONNECT_TIMEOUT,
+            read_timeout=READ_TIMEOUT,
+            retries={"total_max_attempts": TOTAL_ATTEMPTS, "mode": "standard"},
+            user_agent_extra=f"secretconn/{_version()}",
+        )
+        try:
+            make = self._maker()
+            return make("secretsmanager", region_name=self._region, endpoint_url=self._endpoint_url, config=options)
+        except NoRegionError as error:
+            raise ConfigurationError(
+                f"no region for secret {self._secret_id!r}: pass region=, use the secret's ARN, or set AWS_REGION"
+            ) from error
+        except ProfileNotFound as error:
+            raise ConfigurationError(f"profile {self._profile!r} is not in the shared AWS configuration") from error
+
+    def _maker(self) -> Callable[..., Any]:
+        session = self._session
+        if session is None:
+            import boto3  # noqa: PLC0415
+
+            session = boto3.session.Session(profile_name=self._profile)
+        make: Callable[..., Any] = session.client if hasattr(session, "client") else session.create_client
+        return make
+
+    def _cache_config(self) -> SecretCacheConfig:
+        """The caller's configuration, but for its refresh interval: RotatingCredentials decides when to refresh."""
+        from aws_secretsmanager_caching import SecretCacheConfig  # noqa: PLC0415
+
+        config = SecretCacheConfig() if self._config is None else copy.copy(self._config)
+        config.secret_refresh_interval = NEVER
+        return config
+
+
+class Calls:
+    """How many calls were made; outlives the client that a fork replaces."""
+
+    made = 0
+
+
+class _Recorder:
+    """The client as the cache item sees it: counts the calls, and keeps the answer and the error the item does not show."""
+
+    def __init__(self, client: Any, calls: Calls) -> None:
+        self._client, self._calls = client, calls
+        self.start()
+
+    def start(self) -> None:
+        self.description: Mapping[str, Any] = {}
+        self._error: Exception | None = None
+
+    def describe_secret(self, **arguments: Any) -> Any:
+        answer = self._call(self._client.describe_secret, arguments)
+        if not isinstance(answer.get("VersionIdsToStages"), Mapping):
+            self._error = ValueError("DescribeSecret's answer has no VersionIdsToStages")
+            raise self._error
+        self.description = answer
+        return answer
+
+    def get_secret_value(self, **arguments: Any) -> Any:
+        return self._call(self._client.get_secret_value, arguments)
+
+    def close(self) -> None:
+        self._client.close()
+
+    def last_error(self) -> Exception:
+        error, self._error = self._error, None
+        return error if error is not None else RuntimeError("the cache refreshed nothing and told no error")
+
+    def _call(self, operation: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
+        self._calls.made += 1
+        try:
+            return operation(**arguments)
+        except Exception as error:
+            self._error = error
+            raise
+
+
+@lru_cache(maxsize=1)
+def _quick_item() -> type[SecretCacheItem]:
+    """SecretCacheItem without its sleep of 2.5 to 5 s before a forced refresh; rule 4 already keeps a crowd together."""
+    from aws_secretsmanager_caching.cache import SecretCacheItem  # noqa: PLC0415
+
+    return type("QuickSecretCacheItem", (SecretCacheItem,), {"FORCE_REFRESH_JITTER_SLEEP": 0, "FORCE_REFRESH_MAX_SLEEP": 0})
+
+
+def _stages(description: Mapping[str, Any]) -> dict[str, str]:
+    versions = description["VersionIdsToStages"]
+    return {stage: version for version, labels in versions.items() for stage in labels}
+
+
+def _payload(response: Any, version: str) -> Payload:
+    """The secret's content out of a GetSecretValue answer; whatever is wrong with it is for the parser to say."""
+    answer = response if isinstance(response, Mapping) else {}
+    content = answer.get("SecretString")
+    return Payload(version, answer.get("SecretBinary") if content is None else content)  # type: ignore[arg-type]
+
+
+def _refuse_conflicts(client: Any, session: Any, region: str | None, profile: str | None, endpoint: str | None) -> None:
+    given = {"session": session, "region": region, "profile": profile, "endpoint_url": endpoint}
+    extra = [f"{name}=" for name, value in given.items() if value is not None]
+    if client is not None and extra:
+        raise ConfigurationError(f"client= already decides about {', '.join(extra)}; give one or the other")
+    if session is not None and profile is not None:
+        raise ConfigurationError("session= already decides about profile=; give one or the other")
+
+
+def _refuse_other_region(secret_id: str, client: Any) -> None:
+    arn, region = secret_arn(secret_id), getattr(getattr(client, "meta", None), "region_name", None)
+    if arn is None or region is None or region == arn.region:
+        return
+    raise ConfigurationError(
+        f"client= is for region {region!r} (partition {partition_of(region)!r}), and {secret_id!r} is in "
+        f"{arn.region!r} (partition {arn.partition!r})"
+    )
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415
+
+    try:
+        return version("secretconn")
+    except PackageNotFoundError:
+        return "0"

@@ -1,0 +1,43 @@
+"""Trail: what one connect() tried, told as a note on the driver's exception. Never a password, never a user's name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from secretconn.engines.base import Verdict
+
+__all__ = ["Trail"]
+
+_TOLD = {
+    Verdict.REJECTED: "rejected",
+    Verdict.SUSPECT: "refused for a reason the driver hides",
+    Verdict.OTHER: "failed for another reason",
+}
+
+
+@dataclass(slots=True)
+class Trail:
+    """The logins of one connect() so far.
+
+    Attributes:
+        secret_id: The secret.
+        begun: Monotonic seconds of the first failure.
+        attempts: Logins that failed.
+    """
+
+    secret_id: str
+    begun: float
+    _lines: list[str] = field(default_factory=list)
+
+    @property
+    def attempts(self) -> int:
+        return len(self._lines)
+
+    def add(self, version_id: str, stages: tuple[str, ...], verdict: Verdict, seconds: float) -> None:
+        """One login failed after so many seconds."""
+        staged = "+".join(stages) or "no stage"
+        self._lines.append(f"version {version_id} ({staged}) {_TOLD[verdict]} after {seconds:.3f} s")
+
+    def sentence(self, ending: str) -> str:
+        """The note."""
+        return f"secretconn: secret {self.secret_id!r}: {'; then '.join(self._lines)}; {ending}."
