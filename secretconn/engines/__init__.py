@@ -7,6 +7,7 @@ from .loading import is_async, is_installed, pip_line
 from .registry import BUILT_IN, ENTRY_POINTS, Registry
 
 __all__ = [
+    "BUILT_IN",
     "ENTRY_POINTS",
     "NOTHING_GIVEN",
     "Classify",

@@ -61,6 +61,11 @@ class Given:
     port: str | None = None
     database: str | None = None
 
+    @property
+    def has_login(self) -> bool:
+        """Whether a user or a password is among them."""
+        return "user" in self.names or "password" in self.names
+
 
 NOTHING_GIVEN = Given()
 

@@ -87,16 +87,15 @@ def _uri(rest: str, lenient: bool) -> dict[str, str] | None:
 def _addresses(rest: str) -> tuple[list[tuple[str, str]] | None, str]:
     """The (host, port) pairs and what follows them."""
     pairs: list[tuple[str, str]] = []
-    while True:
-        address = _ADDRESS.match(rest)
-        if address is None:
-            return None, rest
+    position = 0
+    while address := _ADDRESS.match(rest, position):
         pairs.append((address[1] or address[2] or "", address[3] or ""))
-        rest = rest[address.end() :]
-        if not rest.startswith(","):
-            # a URI's port runs up to one of / ? , so anything else can only follow a bracketed host
-            return (pairs if rest[:1] in ("", "/", "?") else None), rest
-        rest = rest[1:]
+        position = address.end() + 1
+        following = rest[address.end() : position]
+        if following != ",":
+            # an unbracketed host or a port runs up to one of / ? , so anything else can only follow a bracket
+            return (pairs if following in ("", "/", "?") else None), rest[address.end() :]
+    return None, ""
 
 
 def _cover(found: dict[str, str]) -> None:
