@@ -26,6 +26,7 @@ KEPT = ("user", "password", "host", "hostaddr", "port", "dbname", "service")
         ("host='' port=''", {}),
         ("host='a", {}),
         ("host= 'a", {}),
+        ("host= 'a dbname=d", {}),
         ("host", {}),
         ("=a", {}),
         ("connect_timeout=5 password='s p'", {"password": HIDDEN}),

@@ -61,6 +61,9 @@ def test_asyncpg_keeps_the_first_refusal_as_the_cause_of_the_second() -> None:
 @pytest.mark.parametrize("error", [ConnectionRefusedError(111, "refused"), OSError("dns"), TimeoutError()])
 def test_raw_system_errors_of_asyncpg(error: BaseException) -> None:
     assert classify(error) is OTHER
+    exceptions = pytest.importorskip("asyncpg.exceptions")
+    error.__context__ = exceptions.InvalidPasswordError("the caller's earlier one")
+    assert classify(error) is OTHER
 
 
 def test_pg8000_wraps_a_system_error() -> None:

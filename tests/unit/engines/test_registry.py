@@ -196,6 +196,10 @@ def test_an_awaitable_returning_connect_of_a_driver_with_both() -> None:
     assert not is_async(both, json.loads)
 
 
+def test_every_callable_of_a_driver_without_a_sync_connect_is_awaited() -> None:
+    assert is_async(a_driver(connect=None, aconnect="dumps"), lambda: None)
+
+
 def test_registering() -> None:
     known = registry()
     known.register_driver(a_driver())
