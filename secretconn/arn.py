@@ -9,7 +9,9 @@ from secretconn.errors import ConfigurationError
 
 __all__ = ["SecretArn", "region_for", "secret_arn"]
 
-_SHAPE = re.compile(r"arn:(?P<partition>aws(?:-[a-z0-9]+)*):secretsmanager:(?P<region>[a-z0-9-]+):\d{12}:secret:.+", re.S)
+_SHAPE = re.compile(
+    r"arn:(?P<partition>aws(?:-[a-z0-9]+)*):secretsmanager:(?P<region>[a-z0-9-]+):\d{12}:secret:.+", re.DOTALL
+)
 
 _REGION_STARTS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov", "us-iso-": "aws-iso", "us-isob-": "aws-iso-b"}
 """Regions that tell their partition by name (AWS General Reference, "Regions and endpoints"); all others are "aws"."""

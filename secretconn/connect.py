@@ -24,7 +24,7 @@ DriverLike = str | ModuleType | Callable[..., Any]
 MAX_CONNECTORS = 64
 
 
-def connect(  # noqa: PLR0913
+def connect(
     secret: str | RotatingCredentials,
     /,
     *args: Any,
@@ -44,7 +44,7 @@ def connect(  # noqa: PLR0913
     Args:
         secret: The secret's name or ARN, or a RotatingCredentials.
         *args, **kwargs: For the driver's connect. What they say wins over the secret (host, port, database, a DSN).
-        driver: Name ("psycopg"), module, or connect callable. Default: the first installed driver of the secret's engine.
+        driver: Name ("psycopg"), module, or connect callable. Default: the first installed of the engine.
         classify: Your own judgement of a failed connect: a Verdict, or None to use the driver's table.
         retries: Further logins after a rejected one. Default: that of the RotatingCredentials, 1.
         patience: Seconds to go on asking the source when it has no other login. Default: 0.
@@ -62,12 +62,12 @@ def connect(  # noqa: PLR0913
         connector = _connector(rotating, driver, engine, False, classify, retries, patience)
     given = connector.given(args, kwargs)
     if given.has_login:
-        args = kwargs.clear() or ()
+        args = _forget(kwargs)
         raise _login_given(connector)
     return _connect(connector, given, args, kwargs)
 
 
-async def aconnect(  # noqa: PLR0913
+async def aconnect(
     secret: str | RotatingCredentials,
     /,
     *args: Any,
@@ -93,12 +93,12 @@ async def aconnect(  # noqa: PLR0913
         connector = _connector(rotating, driver, engine, True, classify, retries, patience)
     given = connector.given(args, kwargs)
     if given.has_login:
-        args = kwargs.clear() or ()
+        args = _forget(kwargs)
         raise _login_given(connector)
     return await _aconnect(connector, given, args, kwargs)
 
 
-def wrap(  # noqa: PLR0913
+def wrap(
     connect: Connect,
     secret: str | RotatingCredentials,
     /,
@@ -139,7 +139,7 @@ def _connect(connector: Connector, given: Given, args: tuple[Any, ...], kwargs: 
     attempt = Attempt(connector, given, connector.endpoint(given), rotating.current())
     while True:
         try:
-            connection = connector.call(*args, **attempt.keywords(), **kwargs)
+            connection = connector.call(*args, **{**kwargs, **attempt.keywords()})
         except Exception as error:
             step = attempt.failed(error)
             while step is not None and not isinstance(step, Login):
@@ -161,7 +161,7 @@ async def _aconnect(connector: Connector, given: Given, args: tuple[Any, ...], k
     attempt = Attempt(connector, given, connector.endpoint(given), await rotating.acurrent())
     while True:
         try:
-            connection = await connector.call(*args, **attempt.keywords(), **kwargs)
+            connection = await connector.call(*args, **{**kwargs, **attempt.keywords()})
         except Exception as error:
             step = attempt.failed(error)
             while step is not None and not isinstance(step, Login):
@@ -182,8 +182,8 @@ class _Opening:
 
     __slots__ = ("_connection", "_open")
 
-    def __init__(self, open: Callable[[], Coroutine[Any, Any, Any]]) -> None:
-        self._open = open
+    def __init__(self, opening: Callable[[], Coroutine[Any, Any, Any]]) -> None:
+        self._open = opening
         self._connection: Any = None
 
     def __await__(self) -> Generator[Any, Any, Any]:
@@ -201,7 +201,7 @@ def _wrapper(connector: Connector, coroutine_function: bool, awaitable: bool) ->
     def connecting(*args: Any, **kwargs: Any) -> Any:
         given = connector.given(args, kwargs)
         if given.has_login:
-            args = kwargs.clear() or ()
+            args = _forget(kwargs)
             raise _login_given(connector)
         if awaitable:
             return _Opening(functools.partial(_aconnect, connector, given, args, kwargs))
@@ -213,7 +213,7 @@ def _wrapper(connector: Connector, coroutine_function: bool, awaitable: bool) ->
     return aconnecting if coroutine_function else connecting
 
 
-def _connector(  # noqa: PLR0913
+def _connector(
     rotating: RotatingCredentials,
     driver: DriverLike | None,
     engine: str | None,
@@ -245,7 +245,7 @@ def _default(rotating: RotatingCredentials, engine: str | None, for_async: bool)
     return default_driver(engine_named(engine), for_async=for_async)
 
 
-def _rotating(  # noqa: PLR0913
+def _rotating(
     secret: str | RotatingCredentials,
     region: str | None,
     profile: str | None,
@@ -254,14 +254,18 @@ def _rotating(  # noqa: PLR0913
     session: Any,
 ) -> RotatingCredentials:
     if not isinstance(secret, RotatingCredentials):
-        return shared(
-            secret, region=region, profile=profile, endpoint_url=endpoint_url, client=client, session=session
-        )
+        return shared(secret, region=region, profile=profile, endpoint_url=endpoint_url, client=client, session=session)
     given = {"region": region, "profile": profile, "endpoint_url": endpoint_url, "client": client, "session": session}
     extra = [f"{name}=" for name, value in given.items() if value is not None]
     if extra:
         raise ConfigurationError(f"the RotatingCredentials already decides about {', '.join(extra)}; leave that out")
     return secret
+
+
+def _forget(kwargs: dict[str, Any]) -> tuple[()]:
+    """Drop what may hold the caller's password from a frame that is about to raise."""
+    kwargs.clear()
+    return ()
 
 
 def _login_given(connector: Connector) -> TypeError:

@@ -5,6 +5,7 @@ Sync and async connect differ only in how they wait; everything that is decided 
 
 from __future__ import annotations
 
+import functools
 import logging
 import sys
 from collections.abc import Callable, Mapping
@@ -17,7 +18,7 @@ from secretconn.engines import engine_named
 from secretconn.engines.base import NOTHING_GIVEN, Driver, Given, Verdict, walk_causes
 from secretconn.errors import ConfigurationError
 from secretconn.ledger import Endpoint
-from secretconn.recovery import Failure, Login, Recovery, Refresh, Unanswered, Wait, recovery
+from secretconn.recovery import Failure, Login, Recovery, Reply, Step, Unanswered, recovery
 from secretconn.rotating import RotatingCredentials
 from secretconn.rules import Answer
 from secretconn.settings import check_patience, check_retries
@@ -41,7 +42,7 @@ class Connector:
         retries, patience: Instead of those of ``rotating``.
     """
 
-    def __init__(  # noqa: PLR0913
+    def __init__(
         self,
         rotating: RotatingCredentials,
         call: Callable[..., Any],
@@ -60,6 +61,7 @@ class Connector:
         if patience is not None:
             self.policy = replace(self.policy, patience=check_patience(patience))
         self._classify = classify
+        self._bound = call if isinstance(call, functools.partial) else None  # partials of partials are flat
         self._engine = engine_named(driver.engine)
         self._fitting: str | None = None
         names = driver.keywords
@@ -67,7 +69,9 @@ class Connector:
         self._host, self._port, self._database = names["host"], names["port"], names["database"]
 
     def given(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Given:
-        """What the caller's own arguments say already."""
+        """What the caller's own arguments say already, those bound in a partial included."""
+        if self._bound is not None:
+            args, kwargs = (*self._bound.args, *args), {**self._bound.keywords, **kwargs}
         return self.driver.given(args, kwargs) if args or kwargs else NOTHING_GIVEN
 
     def endpoint(self, given: Given) -> Endpoint:
@@ -136,15 +140,25 @@ class Attempt:
         credentials: The login to send now.
     """
 
-    __slots__ = ("_begun", "_connector", "_endpoint", "_flow", "_given", "_outer", "_trail", "credentials")
+    __slots__ = (
+        "_begun",
+        "_begun_tick",
+        "_connector",
+        "_endpoint",
+        "_given",
+        "_outer",
+        "_recovery",
+        "_trail",
+        "credentials",
+    )
 
     def __init__(self, connector: Connector, given: Given, endpoint: Endpoint, credentials: Credentials) -> None:
         self._connector, self._given, self._endpoint = connector, given, endpoint
         self.credentials = credentials
         self._outer = sys.exception()
-        self._flow: Recovery | None = None
+        self._recovery: Recovery | None = None
         self._trail: Trail | None = None
-        self._begun = connector.clock()
+        self._begun, self._begun_tick = connector.clock(), connector.ledger.tick()
         if endpoint.state is not None and endpoint.state.accepted is not None:
             self._start()
 
@@ -156,41 +170,45 @@ class Attempt:
         """The server let the login in."""
         connector, state = self._connector, self._endpoint.state
         connector.rotating._bulletin.connects.tick()
-        if self._flow is not None:
-            self._recovered()
+        if self._trail is not None:
+            self._recovered(self._trail)
         elif state is not None and (state.refused or state.fruitless):
-            connector.ledger.update(self._endpoint, lambda now: now and rules.cleared(now))
+            begun = self._begun_tick
+            connector.ledger.update(self._endpoint, lambda now: rules.cleared(now, begun))
 
-    def failed(self, error: Exception) -> Refresh | Wait | Login | None:
+    def failed(self, error: Exception) -> Step | None:
         """The driver raised: what to do, or None to let the driver's exception go to the caller."""
-        connector = self._connector
+        connector, trail = self._connector, self._trail
         verdict, now = connector.judge(error, self._outer), connector.clock()
-        if verdict is Verdict.OTHER and self._flow is None:
-            return None
+        if trail is None:
+            if verdict is Verdict.OTHER:
+                return None
+            trail = self._trail = Trail(connector.rotating.secret_id, now)
+        self._note(trail, verdict, now - self._begun)
         failure = Failure(verdict, now)
-        self._note(verdict, now - self._begun)
-        if self._flow is not None:
-            return self._step(lambda flow: flow.send(failure), error)
-        self._flow = recovery(
+        if self._recovery is not None:
+            return self._advance(self._recovery, failure, error)
+        self._recovery = recovery(
             connector.ledger, self._endpoint, connector.policy, connector.runtime, self.credentials, failure
         )
-        return self._step(next, error)
+        return self._advance(self._recovery, None, error)
 
-    def go_on(self, landing: Answer | Unanswered | None, error: Exception) -> Refresh | Wait | Login | None:
-        """A refresh or a wait is over: what to do next."""
-        reply = landing if isinstance(landing, Unanswered) else None
-        return self._step(lambda flow: flow.send(reply), error)
+    def go_on(self, landing: Answer | Unanswered | None, error: Exception) -> Step | None:
+        """A refresh or a wait is over: what to do next. ``error`` is the driver's, for the note."""
+        if self._recovery is None:
+            return None
+        return self._advance(self._recovery, landing if isinstance(landing, Unanswered) else None, error)
 
-    def _step(self, advance: Callable[[Recovery], Any], error: Exception) -> Refresh | Wait | Login | None:
-        assert self._flow is not None
+    def _advance(self, flow: Recovery, reply: Reply, error: Exception) -> Step | None:
         try:
-            step: Refresh | Wait | Login = advance(self._flow)
+            step = flow.send(reply)
         except StopIteration as end:
             if self._trail is not None:
                 error.add_note(self._trail.sentence(end.value))
             return None
         if isinstance(step, Login):
-            self.credentials, self._begun = step.credentials, self._connector.clock()
+            self.credentials = step.credentials
+            self._begun, self._begun_tick = self._connector.clock(), self._connector.ledger.tick()
         return step
 
     def _start(self) -> None:
@@ -210,12 +228,10 @@ class Attempt:
         answer = self._connector.ledger.answer
         return answer.labels(self.credentials.version_id) if answer is not None else ()
 
-    def _note(self, verdict: Verdict, seconds: float) -> None:
+    def _note(self, trail: Trail, verdict: Verdict, seconds: float) -> None:
         """Keep and tell that a login was, or may have been, refused."""
         rotating, stages = self._connector.rotating, self._labels()
-        if self._trail is None:
-            self._trail = Trail(rotating.secret_id, self._connector.clock())
-        self._trail.add(self.credentials.version_id, stages, verdict, seconds)
+        trail.add(self.credentials.version_id, stages, verdict, seconds)
         if verdict is Verdict.OTHER:
             return
         suspect = verdict is Verdict.SUSPECT
@@ -230,13 +246,13 @@ class Attempt:
             )
         )
 
-    def _recovered(self) -> None:
-        connector, trail, answer = self._connector, self._trail, self._connector.ledger.answer
-        assert trail is not None
-        assert answer is not None
-        now = connector.clock()
-        login = self.credentials
-        connector.ledger.update(self._endpoint, lambda _: rules.accepted(login, answer, now, connector.policy))
+    def _recovered(self, trail: Trail) -> None:
+        connector, answer, login = self._connector, self._connector.ledger.answer, self.credentials
+        now, begun, policy = connector.clock(), self._begun_tick, connector.policy
+        if answer is not None:
+            connector.ledger.update(
+                self._endpoint, lambda state: rules.accepted(state, login, begun, answer, now, policy)
+            )
         connector.rotating._bulletin.count(recovered=1)
         connector.rotating._bulletin.tell(
             events.Recovered(

@@ -10,7 +10,7 @@ only `parse`, whose locals are all redacted, turns a Problem into SecretFormatEr
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn, cast
 
@@ -200,7 +200,7 @@ def _plain_text(text: Payload, value: object, secret_id: str, username: str, ver
     if isinstance(value, dict) and AWS_KEYS["password"] in value:
         return Problem("is JSON with a password in it; username= is for a secret that is only a password, leave it out")
     password = cast("str", text.content).removesuffix("\n").removesuffix("\r")
-    wrong = _wrong_text(password)
+    wrong = _wrong_text(password, required=True)
     if wrong is not None:
         return Problem(f"as a plain-text password {wrong}")
     return Credentials(secret_id=secret_id, version_id=version, username=username, password=password)
@@ -242,7 +242,7 @@ def _needed(shape: Shape) -> str:
     return " and ".join(repr(shape.key(name)) for name in ("username", "password"))
 
 
-def _wrong_text(value: object, required: bool = True) -> str | None:
+def _wrong_text(value: object, required: bool) -> str | None:
     if not isinstance(value, str):
         return "must be text"
     if required and not value:
@@ -267,7 +267,7 @@ def _wrong_ssl(value: object, _required: bool) -> str | None:
     return None if isinstance(value, bool) or value in ("true", "false") else 'must be true, false, "true" or "false"'
 
 
-_CHECKS = {
+_CHECKS: Mapping[str, Callable[[object, bool], str | None]] = {
     "username": _wrong_text,
     "password": _wrong_text,
     "host": _wrong_text,

@@ -24,13 +24,14 @@ class Flight:
 
     Attributes:
         tick: Orders the begin of its request among all requests and rejections.
+        begun: Monotonic seconds when the request began.
         landed: Whether it has ended. A plain flag: a forked child reads it, and must not wait for the parent's locks.
     """
 
-    __slots__ = ("_future", "landed", "tick")
+    __slots__ = ("_future", "begun", "landed", "tick")
 
-    def __init__(self, tick: int) -> None:
-        self.tick = tick
+    def __init__(self, tick: int, begun: float) -> None:
+        self.tick, self.begun = tick, begun
         self.landed = False
         self._future: Future[Landing] = Future()
         self._future.set_running_or_notify_cancel()  # a task that is cancelled must not cancel it for all others
@@ -47,9 +48,9 @@ class Flight:
         except FutureTimeout:
             return self._too_late(timeout)
 
-    async def wait_async(self, timeout: float) -> Landing:
+    async def wait_async(self, timeout: float) -> Landing:  # noqa: ASYNC109  (a late answer is an answer here)
         """The same for a task; the event loop goes on."""
-        import asyncio  # noqa: PLC0415  (a sync application need not pay its import)
+        import asyncio
 
         try:
             return await asyncio.wait_for(asyncio.wrap_future(self._future), timeout)

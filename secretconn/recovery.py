@@ -18,7 +18,7 @@ from secretconn.ledger import Endpoint, Ledger
 from secretconn.rules import Policy
 from secretconn.runtime import Runtime
 
-__all__ = ["Failure", "Login", "Recovery", "Refresh", "Unanswered", "Wait", "recovery"]
+__all__ = ["Failure", "Login", "Recovery", "Refresh", "Reply", "Step", "Unanswered", "Wait", "recovery"]
 
 POLL_FIRST = 0.25
 POLL_MAX = 5.0
@@ -118,8 +118,8 @@ class _Search:
 
     def rejected(self, credentials: Credentials) -> None:
         """Remember that the endpoint refused this login, and when."""
-        self._rejected_at_tick = self._ledger.tick()
-        self._ledger.update(self._endpoint, lambda state: rules.rejected(state, credentials))
+        tick = self._rejected_at_tick = self._ledger.tick()
+        self._ledger.update(self._endpoint, lambda state: rules.rejected(state, credentials, tick))
 
     def login(self, sent: tuple[Credentials, ...], failure: Failure) -> Generator[Step, Reply, Credentials | None]:
         """The next login to send, or None."""

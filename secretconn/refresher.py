@@ -35,7 +35,7 @@ class Refresher:
         fresh_until: Monotonic seconds until which the held answer is used without a thought.
     """
 
-    def __init__(  # noqa: PLR0913
+    def __init__(
         self,
         secret_id: str,
         source: Source,
@@ -82,11 +82,11 @@ class Refresher:
         return self.fly(reason, self._settings.policy.stages)
 
     def fly(self, reason: str, stages: tuple[str, ...]) -> Flight:
-        """The flight under way, or a new one. It is kept only once its thread runs, so that nobody waits for nothing."""
+        """The flight under way, or a new one. Kept only once its thread runs: nobody waits for nothing."""
         with self._ledger.lock:
             if self._flight is not None and not self._flight.landed:
                 return self._flight
-            flight = Flight(self._ledger.tick())
+            flight = Flight(self._ledger.tick(), self._runtime.clock())
             self._runtime.spawn(partial(self._read, flight, reason, stages))
             self._flight = flight
             return flight
@@ -120,22 +120,22 @@ class Refresher:
     # -- reading, in the flight's own thread --------------------------------------------------------------------------
 
     def _read(self, flight: Flight, reason: str, stages: tuple[str, ...]) -> None:
-        begun, calls = self._runtime.clock(), self._source.api_calls
+        calls = self._source.api_calls
         landing: Landing = Unanswered(flight.tick, RuntimeError("the read ended without an answer"))
         try:
             answer = self._ledger.answer
             reading = self._source.read(stages, (answer.logins if answer is not None else {}).keys())
-            landing = self._take_in(reading, flight.tick, begun, reason, self._source.api_calls - calls)
-        except Exception as error:  # told to every waiter, logged once per streak
-            landing = self._unanswered(flight.tick, error, begun, reason)
+            landing = self._take_in(reading, flight, reason, self._source.api_calls - calls)
+        except Exception as error:  # noqa: BLE001  (told to every waiter, logged once per streak)
+            landing = self._unanswered(flight, error, reason)
         finally:
             self._bulletin.count(fetches=1, api_calls=self._source.api_calls - calls)
             flight.land(landing)
 
-    def _take_in(self, reading: Reading, tick: int, begun: float, reason: str, api_calls: int) -> Answer:
+    def _take_in(self, reading: Reading, flight: Flight, reason: str, api_calls: int) -> Answer:
         logins, failures = self._parse(reading)
         before, policy = self._ledger.answer, self._settings.policy
-        answer = self._ledger.land(tick, begun, reading.stages, logins, policy)
+        answer = self._ledger.land(flight.tick, flight.begun, reading.stages, logins, policy)
         if answer is None:
             raise failures.get(policy.current) or LookupError(f"no version has the stage {policy.current}")
         self._note_unreadable(failures)
@@ -145,7 +145,7 @@ class Refresher:
         if self._failures:
             log.info("secretconn: secret %r is readable again, after %d failed reads", self._secret_id, self._failures)
             self._failures = 0
-        self._announce(before, answer, now - begun, api_calls, reason)
+        self._announce(before, answer, now - flight.begun, api_calls, reason)
         return answer
 
     def _parse(self, reading: Reading) -> tuple[dict[str, Credentials], dict[str, Exception]]:
@@ -158,18 +158,18 @@ class Refresher:
                 failures |= {stage: error for stage, labelled in reading.stages.items() if labelled == version}
         return logins, failures
 
-    def _unanswered(self, tick: int, error: Exception, begun: float, reason: str) -> Unanswered:
+    def _unanswered(self, flight: Flight, error: Exception, reason: str) -> Unanswered:
         now, answer, named = self._runtime.clock(), self._ledger.answer, _name_of(error)
         self._failures += 1
         backoff = self._settings.backoff if answer is not None else COLD
         wait = backoff.seconds(self._failures, self._runtime.random())
         self._retry_at = now + wait
-        self._last_unanswered = unanswered = Unanswered(tick, error)
+        self._last_unanswered = unanswered = Unanswered(flight.tick, error)
         self._bulletin.count(refresh_failures=1)
         if self._failures == 1:
             ending = "nobody can log in until it can" if answer is None else "the login that is held stays in use"
             log.warning("secretconn: secret %r cannot be read (%s); %s", self._secret_id, named, ending)
-        self._tell(events.RefreshFailed, reason=reason, error=named, seconds=now - begun, retry_in=wait)
+        self._tell(events.RefreshFailed, reason=reason, error=named, seconds=now - flight.begun, retry_in=wait)
         if answer is not None:
             version, age = answer.current.version_id, now - answer.requested_at
             self._tell(events.StaleServed, version_id=version, age=age)

@@ -49,7 +49,7 @@ class RotatingCredentials:
         ConfigurationError: arguments that contradict each other, are out of range or unknown.
     """
 
-    def __init__(  # noqa: PLR0913  (all but the id are keywords with defaults)
+    def __init__(
         self,
         secret_id: str,
         *,
@@ -72,7 +72,13 @@ class RotatingCredentials:
     ) -> None:
         if not isinstance(secret_id, str) or not secret_id:
             raise ConfigurationError("secret_id must be the name or the ARN of a secret")
-        reach = {"region": region, "profile": profile, "endpoint_url": endpoint_url, "client": client, "session": session}
+        reach = {
+            "region": region,
+            "profile": profile,
+            "endpoint_url": endpoint_url,
+            "client": client,
+            "session": session,
+        }
         if source is not None:
             refuse_beside_source(reach)
         else:
@@ -114,7 +120,9 @@ class RotatingCredentials:
         return f"RotatingCredentials({self._secret_id!r}, version_id={version!r})"
 
     def __reduce_ex__(self, protocol: object) -> Any:
-        raise TypeError("RotatingCredentials holds passwords and cannot be pickled; make a new one from the secret's id")
+        raise TypeError(
+            "RotatingCredentials holds passwords and cannot be pickled; make a new one from the secret's id"
+        )
 
     def current(self) -> Credentials:
         """The current login. Takes no lock and does no I/O once a first answer is held (rule 1).

@@ -89,7 +89,7 @@ class EndpointState:
     Attributes:
         accepted: The login it last accepted, if that is not the current one.
         decide_at: Monotonic seconds at which the probation of ``accepted`` ends.
-        refused: Versions it refused since it last accepted any.
+        refused: Versions it refused since it last accepted any, each with the tick of its last refusal.
         quiet_until: Monotonic seconds until which a rejection here costs no API call.
         fruitless: Fruitless refreshes in a row.
         fruitless_tick: The refresh that was last counted, so that a crowd that shares it counts it once.
@@ -97,7 +97,7 @@ class EndpointState:
 
     accepted: Credentials | None = None
     decide_at: float = 0.0
-    refused: frozenset[str] = field(default_factory=frozenset)
+    refused: Mapping[str, int] = field(default_factory=dict)
     quiet_until: float = float("-inf")
     fruitless: int = 0
     fruitless_tick: int = -1
@@ -116,7 +116,7 @@ class Start:
 
 
 def start(state: EndpointState | None, answer: Answer, now: float, policy: Policy) -> Start:
-    """Rule 4a, and the end of a probation (4e): start with what this endpoint last accepted, else with the current login."""
+    """Rule 4a: start with what this endpoint last accepted, else with the current login. Also ends a probation (4e)."""
     if state is None or state.accepted is None:
         return Start(answer.current, state)
     labels = answer.labels(state.accepted.version_id)
@@ -131,51 +131,75 @@ def start(state: EndpointState | None, answer: Answer, now: float, policy: Polic
     return Start(answer.current, _forget_exception(state))
 
 
-def accepted(credentials: Credentials, answer: Answer, now: float, policy: Policy) -> EndpointState | None:
-    """The endpoint let in another login than it was started with: all held against it is over.
+def accepted(
+    state: EndpointState | None, credentials: Credentials, begun: int, answer: Answer, now: float, policy: Policy
+) -> EndpointState | None:
+    """The endpoint let in another login than this connect() began with.
 
-    Under another stage than the current one it is an exception, on probation (rule 4e).
+    Under another stage than the current one it is an exception from now on, on probation (rule 4e). Unless it was
+    refused while this login was under way: then it is news of yesterday.
+
+    Args:
+        state: The endpoint's state.
+        credentials: The login.
+        begun: The tick at which this login began.
+        answer: The newest answer.
+        now: Monotonic seconds.
+        policy: What the caller chose.
     """
-    labels = answer.labels(credentials.version_id)
+    cleared_state = cleared(state, begun)
+    version, labels = credentials.version_id, answer.labels(credentials.version_id)
     if policy.current in labels or not labels:
+        return None if cleared_state is None else _forget_exception(cleared_state)
+    if cleared_state is not None and version in cleared_state.refused:
+        return cleared_state
+    return replace(cleared_state or FRESH, accepted=credentials, decide_at=now + PROBATION)
+
+
+def cleared(state: EndpointState | None, begun: int) -> EndpointState | None:
+    """The endpoint let a login in: what it refused before that login began is forgotten, and it is quiet no more."""
+    if state is None:
         return None
-    return EndpointState(accepted=credentials, decide_at=now + PROBATION)
-
-
-def cleared(state: EndpointState) -> EndpointState | None:
-    """The endpoint let in the login it was started with: what it refused before is forgotten, its exception is kept."""
-    kept = EndpointState(accepted=state.accepted, decide_at=state.decide_at)
+    later = {version: tick for version, tick in state.refused.items() if tick > begun}
+    kept = EndpointState(accepted=state.accepted, decide_at=state.decide_at, refused=later)
     return None if kept == FRESH else kept
 
 
-def rejected(state: EndpointState | None, credentials: Credentials) -> EndpointState:
+def rejected(state: EndpointState | None, credentials: Credentials, tick: int) -> EndpointState:
     """The endpoint refused this login. If it stood on probation, that ends at once."""
     state = state or FRESH
     on_probation = state.accepted is not None and state.accepted.version_id == credentials.version_id
     return replace(
         state,
         accepted=None if on_probation else state.accepted,
-        refused=state.refused | {credentials.version_id},
+        refused={**state.refused, credentials.version_id: tick},
     )
 
 
 def newer(
     state: EndpointState | None, answer: Answer, sent: tuple[Credentials, ...], stages: Iterable[str], policy: Policy
 ) -> Credentials | None:
-    """Rule 4b: a held version that ranks newer than the one just rejected and that this endpoint has not refused."""
+    """Rule 4b: a held version that ranks newer than the one just rejected and that this endpoint has not refused.
+
+    Among two of them (a quick second rotation): what this endpoint accepted meanwhile, else the newer one.
+    """
+    state = state or FRESH
+    accepted = state.accepted.version_id if state.accepted is not None else None
+    ranks = {login.version_id: policy.rank(answer.labels(login.version_id)) for login in answer.logins.values()}
     bar = policy.rank(answer.labels(sent[-1].version_id))
-    refused = state.refused if state is not None else frozenset()
-    for login in _different(answer, sent, stages):
-        if policy.rank(answer.labels(login.version_id)) > bar and login.version_id not in refused:
-            return login
-    return None
+    candidates = [
+        login
+        for login in _different(answer, sent, stages)
+        if ranks[login.version_id] > bar and login.version_id not in state.refused
+    ]
+    return max(candidates, key=lambda login: (login.version_id == accepted, ranks[login.version_id]), default=None)
 
 
 def any_other(
     state: EndpointState | None, answer: Answer, sent: tuple[Credentials, ...], stages: Iterable[str]
 ) -> Credentials | None:
     """Rule 4c, for an answer requested after the rejection: by stage, those not refused here first."""
-    refused = state.refused if state is not None else frozenset()
+    refused = (state or FRESH).refused
     logins = sorted(_different(answer, sent, stages), key=lambda login: login.version_id in refused)
     return logins[0] if logins else None
 

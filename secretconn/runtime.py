@@ -1,4 +1,4 @@
-"""Runtime: the clock, sleep, randomness and threads that everything else is handed, so that tests can hand in others."""
+"""Runtime: the clock, sleep, randomness and threads that everything else is handed; tests hand in others."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _spawn(work: Callable[[], None]) -> None:
 
 
 async def _asleep(seconds: float) -> None:
-    import asyncio  # noqa: PLC0415  (30 ms that a sync application need not pay at import)
+    import asyncio
 
     await asyncio.sleep(seconds)
 

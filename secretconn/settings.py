@@ -54,7 +54,7 @@ class Settings:
     backoff: Backoff
 
 
-def settings(  # noqa: PLR0913
+def settings(
     *,
     ttl: float | None,
     timeout: float,

@@ -1,0 +1,272 @@
+"""Simulation: the library's own decisions on a virtual clock, so that hours of rotations pass in seconds.
+
+Nothing of the rules is written here again: clients drive the real RotatingCredentials and the real decisions of
+connect(); what is simulated is time, Secrets Manager and the servers.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import random
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator, Mapping, Set
+from dataclasses import dataclass, field
+from typing import Any
+
+from secretconn.connector import Attempt, Connector
+from secretconn.credentials import Payload
+from secretconn.engines.base import NOTHING_GIVEN, Driver, Given, Verdict
+from secretconn.errors import SecretConnError
+from secretconn.flight import Flight
+from secretconn.recovery import Login, Wait
+from secretconn.rotating import RotatingCredentials
+from secretconn.rules import CURRENT, PENDING, PREVIOUS
+from secretconn.runtime import Runtime
+from secretconn.sources.base import Reading
+
+__all__ = ["Clock", "SimulatedClient", "SimulatedSecret", "SimulatedServer", "rotations"]
+
+Process = Generator[float | Flight, None, None]
+
+
+class Rejection(Exception):
+    """A simulated server refused a login."""
+
+
+class Clock:
+    """Virtual time: runs processes that yield the seconds until they go on, or a Flight to wait for."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self.now = 0.0
+        self.random = random.Random(seed)
+        self._order = itertools.count()
+        self._queue: list[tuple[float, int, Callable[[], None]]] = []
+
+    def at(self, time: float, work: Callable[[], None]) -> None:
+        """Do some work at a time."""
+        heapq.heappush(self._queue, (time, next(self._order), work))
+
+    def start(self, process: Process) -> None:
+        """Start a process now."""
+        self.at(self.now, lambda: self._advance(process))
+
+    def run(self, until: float) -> None:
+        """Let time pass."""
+        while self._queue and self._queue[0][0] <= until:
+            self.now, _, work = heapq.heappop(self._queue)
+            work()
+        self.now = until
+
+    def _advance(self, process: Process) -> None:
+        for wait in process:
+            if isinstance(wait, Flight):
+                self._when_landed(process, wait)
+            else:
+                self.at(self.now + wait, lambda: self._advance(process))
+            return
+
+    def _when_landed(self, process: Process, flight: Flight) -> None:
+        if flight.landed:
+            self.at(self.now, lambda: self._advance(process))
+        else:
+            self.at(self.now + 0.001, lambda: self._when_landed(process, flight))
+
+
+@dataclass
+class SimulatedSecret:
+    """A secret whose versions are passwords "v0", "v1", ...; a Source that takes some time to answer.
+
+    Attributes:
+        clock: Virtual time.
+        seconds: How long one read takes; called for each.
+        users: Users that take turns: one for single-user, two for alternating-users.
+        fails: Whether a read that begins now fails.
+    """
+
+    clock: Clock
+    seconds: Callable[[], float] = lambda: 0.01
+    users: tuple[str, ...] = ("app",)
+    fails: Callable[[], bool] = lambda: False
+    stages: dict[str, str] = field(default_factory=lambda: {CURRENT: "v0"})
+    api_calls: int = 0
+    _captured: Mapping[str, str] | None = None
+
+    def user(self, version: str) -> str:
+        """Whose login a version is."""
+        return self.users[int(version[1:]) % len(self.users)]
+
+    def spawn(self, work: Callable[[], None]) -> None:
+        """Run a read in the background: what it sees is what is there half-way through."""
+        seconds = self.seconds()
+
+        def look() -> None:
+            self._captured = None if self.fails() else dict(self.stages)
+
+        self.clock.at(self.clock.now + seconds / 2, look)
+        self.clock.at(self.clock.now + seconds, work)
+
+    def read(self, stages: tuple[str, ...], held: Set[str]) -> Reading:
+        """See Source.read."""
+        self.api_calls += 1
+        if self._captured is None:
+            raise ConnectionError("simulated: no answer")
+        seen = self._captured
+        wanted = {seen[stage] for stage in stages if stage in seen} - held
+        self.api_calls += len(wanted)
+        payloads = {version: Payload(version, self._content(version)) for version in wanted}
+        return Reading(stages=seen, payloads=payloads)
+
+    def after_fork(self, in_use: bool) -> None:
+        """Nothing to let go of."""
+
+    def _content(self, version: str) -> str:
+        return f'{{"username": "{self.user(version)}", "password": "{version}", "host": "db"}}'
+
+
+@dataclass
+class SimulatedServer:
+    """A database server: which password each user has now."""
+
+    passwords: dict[str, str]
+    always_rejects: bool = False
+
+    def accepts(self, user: str, password: str) -> bool:
+        """Whether it lets this login in."""
+        return not self.always_rejects and self.passwords.get(user) == password
+
+
+def rotations(
+    secret: SimulatedSecret,
+    servers: Mapping[SimulatedServer, float] | list[tuple[SimulatedServer, float]],
+    pause: Callable[[], float],
+    between: Callable[[], float],
+) -> Process:
+    """Rotate for ever: AWS's four steps with ``pause()`` seconds between them and ``between()`` between rotations.
+
+    Args:
+        secret: What is rotated.
+        servers: Servers, each with the seconds by which a changed password arrives late.
+        pause: Seconds between two steps.
+        between: Seconds between two rotations.
+    """
+    late = servers.items() if isinstance(servers, Mapping) else servers
+    for number in itertools.count(1):
+        yield between()
+        version = f"v{number}"
+        secret.stages[PENDING] = version
+        yield pause()
+        for server, seconds in late:
+            secret.clock.at(secret.clock.now + seconds, _setter(server, secret.user(version), version))
+        yield pause()
+        yield pause()
+        secret.stages |= {PREVIOUS: secret.stages[CURRENT], CURRENT: version}
+
+
+def _setter(server: SimulatedServer, user: str, password: str) -> Callable[[], None]:
+    return lambda: server.passwords.__setitem__(user, password)
+
+
+@dataclass
+class SimulatedClient:
+    """Connects to one server again and again, through the library's own decisions.
+
+    Attributes:
+        clock: Virtual time.
+        rotating: The secret's login, made with `runtime_for`.
+        server: Where it connects to.
+        host: The host it gives, so that each server is an endpoint of its own.
+        login_seconds: How long a login takes; called for each.
+        idle_seconds: How long it waits between two connects; called for each.
+        counts: What happened: connects, failed, logins.
+    """
+
+    clock: Clock
+    rotating: RotatingCredentials
+    server: SimulatedServer
+    host: str
+    login_seconds: Callable[[], float]
+    idle_seconds: Callable[[], float]
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def process(self) -> Process:
+        """Connect for ever."""
+        connector = Connector(self.rotating, _never_called, DRIVER)
+        given = Given(names=frozenset({"host"}), host=self.host)
+        while True:
+            yield self.idle_seconds()
+            yield from self._first_answer()
+            self.counts["connects"] += 1
+            attempt = Attempt(connector, given, connector.endpoint(given), self.rotating.current())
+            yield from self._connect(attempt)
+
+    def _first_answer(self) -> Process:
+        while self.rotating._ledger.answer is None:
+            found = self.rotating._refresher.first()
+            yield found
+
+    def _connect(self, attempt: Attempt) -> Process:
+        sent: list[str] = []
+        while True:
+            seconds = self.login_seconds()
+            login = attempt.keywords()
+            yield seconds / 2
+            accepted = self.server.accepts(login["user"], login["password"])
+            yield seconds / 2
+            self.counts["logins"] += 1
+            if login["password"] in sent:
+                self.counts["sent_twice"] += 1
+            sent.append(login["password"])
+            if accepted:
+                attempt.succeeded()
+                return
+            if not (yield from self._recovers(attempt)):
+                self.counts["failed"] += 1
+                return
+
+    def _recovers(self, attempt: Attempt) -> Generator[float | Flight, None, bool]:
+        error = Rejection()
+        step = attempt.failed(error)
+        while step is not None and not isinstance(step, Login):
+            if isinstance(step, Wait):
+                yield step.seconds
+                step = attempt.go_on(None, error)
+                continue
+            found = self.rotating._refresher.newer(step.newer_than, step.reason)
+            if isinstance(found, Flight):
+                yield found
+                found = found.wait(0)
+            step = attempt.go_on(found, error)
+        return step is not None
+
+
+def runtime_for(clock: Clock, secret: SimulatedSecret) -> Runtime:
+    """The runtime that puts a RotatingCredentials on the virtual clock."""
+    return Runtime(clock=lambda: clock.now, random=clock.random.random, spawn=secret.spawn)
+
+
+def _never_called(*_args: Any, **_kwargs: Any) -> Any:
+    raise SecretConnError("a simulated driver is not called")
+
+
+def _given(_args: tuple[Any, ...], _kwargs: Mapping[str, Any]) -> Given:
+    return NOTHING_GIVEN
+
+
+def _classify(error: BaseException) -> Verdict:
+    return Verdict.REJECTED if isinstance(error, Rejection) else Verdict.OTHER
+
+
+def _names() -> Iterator[tuple[str, str]]:
+    return ((name, name) for name in ("user", "password", "host", "port", "database"))
+
+
+DRIVER = Driver(
+    name="simulated",
+    engine="postgresql",
+    module="secretconn.testing.simulation",
+    extra="testing",
+    keywords=dict(_names()),
+    given=_given,
+    classify=_classify,
+)
