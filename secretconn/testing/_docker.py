@@ -1,0 +1,80 @@
+"""A MariaDB container: the "docker" rung of MariaDBServer's ladder, through testcontainers."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import socket
+from collections.abc import Mapping
+from typing import Any
+
+from secretconn.testing._process import free_port
+from secretconn.testing.errors import ServerUnavailable
+from secretconn.testing.logins import Login
+
+__all__ = ["Container"]
+
+PING_SECONDS = 2
+
+
+class Container:
+    """One container, with the same host port for all its life.
+
+    Raises:
+        ServerUnavailable: testcontainers is not installed, no engine answers, or the container does not start.
+    """
+
+    def __init__(self, image: str, login: Login, options: Mapping[str, str]) -> None:
+        _probe(os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock"))
+        try:
+            containers = importlib.import_module("testcontainers.core.container")
+            docker = importlib.import_module("docker")
+        except ImportError:
+            raise ServerUnavailable("testcontainers is not installed: pip install testcontainers") from None
+        try:
+            with contextlib.closing(docker.from_env(timeout=PING_SECONDS)) as engine:
+                engine.ping()
+        except Exception as error:  # noqa: BLE001  (docker's and requests' errors share no base)
+            raise ServerUnavailable(f"no Docker engine answers ({type(error).__name__})") from None
+        self.port = free_port()
+        words = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
+        made: Any = containers.DockerContainer(image).with_bind_ports(3306, self.port).with_command(words)
+        made.with_env("MARIADB_ROOT_PASSWORD", login.password)
+        try:
+            made.start()
+        except Exception as error:  # noqa: BLE001
+            raise ServerUnavailable(f"{image} did not start: {type(error).__name__}") from None
+        self._made = made
+        self.host: str = made.get_container_host_ip()
+        self.running = True
+
+    def start(self) -> None:
+        if not self.running:
+            self._made.get_wrapped_container().start()
+            self.running = True
+
+    def stop(self, *, immediate: bool) -> None:
+        if self.running:
+            self.running = False
+            wrapped = self._made.get_wrapped_container()
+            wrapped.kill() if immediate else wrapped.stop()
+
+    def log(self) -> str:
+        out, err = self._made.get_logs()
+        return bytes(out + err).decode(errors="replace")
+
+    def remove(self) -> None:
+        self.running = False
+        self._made.stop()
+
+
+def _probe(address: str) -> None:
+    """A look at a local engine's socket before docker's client is loaded: it is slow, and leaves sockets open."""
+    if not address.startswith("unix://"):
+        return
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(address.removeprefix("unix://"))
+        except OSError as error:
+            raise ServerUnavailable(f"no Docker engine answers ({type(error).__name__})") from None

@@ -1,0 +1,200 @@
+"""Processes for the test bed: servers that run unprivileged, on a free port, and never outlive their parent."""
+
+from __future__ import annotations
+
+import os
+import queue
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import IO, Any
+
+from secretconn.testing.errors import ServerUnavailable
+
+__all__ = ["Account", "end", "free_port", "open_to", "spawn", "unprivileged", "wait_until"]
+
+POLL = 0.01
+"""Seconds between two looks at a starting server."""
+
+
+class Account:
+    """The user a server runs as: ids below zero mean "as we are"."""
+
+    def __init__(self, name: str | None, uid: int = -1, gid: int = -1) -> None:
+        self.name = name
+        self.uid = uid
+        self.gid = gid
+
+    def own(self, path: Path) -> None:
+        """Give the path to this user, where it is another one than ours."""
+        if self.uid >= 0:
+            os.chown(path, self.uid, self.gid)
+
+    def may_enter(self, folder: Path) -> bool:
+        """Whether the mode bits let this user enter the folder and all folders above it."""
+        if self.uid < 0:
+            return True
+        return all(self._passes(step.stat()) for step in (folder, *folder.parents))
+
+    def _passes(self, status: os.stat_result) -> bool:
+        if status.st_uid == self.uid:
+            return bool(status.st_mode & 0o100)
+        return bool(status.st_mode & (0o010 if status.st_gid == self.gid else 0o001))
+
+
+def unprivileged() -> Account:
+    """``nobody`` when we are root (PostgreSQL refuses to run as root), else ourselves."""
+    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+        return Account(None)
+    import pwd
+
+    nobody = pwd.getpwnam("nobody")
+    return Account("nobody", nobody.pw_uid, nobody.pw_gid)
+
+
+def open_to(account: Account, folder: Path, spare: Path, parts: Sequence[str] = (".",)) -> Path:
+    """The folder itself where the account can reach it, else a copy at ``spare`` (hard links where they can be made).
+
+    Only the named parts of the folder are copied; programs find their libraries by where these stand to each other.
+
+    Programs installed below /root cannot be reached by ``nobody``, and opening up /root for tests is not ours to do.
+    """
+    if all(account.may_enter(folder / part) for part in parts):
+        return folder
+    for part in parts:
+        shutil.copytree(folder / part, spare / part, symlinks=True, copy_function=_link_or_copy)
+    for path, _, _ in os.walk(spare):
+        Path(path).chmod(0o755)
+    return spare
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    # A file that others may not read would be of no use as a link, and its own mode is not ours to change.
+    mode = Path(source).stat().st_mode
+    if mode & 0o004:
+        try:
+            os.link(source, target, follow_symlinks=False)
+            return
+        except OSError:
+            pass  # another file system
+    shutil.copy(source, target)
+    Path(target).chmod(0o755 if mode & 0o100 else 0o644)
+
+
+def free_port() -> int:
+    """A TCP port at 127.0.0.1 that nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def temporary_folder(kind: str, account: Account) -> Path:
+    """A new folder that only the account (and root) can enter."""
+    folder = Path(tempfile.mkdtemp(prefix=f"secretconn-{kind}-"))
+    account.own(folder)
+    return folder
+
+
+def spawn(
+    command: Sequence[str | Path],
+    *,
+    account: Account,
+    log: IO[bytes],
+    folder: Path,
+    environment: Mapping[str, str] | None = None,
+    death_signal: int = int(signal.SIGTERM),
+) -> subprocess.Popen[bytes]:
+    """Start a process in a session of its own (Ctrl-C goes to the tests), as the account, to die when we die.
+
+    Raises:
+        OSError: The program cannot be run.
+    """
+    words = [str(word) for word in command]
+    if sys.platform == "linux":
+        ids = (os.getpid(), account.uid, account.gid, death_signal)
+        launcher = str(Path(__file__).with_name("_launch.py"))
+        words = [sys.executable, "-I", "-S", launcher, *map(str, ids), *words]
+
+    def start() -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            cwd=folder,
+            env={**os.environ, **(environment or {})},
+            start_new_session=True,
+        )
+
+    return _from_lasting_thread(start)
+
+
+class _Lasting:
+    """A thread that lives as long as the process: Linux sends the death signal when the starting *thread* ends."""
+
+    def __init__(self) -> None:
+        self.owner = os.getpid()
+        self.work: queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]]] = queue.SimpleQueue()
+        threading.Thread(target=self._run, name="secretconn-testing-spawn", daemon=True).start()
+
+    def _run(self) -> None:
+        while True:
+            future, call = self.work.get()
+            try:
+                future.set_result(call())
+            except BaseException as error:  # noqa: BLE001  (it is the caller's)
+                future.set_exception(error)
+
+
+_lasting: _Lasting | None = None
+_lasting_lock = threading.Lock()
+
+
+def _from_lasting_thread(call: Callable[[], subprocess.Popen[bytes]]) -> subprocess.Popen[bytes]:
+    global _lasting  # noqa: PLW0603  (one thread per process)
+    with _lasting_lock:
+        if _lasting is None or _lasting.owner != os.getpid():
+            _lasting = _Lasting()
+        lasting = _lasting
+    future: Future[subprocess.Popen[bytes]] = Future()
+    lasting.work.put((future, call))
+    return future.result()
+
+
+def wait_until(ready: Callable[[], bool], process: subprocess.Popen[bytes], *, seconds: float, what: str) -> None:
+    """Return when ``ready()`` is true.
+
+    Raises:
+        ServerUnavailable: The process ended first, or the seconds passed.
+    """
+    deadline = time.monotonic() + seconds
+    while not ready():
+        if process.poll() is not None:
+            raise ServerUnavailable(f"{what} ended with exit code {process.returncode} while it was starting")
+        if time.monotonic() > deadline:
+            raise ServerUnavailable(f"{what} was not ready after {seconds:g} s")
+        time.sleep(POLL)
+
+
+def end(process: subprocess.Popen[bytes], *signals: int, grace: float = 10.0) -> None:
+    """Send each signal in turn, waiting ``grace`` seconds after each; the last resort is SIGKILL."""
+    for number in signals:
+        if process.poll() is not None:
+            return
+        process.send_signal(number)
+        try:
+            process.wait(grace)
+        except subprocess.TimeoutExpired:
+            continue
+    if process.poll() is None:
+        process.kill()
+        process.wait()

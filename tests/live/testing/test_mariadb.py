@@ -1,0 +1,109 @@
+"""MariaDBServer on a real MariaDB: logins, settings, restarts, the ladder, and packages unpacked by two at once."""
+
+from __future__ import annotations
+
+import multiprocessing
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import pymysql
+import pytest
+
+from secretconn.testing import MariaDBServer, ServerUnavailable, debian
+from secretconn.testing._process import unprivileged
+
+ACCESS_DENIED = 1045
+
+
+def connect(server: MariaDBServer, **changed: str) -> pymysql.connections.Connection:
+    return pymysql.connect(
+        host=server.host, port=server.port, **{"user": server.user, "password": server.password, **changed}
+    )
+
+
+def test_right_password_is_accepted_and_wrong_one_rejected(mariadb: MariaDBServer) -> None:
+    connect(mariadb).close()
+    with pytest.raises(pymysql.OperationalError) as caught:
+        connect(mariadb, password="wrong")
+    assert caught.value.args[0] == ACCESS_DENIED
+
+
+@pytest.mark.parametrize("user", ["root", "", "mysql", "nobody"])
+def test_no_login_without_a_password(mariadb: MariaDBServer, user: str) -> None:
+    with pytest.raises(pymysql.OperationalError) as caught:
+        connect(mariadb, user=user, password="")
+    assert caught.value.args[0] == ACCESS_DENIED
+
+
+def test_every_account_has_a_password_or_cannot_log_in(mariadb: MariaDBServer) -> None:
+    open_ones = mariadb.sql(
+        "SELECT user, host FROM mysql.global_priv WHERE json_value(priv, '$.authentication_string') = ''"
+        " AND NOT coalesce(json_value(priv, '$.account_locked'), 0) AND NOT coalesce(json_value(priv, '$.is_role'), 0)"
+    )
+    assert open_ones == []
+
+
+def test_plain_by_default(mariadb: MariaDBServer) -> None:
+    assert mariadb.sql("SHOW VARIABLES LIKE 'have_ssl'")[0][1] != "YES"
+
+
+def test_password_is_nowhere_in_sight(mariadb: MariaDBServer) -> None:
+    assert mariadb.password not in repr(mariadb)
+    assert mariadb.password not in repr(mariadb.admin())
+    assert mariadb.password not in mariadb.log()
+    assert not (mariadb.folder / "init.sql").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_runs_unprivileged(mariadb: MariaDBServer) -> None:
+    if mariadb.pid is not None and unprivileged().uid >= 0:
+        assert Path(f"/proc/{mariadb.pid}").stat().st_uid == unprivileged().uid
+
+
+def test_data_settings_and_port_outlive_restart_stop_and_crash() -> None:
+    with MariaDBServer(user="chief", options={"max_password_errors": "3"}) as server:
+        server.sql("CREATE DATABASE kept")
+        port, folder = server.port, server.folder
+        server.restart()
+        server.restart(immediate=True)
+        server.stop()
+        with pytest.raises(pymysql.OperationalError, match="refused"):
+            connect(server)
+        server.start()
+        assert server.port == port
+        assert ["kept"] in server.sql("SHOW DATABASES")
+        assert server.sql("SELECT @@max_password_errors, current_user()") == [["3", "chief@%"]]
+    assert not folder.exists()
+
+
+def test_bad_setting_fails_with_the_servers_words() -> None:
+    with pytest.raises(ServerUnavailable, match="no-such-setting"):
+        MariaDBServer(options={"no_such_setting": "1"}).start()
+
+
+def test_ladder_that_does_not_hold_says_why_for_each_rung(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nobody-listens.sock")
+    with pytest.raises(ServerUnavailable, match=r"docker: (no Docker engine answers|testcontainers is not installed)"):
+        MariaDBServer(ladder=("docker",)).start()
+
+
+def unpack_one(folder: str) -> str:
+    return str(debian.unpack(["libnuma1", "no-such-package|liburing2"], folder) / "usr")
+
+
+@pytest.mark.slow
+def test_two_processes_unpack_into_one_new_folder(tmp_path: Path) -> None:
+    folder = str(tmp_path / "new" / "packages")
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
+        assert set(pool.map(unpack_one, [folder, folder])) == {folder + "/usr"}
+    assert list(Path(folder).glob("usr/lib/*/libnuma.so.1"))
+    assert list(Path(folder).glob("usr/lib/*/liburing.so.2"))
+    with pytest.raises(ServerUnavailable, match="no package no-such-package"):
+        debian.unpack(["no-such-package"], folder)
+
+
+def test_debian_rung_is_there_when_asked_for() -> None:
+    with MariaDBServer(ladder=("debian",)) as server:
+        assert server.rung == "debian"
+        assert server.sql("SELECT 1") == [["1"]]

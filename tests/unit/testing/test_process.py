@@ -1,0 +1,57 @@
+"""Accounts and lent programs: who may enter where, and copies for those who may not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from secretconn.testing._process import Account, open_to
+from secretconn.testing.postgres import PostgresServer
+
+STRANGER = Account("stranger", uid=64_000, gid=64_000)
+
+
+@pytest.fixture
+def installation(tmp_path: Path) -> Path:
+    program = tmp_path / "home" / "pg" / "bin" / "program"
+    program.parent.mkdir(parents=True)
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    (program.parent.parent / "note").write_text("for its owner")
+    (program.parent.parent / "note").chmod(0o600)
+    (program.parent / "alias").symlink_to("program")
+    (tmp_path / "home").chmod(0o700)
+    return program.parent.parent
+
+
+def test_ourselves_need_no_copy(installation: Path, tmp_path: Path) -> None:
+    assert open_to(Account(None), installation, tmp_path / "spare") == installation
+
+
+def test_stranger_gets_a_copy_with_readable_programs(installation: Path, tmp_path: Path) -> None:
+    spare = open_to(STRANGER, installation, tmp_path / "spare")
+    assert spare == tmp_path / "spare"
+    assert (spare / "bin" / "program").samefile(installation / "bin" / "program")
+    assert (spare / "bin" / "alias").is_symlink()
+    assert (spare / "note").stat().st_mode & 0o777 == 0o644
+    assert (installation / "note").stat().st_mode & 0o777 == 0o600
+    assert spare.stat().st_mode & 0o777 == 0o755
+
+
+def test_mode_bits_decide_for_owner_group_and_others(tmp_path: Path) -> None:
+    status = tmp_path.stat()
+    tmp_path.chmod(0o700)
+    assert not STRANGER._passes(tmp_path.stat())
+    assert Account("owner", status.st_uid, 64_000)._passes(tmp_path.stat())
+    tmp_path.chmod(0o710)
+    assert Account("member", 64_000, status.st_gid)._passes(tmp_path.stat())
+    tmp_path.chmod(0o711)
+    assert STRANGER._passes(tmp_path.stat())
+
+
+def test_server_that_was_never_started_shows_no_password() -> None:
+    server = PostgresServer(user="chief")
+    assert server.password not in repr(server)
+    assert repr(server) == "<PostgresServer chief:***@127.0.0.1:0 stopped>"
+    server.close()
