@@ -147,7 +147,7 @@ def _connect(connector: Connector, given: Given, args: tuple[Any, ...], kwargs: 
                     rotating._runtime.sleep(step.seconds)
                     step = attempt.go_on(None, error)
                 else:
-                    step = attempt.go_on(rotating._newer(step.newer_than, step.reason), error)
+                    step = attempt.go_on(rotating._newer(step), error)
             if step is None:
                 raise
         else:
@@ -169,7 +169,7 @@ async def _aconnect(connector: Connector, given: Given, args: tuple[Any, ...], k
                     await rotating._runtime.asleep(step.seconds)
                     step = attempt.go_on(None, error)
                 else:
-                    step = attempt.go_on(await rotating._anewer(step.newer_than, step.reason), error)
+                    step = attempt.go_on(await rotating._anewer(step), error)
             if step is None:
                 raise
         else:
@@ -208,7 +208,11 @@ def _wrapper(connector: Connector, coroutine_function: bool, awaitable: bool) ->
         return _connect(connector, given, args, kwargs)
 
     async def aconnecting(*args: Any, **kwargs: Any) -> Any:
-        return await connecting(*args, **kwargs)
+        given = connector.given(args, kwargs)
+        if given.has_login:
+            args = _forget(kwargs)
+            raise _login_given(connector)
+        return await _aconnect(connector, given, args, kwargs)
 
     return aconnecting if coroutine_function else connecting
 

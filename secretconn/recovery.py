@@ -34,11 +34,16 @@ class Login:
 
 @dataclass(frozen=True, slots=True)
 class Refresh:
-    """Get an answer of the source: one newer than ``newer_than``, else join the refresh in flight, else start one.
+    """Get another answer of the source than the one looked at: one that landed meanwhile, else join the refresh in
+    flight, else start one. Send back None, or Unanswered.
 
-    Send back None, or Unanswered.
+    Attributes:
+        seen: The tick of the newest answer that was looked at.
+        newer_than: A failed read that began after this tick says enough.
+        reason: As in the events.
     """
 
+    seen: int
     newer_than: int
     reason: str
 
@@ -134,7 +139,7 @@ class _Search:
                 self.reason = "the source was asked just now and had no other login"
                 asked = True
             if not asked:
-                reply = yield Refresh(newer_than, reason)
+                reply = yield Refresh(self._seen_tick, newer_than, reason)
                 asked = self._take(reply)
             if asked:
                 seconds = self._patience_left() if patient else 0.0

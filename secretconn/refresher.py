@@ -72,14 +72,18 @@ class Refresher:
         policy = self._settings.policy
         self.fly(reason, (policy.current,) if reason == "ttl" else policy.stages)
 
-    def newer(self, newer_than: int, reason: str) -> Flight | Landing:
-        """What a request begun after ``newer_than`` has brought already, else the flight under way or a new one."""
-        answer, unanswered = self._ledger.answer, self._last_unanswered
-        if answer is not None and answer.tick > newer_than:
-            return answer
-        if unanswered is not None and unanswered.tick > newer_than:
-            return unanswered
-        return self.fly(reason, self._settings.policy.stages)
+    def newer(self, seen: int, newer_than: int, reason: str) -> Flight | Landing:
+        """What there is already, else the flight under way or a new one; see recovery.Refresh.
+
+        The look and the start are one step: an answer that lands in between must be seen, not asked for again.
+        """
+        with self._ledger.lock:
+            answer, unanswered = self._ledger.answer, self._last_unanswered
+            if answer is not None and answer.tick > seen:
+                return answer
+            if unanswered is not None and unanswered.tick > newer_than:
+                return unanswered
+            return self.fly(reason, self._settings.policy.stages)
 
     def fly(self, reason: str, stages: tuple[str, ...]) -> Flight:
         """The flight under way, or a new one. Kept only once its thread runs: nobody waits for nothing."""

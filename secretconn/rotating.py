@@ -13,6 +13,7 @@ from secretconn.errors import ConfigurationError
 from secretconn.events import Bulletin, Stats, Subscriber
 from secretconn.flight import Flight, Landing
 from secretconn.ledger import Ledger
+from secretconn.recovery import Refresh
 from secretconn.refresher import Refresher
 from secretconn.runtime import Runtime
 from secretconn.settings import refuse_beside_source, settings
@@ -164,11 +165,19 @@ class RotatingCredentials:
         Raises:
             SecretUnavailable, SecretFormatError: it gave none; the login that is held stays in use.
         """
-        return self._refresher.answer_of(self._newer(self._ledger.tick(), "asked")).current
+        wanted = self._asked()
+        landing = self._newer(wanted)
+        if landing.tick < wanted.seen:  # a read that was under way already; what it saw may be old news
+            landing = self._newer(wanted)
+        return self._refresher.answer_of(landing).current
 
     async def arefresh(self) -> Credentials:
         """The same for asyncio."""
-        return self._refresher.answer_of(await self._anewer(self._ledger.tick(), "asked")).current
+        wanted = self._asked()
+        landing = await self._anewer(wanted)
+        if landing.tick < wanted.seen:
+            landing = await self._anewer(wanted)
+        return self._refresher.answer_of(landing).current
 
     def invalidate(self) -> None:
         """Call what is held out of date: the next read starts a refresh in the background, and nobody waits."""
@@ -200,12 +209,16 @@ class RotatingCredentials:
         self._bulletin.count(stale_reads=1)
         self._refresher.behind("ttl")
 
-    def _newer(self, newer_than: int, reason: str) -> Landing:
-        found = self._refresher.newer(newer_than, reason)
+    def _asked(self) -> Refresh:
+        now = self._ledger.tick()
+        return Refresh(now, now, "asked")
+
+    def _newer(self, wanted: Refresh) -> Landing:
+        found = self._refresher.newer(wanted.seen, wanted.newer_than, wanted.reason)
         return found.wait(self._settings.timeout) if isinstance(found, Flight) else found
 
-    async def _anewer(self, newer_than: int, reason: str) -> Landing:
-        found = self._refresher.newer(newer_than, reason)
+    async def _anewer(self, wanted: Refresh) -> Landing:
+        found = self._refresher.newer(wanted.seen, wanted.newer_than, wanted.reason)
         return await found.wait_async(self._settings.timeout) if isinstance(found, Flight) else found
 
     def _after_fork(self) -> None:

@@ -232,7 +232,7 @@ class SimulatedClient:
                 yield step.seconds
                 step = attempt.go_on(None, error)
                 continue
-            found = self.rotating._refresher.newer(step.newer_than, step.reason)
+            found = self.rotating._refresher.newer(step.seen, step.newer_than, step.reason)
             if isinstance(found, Flight):
                 yield found
                 found = found.wait(0)

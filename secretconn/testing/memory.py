@@ -1,0 +1,68 @@
+"""MemorySource: a Source whose versions a unit test sets itself. No server, no SDK, no waiting."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Set
+
+from secretconn.credentials import Payload
+from secretconn.rules import CURRENT, PENDING, PREVIOUS
+from secretconn.sources.base import Reading
+
+__all__ = ["MemorySource"]
+
+
+class MemorySource:
+    """Versions in memory, counted and failing as Secrets Manager would.
+
+    Args:
+        content: The first version's content: AWS's JSON as a dict, or text, or bytes. Left out: no version yet.
+
+    Attributes:
+        stages: Stage to version id; set it to move labels.
+        api_calls: One per read, and one per version read.
+        error: Raised by the next reads, until it is None again.
+        unreadable: Stage to the error for which its version cannot be read.
+        on_read: Called at the begin of each read, to do something while it is under way.
+    """
+
+    def __init__(self, content: Mapping[str, object] | str | bytes | None = None) -> None:
+        self.stages: dict[str, str] = {}
+        self.api_calls = 0
+        self.error: Exception | None = None
+        self.unreadable: dict[str, Exception] = {}
+        self.on_read: Callable[[], object] | None = None
+        self.reads = 0
+        self._payloads: dict[str, Payload] = {}
+        if content is not None:
+            self.put("v1", content, CURRENT)
+
+    def put(self, version: str, content: Mapping[str, object] | str | bytes, *stages: str) -> None:
+        """Add a version under these stages."""
+        text = json.dumps(content) if isinstance(content, Mapping) else content
+        self._payloads[version] = Payload(version, text)
+        self.stages |= dict.fromkeys(stages, version)
+
+    def rotate(self, version: str, content: Mapping[str, object] | str | bytes) -> None:
+        """A whole rotation at once: the new version is AWSCURRENT (and still AWSPENDING), the old one AWSPREVIOUS."""
+        previous = self.stages.get(CURRENT)
+        self.put(version, content, PENDING, CURRENT)
+        if previous is not None:
+            self.stages[PREVIOUS] = previous
+
+    def read(self, stages: tuple[str, ...], held: Set[str]) -> Reading:
+        """See Source.read."""
+        self.reads += 1
+        self.api_calls += 1
+        seen, error = dict(self.stages), self.error
+        if self.on_read is not None:
+            self.on_read()
+        if error is not None:
+            raise error
+        failures = {stage: self.unreadable[stage] for stage in stages if stage in seen and stage in self.unreadable}
+        wanted = {seen[stage] for stage in stages if stage in seen and stage not in failures} - held
+        self.api_calls += len(wanted) + len(failures)
+        return Reading(seen, {version: self._payloads[version] for version in wanted}, failures)
+
+    def after_fork(self, in_use: bool) -> None:
+        """Nothing to let go of."""

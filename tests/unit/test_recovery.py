@@ -1,0 +1,406 @@
+"""Rules 4 to 6 as connect() follows them: what is sent, what is asked, what is raised. Sync and async alike."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import secretconn
+from secretconn import RotatingCredentials
+from secretconn.recovery import Failure, Login, recovery
+from secretconn.testing.memory import MemorySource
+from tests.unit.fakes import DRIVER, Bed, Broken, Hidden, Refused, login
+
+Connect = Callable[..., Any]
+
+
+@pytest.fixture(params=["sync", "async"])
+def connect(request: pytest.FixtureRequest) -> Connect:
+    """Connects a Bed either way, so that each rule is shown for both loops."""
+    if request.param == "sync":
+        return lambda bed, **arguments: bed.connect(**arguments)
+    return lambda bed, **arguments: asyncio.run(bed.aconnect(**arguments))
+
+
+def passwords(bed: Bed) -> list[str]:
+    return [password for _, password in bed.server.sent]
+
+
+def warm(connect: Connect, **settings: Any) -> Bed:
+    bed = Bed(**settings)
+    connect(bed)
+    bed.server.sent.clear()
+    bed.source.api_calls = 0
+    return bed
+
+
+def test_a_whole_rotation_costs_one_failed_login_and_two_calls(connect: Connect) -> None:
+    bed = warm(connect)
+    bed.source.rotate("v2", login("p2"))
+    bed.server.accepted = {("app", "p2")}
+    assert connect(bed) == "connection as app"
+    assert connect(bed) == "connection as app"
+    assert passwords(bed) == ["p1", "p2", "p2"]
+    assert bed.source.api_calls == 2
+
+
+def test_alternating_users_changes_the_user(connect: Connect) -> None:
+    bed = warm(connect)
+    bed.source.rotate("v2", login("p2", user="app_clone"))
+    bed.server.accepted = {("app_clone", "p2")}
+    assert connect(bed) == "connection as app_clone"
+
+
+def test_the_window_is_bridged_and_not_paid_for_again(connect: Connect) -> None:
+    bed = warm(connect)
+    bed.source.put("v2", login("p2"), "AWSPENDING")
+    bed.server.accepted = {("app", "p2")}
+    for _ in range(3):
+        connect(bed)
+    assert passwords(bed) == ["p1", "p2", "p2", "p2"]
+    assert bed.source.api_calls == 2
+
+
+def test_without_fallback_stages_the_window_is_what_it_is_elsewhere(connect: Connect) -> None:
+    bed = warm(connect, fallback_stages=())
+    bed.source.put("v2", login("p2"), "AWSPENDING")
+    bed.server.accepted = {("app", "p2")}
+    with pytest.raises(Refused):
+        connect(bed)
+
+
+def test_probation_ends_by_a_background_refresh(connect: Connect) -> None:
+    bed = warm(connect)
+    bed.source.put("v2", login("p2"), "AWSPENDING")
+    bed.server.accepted = {("app", "p2")}
+    connect(bed)
+    bed.source.rotate("v2", login("p2"))
+    calls = bed.source.api_calls
+    bed.time.now += 9.9
+    connect(bed)
+    assert bed.source.api_calls == calls
+    bed.time.now += 0.2
+    connect(bed)
+    assert bed.source.api_calls == calls + 1
+    bed.time.now += 100
+    connect(bed)
+    assert bed.source.api_calls == calls + 1
+    assert bed.rotating.current().version_id == "v2"
+    assert bed.rotating._ledger.own.state is None
+
+
+def test_a_lagging_replica_is_served_by_the_previous_version(connect: Connect) -> None:
+    bed = warm(connect)
+    bed.source.rotate("v2", login("p2"))
+    bed.rotating.refresh()
+    assert connect(bed) == "connection as app"
+    assert connect(bed) == "connection as app"
+    assert passwords(bed) == ["p2", "p1", "p1"]
+
+
+def test_each_endpoint_keeps_its_own_exception(connect: Connect) -> None:
+    bed = warm(connect)
+    bed.source.rotate("v2", login("p2"))
+    bed.rotating.refresh()
+    connect(bed, host="lagging")
+    bed.server.accepted = {("app", "p2")}
+    bed.server.sent.clear()
+    connect(bed, host="writer")
+    connect(bed)
+    assert passwords(bed) == ["p2", "p2"]
+
+
+def test_nothing_newer_means_no_second_login_and_one_call(connect: Connect) -> None:
+    bed = warm(connect)
+    bed.server.accepted = set()
+    with pytest.raises(Refused) as caught:
+        connect(bed)
+    assert passwords(bed) == ["p1"]
+    assert bed.source.api_calls == 1
+    assert caught.value is bed.server.errors[-1]
+    (note,) = caught.value.__notes__
+    assert "'s'" in note
+    assert "version v1 (AWSCURRENT) rejected" in note
+    assert "no other login" in note
+    assert "p1" not in note
+
+
+def test_the_same_login_under_two_versions_is_sent_once(connect: Connect) -> None:
+    bed = warm(connect)
+    bed.source.rotate("v2", login("p1"))
+    bed.server.accepted = set()
+    with pytest.raises(Refused):
+        connect(bed)
+    assert passwords(bed) == ["p1"]
+
+
+def test_refused_as_well_the_second_exception_escapes(connect: Connect) -> None:
+    bed = warm(connect)
+    bed.source.rotate("v2", login("p2"))
+    bed.server.accepted = set()
+    with pytest.raises(Refused) as caught:
+        connect(bed)
+    assert passwords(bed) == ["p1", "p2"]
+    assert caught.value is bed.server.errors[1]
+    assert caught.value.__context__ is None
+    assert "v1" in caught.value.__notes__[0]
+    assert "v2" in caught.value.__notes__[0]
+
+
+def test_cool_down_keeps_a_wrong_secret_cheap(connect: Connect) -> None:
+    bed = warm(connect)
+    bed.server.accepted = set()
+    for _ in range(300):  # thirty seconds, ten connects each
+        with pytest.raises(Refused):
+            connect(bed)
+        bed.time.now += 0.1
+    assert len(bed.server.sent) == 300
+    assert bed.source.api_calls <= 7
+
+
+def test_in_the_cool_down_a_held_newer_version_is_still_taken(connect: Connect) -> None:
+    bed = warm(connect)
+    bed.server.accepted = set()
+    with pytest.raises(Refused):
+        connect(bed, host="bad")
+    bed.source.rotate("v2", login("p2"))
+    bed.time.waiting = []
+    with pytest.raises(Refused):
+        connect(bed, host="bad")  # quiet: no call, so v2 is not known yet
+    bed.time.land()
+    bed.source.put("v3", login("p3"), "AWSPENDING")
+    bed.rotating._ledger.land(
+        bed.rotating._ledger.tick(),
+        bed.time.now,
+        bed.source.stages,
+        {
+            version: secretconn.Credentials(secret_id="s", version_id=version, username="app", password=word, host="db")
+            for version, word in (("v2", "p2"), ("v3", "p3"))
+        },
+        bed.rotating._settings.policy,
+    )
+    bed.server.accepted = {("app", "p3")}
+    calls = bed.source.api_calls
+    assert connect(bed, host="bad") == "connection as app"
+    assert bed.source.api_calls == calls
+
+
+def test_one_bad_host_never_blinds_a_good_one(connect: Connect) -> None:
+    bed = warm(connect)
+    bed.server.accepted = set()
+    for _ in range(3):
+        with pytest.raises(Refused):
+            connect(bed, host="bad")
+    bed.source.rotate("v2", login("p2"))
+    bed.server.accepted = {("app", "p2")}
+    assert connect(bed, host="good") == "connection as app"
+
+
+def test_an_accepted_login_ends_the_cool_down(connect: Connect) -> None:
+    bed = warm(connect)
+    accepted, bed.server.accepted = bed.server.accepted, set()
+    with pytest.raises(Refused):
+        connect(bed)
+    bed.server.accepted = accepted
+    connect(bed)
+    bed.source.rotate("v2", login("p2"))
+    bed.server.accepted = {("app", "p2")}
+    assert connect(bed) == "connection as app"
+
+
+@pytest.mark.parametrize("kind", [Broken, Hidden])
+def test_other_failures_pass_untouched_and_suspects_are_noted(connect: Connect, kind: type[Exception]) -> None:
+    bed = warm(connect)
+    bed.server.accepted, bed.server.kind = set(), kind
+    with pytest.raises(kind) as caught:
+        connect(bed)
+    assert caught.value is bed.server.errors[0]
+    assert bed.source.api_calls == (0 if kind is Broken else 1)
+    assert hasattr(caught.value, "__notes__") is (kind is Hidden)
+    assert bed.rotating.stats().suspected == (0 if kind is Broken else 1)
+
+
+def test_rule_6_a_suspect_follows_a_rotation(connect: Connect) -> None:
+    bed = warm(connect)
+    bed.server.kind = Hidden
+    bed.source.rotate("v2", login("p2"))
+    bed.server.accepted = {("app", "p2")}
+    assert connect(bed) == "connection as app"
+
+
+def test_rule_6_a_suspect_never_goes_back_to_the_previous_version(connect: Connect) -> None:
+    bed = warm(connect)
+    bed.source.rotate("v2", login("p2"))
+    bed.rotating.refresh()
+    bed.server.kind = Hidden
+    with pytest.raises(Hidden):
+        connect(bed)
+    assert passwords(bed) == ["p2"]
+
+
+def test_another_failure_after_a_rejection_escapes_with_what_was_tried(connect: Connect) -> None:
+    bed = warm(connect)
+    bed.source.rotate("v2", login("p2"))
+    bed.source.on_read = lambda: setattr(bed.server, "kind", Broken)
+    bed.server.accepted = set()
+    with pytest.raises(Broken) as caught:
+        connect(bed)
+    assert "failed for another reason" in caught.value.__notes__[0]
+
+
+def test_when_the_source_fails_the_drivers_exception_escapes(connect: Connect) -> None:
+    bed = warm(connect)
+    bed.server.accepted = set()
+    bed.source.error = OSError("down")
+    for _ in range(5):
+        with pytest.raises(Refused) as caught:
+            connect(bed)
+    assert "gave no answer (OSError)" in bed.server.errors[0].__notes__[0]
+    assert caught.value is bed.server.errors[-1]
+    assert bed.source.api_calls == 1
+
+
+@pytest.mark.parametrize(("retries", "sent"), [(0, ["p1"]), (1, ["p1", "p3"]), (2, ["p1", "p3", "p2"])])
+def test_rule_5_retries(connect: Connect, retries: int, sent: list[str]) -> None:
+    bed = warm(connect, retries=retries)
+    bed.source.rotate("v2", login("p2"))
+    bed.source.rotate("v3", login("p3"))
+    bed.server.accepted = set()
+    with pytest.raises(Refused):
+        connect(bed)
+    assert passwords(bed) == sent
+
+
+def test_rule_5_without_retries_the_next_connect_profits(connect: Connect) -> None:
+    bed = warm(connect, retries=0)
+    bed.source.rotate("v2", login("p2"))
+    bed.server.accepted = {("app", "p2")}
+    with pytest.raises(Refused):
+        connect(bed)
+    assert connect(bed) == "connection as app"
+
+
+def test_rule_5_patience_polls_the_source_and_never_the_database(connect: Connect) -> None:
+    bed = warm(connect, patience=30.0)
+    bed.server.accepted = {("app", "p2")}
+
+    def later() -> None:
+        if bed.source.reads == 5:
+            bed.source.rotate("v2", login("p2"))
+
+    bed.source.on_read = later
+    assert connect(bed) == "connection as app"
+    assert passwords(bed) == ["p1", "p2"]
+    assert bed.time.slept == sorted(bed.time.slept)
+    assert sum(bed.time.slept) < 30
+
+
+def test_rule_5_patience_ends(connect: Connect) -> None:
+    bed = warm(connect, patience=3.0)
+    bed.server.accepted = set()
+    with pytest.raises(Refused):
+        connect(bed)
+    assert sum(bed.time.slept) == pytest.approx(3.0)
+    assert passwords(bed) == ["p1"]
+    assert bed.source.api_calls == 1 + len(bed.time.slept)
+
+
+def test_rule_5_patience_outlasts_a_failing_source(connect: Connect) -> None:
+    bed = warm(connect, patience=30.0)
+    bed.source.rotate("v2", login("p2"))
+    bed.server.accepted = {("app", "p2")}
+    bed.source.error = OSError("down")
+    bed.source.on_read = lambda: setattr(bed.source, "error", None) if bed.source.reads == 4 else None
+    assert connect(bed) == "connection as app"
+
+
+def test_rule_5_no_patience_for_a_suspect(connect: Connect) -> None:
+    bed = warm(connect, patience=30.0)
+    bed.server.accepted, bed.server.kind = set(), Hidden
+    with pytest.raises(Hidden):
+        connect(bed)
+    assert bed.time.slept == []
+
+
+def test_rule_8_the_whole_secret_is_read_anew(connect: Connect) -> None:
+    bed = warm(connect)
+    bed.source.rotate("v2", {**login("p2"), "host": "new-db", "port": 7, "dbname": "new"})
+    bed.server.accepted = {("app", "p2")}
+    connect(bed)
+    assert bed.server.arguments[-1] == {"host": "new-db", "port": 7, "database": "new"}
+
+
+@pytest.mark.parametrize("crowd", [2, 32])
+def test_4c_a_crowd_rejected_at_once_causes_one_refresh(crowd: int) -> None:
+    source = MemorySource(login("p1"))
+    rotating = RotatingCredentials("s", source=source)
+    rotating.current()
+    all_sent = threading.Barrier(crowd)
+
+    def connect(*, user: str, password: str, **_rest: Any) -> str:
+        if password == "p1":
+            all_sent.wait(10)
+            raise Refused
+        return "connection"
+
+    wrapped = secretconn.wrap(connect, rotating, driver=DRIVER)
+    source.rotate("v2", login("p2"))
+    calls, found = source.api_calls, list[str]()
+    threads = [threading.Thread(target=lambda: found.append(wrapped())) for _ in range(crowd)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert found == ["connection"] * crowd
+    assert source.api_calls - calls == 2
+
+
+async def test_4c_a_crowd_of_tasks_too() -> None:
+    source = MemorySource(login("p1"))
+    rotating = RotatingCredentials("s", source=source)
+    await rotating.acurrent()
+    sent, all_sent = 0, asyncio.Event()
+
+    async def connect(*, user: str, password: str, **_rest: Any) -> str:
+        nonlocal sent
+        if password != "p1":
+            return "connection"
+        sent += 1
+        if sent == 32:
+            all_sent.set()
+        await all_sent.wait()
+        raise Refused
+
+    wrapped = secretconn.wrap(connect, rotating, driver=DRIVER)
+    source.rotate("v2", login("p2"))
+    calls = source.api_calls
+    assert await asyncio.gather(*(wrapped() for _ in range(32))) == ["connection"] * 32
+    assert source.api_calls - calls == 2
+
+
+def test_4c_an_answer_requested_before_the_rejection_never_says_that_there_is_none() -> None:
+    bed = Bed()
+    bed.connect()
+    bed.source.on_read = lambda: bed.source.stages.update({"AWSPENDING": "v2"})  # labelled while the read is under way
+    bed.source.put("v2", login("p2"))
+    bed.rotating.refresh()  # saw no AWSPENDING
+    bed.server.accepted = {("app", "p2")}
+    assert bed.connect() == "connection as app"
+
+
+def test_a_reply_of_the_wrong_kind_is_refused() -> None:
+    bed = Bed()
+    bed.rotating.current()
+    bed.source.rotate("v2", login("p2"))
+    ledger, policy = bed.rotating._ledger, bed.rotating._settings.policy
+    first = bed.rotating.current()
+    bed.rotating.refresh()
+    failure = Failure(secretconn.Verdict.REJECTED, bed.time.now)
+    flow = recovery(ledger, ledger.own, policy, bed.time.runtime(), first, failure)
+    assert isinstance(next(flow), Login)
+    with pytest.raises(TypeError, match="send a Failure"):
+        flow.send(None)
