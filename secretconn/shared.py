@@ -22,22 +22,23 @@ def shared(
     endpoint_url: str | None = None,
     client: Any = None,
     session: Any = None,
+    ttl: float | None = None,
 ) -> RotatingCredentials:
     """The RotatingCredentials that connect(), aconnect() and wrap() use for a secret given by name.
 
     Args:
         secret_id: Name or ARN.
-        region, profile, endpoint_url, client, session: As in RotatingCredentials; another value is another object.
+        region, profile, endpoint_url, client, session, ttl: As in RotatingCredentials; another value is another object.
 
     Raises:
         ConfigurationError: the arguments contradict each other.
     """
-    key = (secret_id, region, profile, endpoint_url, client, session)
+    key = (secret_id, region, profile, endpoint_url, client, session, ttl)
     found = _by_reach.get(key)
     if found is not None:
         return found
     made = RotatingCredentials(
-        secret_id, region=region, profile=profile, endpoint_url=endpoint_url, client=client, session=session
+        secret_id, region=region, profile=profile, endpoint_url=endpoint_url, client=client, session=session, ttl=ttl
     )
     with _lock:
         return _by_reach.setdefault(key, made)

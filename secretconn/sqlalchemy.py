@@ -1,0 +1,258 @@
+"""SQLAlchemy 2.0 and 2.1, sync and async: engines whose new connections log in with what the secret says now.
+
+Two ways: the URL alone (``postgresql+psycopg:///?plugin=secretconn&secret_id=prod/orders``), or
+``rotating(engine, secret)`` for an engine that exists. Both hook in at SQLAlchemy's ``do_connect`` event and call the
+dialect's own ``connect``; its pool, its events and its exceptions stay as they are.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import weakref
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, TypeVar
+
+from secretconn.connect import wrap
+from secretconn.connector import OwnClassify
+from secretconn.engines import driver_named
+from secretconn.engines.base import Driver
+from secretconn.errors import ConfigurationError, DriverNotInstalled
+from secretconn.events import Event, Rotated
+from secretconn.rotating import RotatingCredentials
+from secretconn.shared import shared
+
+try:
+    from sqlalchemy import event
+    from sqlalchemy.engine import URL, CreateEnginePlugin, Dialect, Engine
+    from sqlalchemy.util import await_only, greenlet_spawn
+except ImportError as error:
+    raise DriverNotInstalled(
+        f"SQLAlchemy 2.0 or later cannot be imported ({error}): pip install 'secretconn[sqlalchemy]'"
+    ) from error
+
+__all__ = ["OnRotation", "SecretConnPlugin", "rotating"]
+
+OnRotation = Literal["keep", "drain"]
+AnyEngine = TypeVar("AnyEngine")  # an Engine or an AsyncEngine: asyncio is imported by those who use it
+
+PREFIX = "secretconn_"
+PARAMETERS = frozenset({"secret_id", "region", "profile", "endpoint_url", "ttl", "retries", "patience", "on_rotation"})
+LOGIN = frozenset({"user", "username", "password", "passwd"})
+OTHER_NAMES: Mapping[str, str] = {"psycopg_async": "psycopg"}
+"""Names a dialect has for its driver that are none of ours."""
+
+_rotating: weakref.WeakSet[Dialect] = weakref.WeakSet()
+
+
+def rotating(
+    engine: AnyEngine,
+    secret: str | RotatingCredentials,
+    *,
+    on_rotation: OnRotation = "keep",
+    classify: OwnClassify | None = None,
+    retries: int | None = None,
+    patience: float | None = None,
+    region: str | None = None,
+    profile: str | None = None,
+    endpoint_url: str | None = None,
+) -> AnyEngine:
+    """Have an engine log in with the secret; returns the same engine. Call it before the engine connects first.
+
+    Args:
+        engine: An Engine or AsyncEngine whose URL has no user and no password. Its host, port and database win over
+            the secret's.
+        secret: The secret's name or ARN, or a RotatingCredentials.
+        on_rotation: "keep": open connections live on, as they do at the server. "drain": once a rotation is noticed,
+            each connection that was opened before is replaced when it is next taken from the pool.
+        classify, retries, patience, region, profile, endpoint_url: As in secretconn.connect().
+
+    Raises:
+        TypeError: the URL has a user or a password.
+        ConfigurationError: a dialect whose driver is not known, an engine with its own ``creator``, or one that has a
+            secret already.
+    """
+    sync: Engine = getattr(engine, "sync_engine", engine)
+    _refuse_login(sync.url)
+    if on_rotation not in ("keep", "drain"):
+        raise ConfigurationError(f"on_rotation must be 'keep' or 'drain', not {on_rotation!r}")
+    if sync.dialect in _rotating:
+        raise ConfigurationError("this engine has a secret already")
+    creator = getattr(sync.pool, "_creator", None)
+    if not getattr(creator, "__module__", "sqlalchemy.engine").startswith("sqlalchemy.engine"):
+        raise ConfigurationError("the engine connects by its own creator= (or pool=), which no secret can reach")
+    credentials = secret
+    if not isinstance(credentials, RotatingCredentials):
+        credentials = shared(credentials, region=region, profile=profile, endpoint_url=endpoint_url)
+        region = profile = endpoint_url = None
+    driver = _driver(sync.dialect)
+
+    def wrapped(call: Callable[..., Any]) -> Callable[..., Any]:
+        return wrap(
+            call,
+            credentials,
+            driver=driver.name,
+            classify=classify,
+            retries=retries,
+            patience=patience,
+            region=region,
+            profile=profile,
+            endpoint_url=endpoint_url,
+        )
+
+    opening = _opening(sync.dialect, wrapped)
+    event.listen(sync, "do_connect", opening)
+    _rotating.add(sync.dialect)
+    if on_rotation == "drain":
+        _drain_on_rotation(sync, credentials)
+    return engine
+
+
+class SecretConnPlugin(CreateEnginePlugin):  # type: ignore[misc]  # optional, so Any to mypy
+    """``?plugin=secretconn&secret_id=...`` in a URL. Parameters: see docs/sqlalchemy.md.
+
+    Raises (from create_engine):
+        TypeError: the URL, its query or connect_args has a user or a password.
+        ConfigurationError: secret_id is missing, a parameter of ours is unknown, twice there or out of range.
+    """
+
+    def __init__(self, url: URL, kwargs: dict[str, Any]) -> None:
+        _refuse_login(url)
+        if not LOGIN.isdisjoint(kwargs.get("connect_args") or ()):
+            raise _login_given("connect_args")
+        own = [name for name in ("creator", "async_creator", "pool") if kwargs.get(name) is not None]
+        if own:
+            raise ConfigurationError(f"plugin=secretconn opens the connections itself; leave out {own[0]}=")
+        self._options, self._names = _parameters(url.query)
+
+    def update_url(self, url: URL) -> URL:
+        """The URL without our parameters: the driver must not see them."""
+        return url.difference_update_query(self._names)
+
+    def engine_created(self, engine: Engine) -> None:
+        """Give the new engine its secret."""
+        options = dict(self._options)
+        reach = {name: options.get(name) for name in ("region", "profile", "endpoint_url")}
+        secret = shared(options["secret_id"], ttl=_number(options, "ttl"), **reach)
+        rotating(
+            engine,
+            secret,
+            on_rotation=options.get("on_rotation", "keep"),  # type: ignore[arg-type]  # checked there
+            retries=_whole(options, "retries"),
+            patience=_number(options, "patience"),
+        )
+
+
+def _opening(dialect: Dialect, wrapped: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Callable[..., Any]:
+    """The listener for ``do_connect``. It is handed copies of the connect arguments, and changes none of them."""
+    if not dialect.is_async:
+        connect = wrapped(dialect.connect)
+
+        def opening(dialect: Dialect, record: Any, cargs: Any, cparams: Any) -> Any:  # noqa: ARG001  (the event's names)
+            return connect(*cargs, **cparams)
+
+        return opening
+
+    # An async dialect's connect is sync outside and waits inside, in a greenlet that SQLAlchemy gave it. We stand
+    # between the two: await in the loop what must be awaited, and give the dialect a greenlet of its own to wait in.
+    async def aconnect(*args: Any, **kwargs: Any) -> Any:
+        return await greenlet_spawn(dialect.connect, *args, **kwargs)
+
+    async_connect = wrapped(aconnect)
+
+    def async_opening(dialect: Dialect, record: Any, cargs: Any, cparams: Any) -> Any:  # noqa: ARG001
+        return await_only(async_connect(*cargs, **cparams))
+
+    return async_opening
+
+
+def _driver(dialect: Dialect) -> Driver:
+    name = OTHER_NAMES.get(dialect.driver, dialect.driver)
+    try:
+        return driver_named(name)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"dialect {dialect.name}+{dialect.driver}: {error}") from None
+
+
+def _drain_on_rotation(engine: Engine, credentials: RotatingCredentials) -> None:
+    """Mark what the pool holds, at each rotation. The pool itself closes and replaces it at the next checkout, in the
+    thread or greenlet that asks for it: the one place where an async driver's connection can be closed in order."""
+    records: weakref.WeakSet[Any] = weakref.WeakSet()
+
+    def opened(_connection: object, record: object) -> None:
+        records.add(record)
+
+    def happened(what: Event) -> None:
+        if isinstance(what, Rotated):
+            for record in _members(records):
+                record.invalidate(soft=True)
+
+    event.listen(engine, "connect", opened)
+    weakref.finalize(engine, credentials.subscribe(happened)).atexit = False
+
+
+def _members(records: weakref.WeakSet[Any]) -> list[Any]:
+    while True:
+        try:
+            return list(records)
+        except RuntimeError:  # another thread added one meanwhile; a lock would not survive a fork
+            continue
+
+
+def _parameters(query: Mapping[str, tuple[str, ...] | str]) -> tuple[dict[str, str], list[str]]:
+    """Our parameters of a URL's query, without the prefix, and the names they have there."""
+    found: dict[str, str] = {}
+    names: list[str] = []
+    for key, value in query.items():
+        name = key.removeprefix(PREFIX)
+        if name not in PARAMETERS:
+            _refuse_unknown(key)
+            continue
+        if not isinstance(value, str) or name in found:
+            raise ConfigurationError(f"the URL names {key} more than once")
+        found[name] = value
+        names.append(key)
+    if not found.get("secret_id"):
+        raise ConfigurationError("plugin=secretconn needs secret_id=, the name or the ARN of the secret")
+    return found, names
+
+
+def _refuse_unknown(key: str) -> None:
+    """All other parameters are the driver's, but not those with our prefix, nor a slip of the pen."""
+    near = difflib.get_close_matches(key.removeprefix(PREFIX), PARAMETERS, n=1, cutoff=0.8)
+    if key.startswith(PREFIX) or near:
+        hint = f"; is {near[0]} meant?" if near else ""
+        raise ConfigurationError(
+            f"unknown parameter {key} beside plugin=secretconn{hint} Known: {', '.join(sorted(PARAMETERS))}"
+        )
+
+
+def _refuse_login(url: URL) -> None:
+    if url.username is not None or url.password is not None or not LOGIN.isdisjoint(url.query):
+        raise _login_given("the URL")
+
+
+def _login_given(where: str) -> TypeError:
+    return TypeError(
+        f"user and password come from the secret and change under the application; leave them out of {where}"
+    )
+
+
+def _number(options: Mapping[str, str], name: str) -> float | None:
+    text = options.get(name)
+    if text is None:
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not math.isfinite(seconds):
+        raise ConfigurationError(f"{name} must be a number of seconds, not {text!r}")
+    return seconds
+
+
+def _whole(options: Mapping[str, str], name: str) -> int | None:
+    text = options.get(name)
+    if text is not None and not (text.isascii() and text.isdigit()):
+        raise ConfigurationError(f"{name} must be a whole number from 0, not {text!r}")
+    return None if text is None else int(text)
