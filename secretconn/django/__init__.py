@@ -1,0 +1,19 @@
+"""Django: database backends whose login comes from a secret. See docs/django.md.
+
+``"ENGINE": "secretconn.django.postgresql"`` (or ``mysql``, ``postgis``, ``oracle``) and
+``"OPTIONS": {"secret": "prod/orders"}``. Any other backend: `rotating`.
+"""
+
+from __future__ import annotations
+
+from secretconn.errors import DriverNotInstalled
+
+try:
+    import django as _django  # noqa: F401
+except ImportError as error:
+    raise DriverNotInstalled(f"Django cannot be imported ({error}): pip install 'secretconn[django]'") from error
+
+from secretconn.django.errors import SecretOperationalError
+from secretconn.django.wrapper import rotating
+
+__all__ = ["SecretOperationalError", "rotating"]

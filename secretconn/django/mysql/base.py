@@ -1,0 +1,11 @@
+"""The module Django's loader looks for."""
+
+from __future__ import annotations
+
+from django.db.backends.mysql import base
+
+from secretconn.django.wrapper import rotating
+
+__all__ = ["DatabaseWrapper"]
+
+DatabaseWrapper = rotating(base.DatabaseWrapper)

@@ -1,0 +1,1 @@
+"""ENGINE ``secretconn.django.postgis``: PostGIS."""

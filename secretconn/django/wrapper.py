@@ -1,0 +1,205 @@
+"""What every rotating backend adds to Django's DatabaseWrapper: where the login comes from, and `rotating`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, cast
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connections
+
+from secretconn.connect import wrap
+from secretconn.credentials import Credentials
+from secretconn.django.checks import RotatingValidation
+from secretconn.django.client import RotatingClient
+from secretconn.django.errors import SecretOperationalError
+from secretconn.django.live_settings import ADDRESS, FROM_SECRET, LiveSettings, live
+from secretconn.django.options import Secret, secret_of
+from secretconn.engines import Driver, driver_of
+from secretconn.errors import ConfigurationError, SecretUnavailable
+
+__all__ = ["RotatingWrapper", "rotating"]
+
+LOGIN = ("USER", "PASSWORD")
+CANONICAL = {"USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port", "NAME": "database"}
+"""Django's name to the one Driver.keywords is read by."""
+
+if TYPE_CHECKING:
+
+    class _Stock:
+        """What of Django's BaseDatabaseWrapper is relied on; the same in Django 5.2 and 6.1."""
+
+        Database: ModuleType
+        alias: str
+        connection: Any
+        in_atomic_block: bool
+        settings_dict: LiveSettings
+
+        def __init__(self, settings_dict: dict[str, Any], alias: str = ...) -> None: ...
+        def close(self) -> None: ...
+        def close_if_unusable_or_obsolete(self) -> None: ...
+        def connect(self) -> None: ...
+        def get_connection_params(self) -> dict[str, Any]: ...
+        def get_new_connection(self, conn_params: dict[str, Any]) -> Any: ...
+
+else:
+    _Stock = object
+
+
+class RotatingWrapper(_Stock):
+    """Comes before a backend's DatabaseWrapper among the bases; `rotating` puts them together."""
+
+    _secretconn_driver: str | None = None
+    _secretconn_version: str | None = None
+
+    def __init__(self, settings_dict: dict[str, Any], alias: str = "default") -> None:
+        secret = _secret(settings_dict, alias)
+        super().__init__(live(settings_dict, alias, secret, connections.settings), alias)
+
+    def connect(self) -> None:
+        """As Django's. A secret that cannot be read is an OperationalError, as a database that cannot be reached.
+
+        Raises:
+            SecretOperationalError: no login is to be had.
+            ImproperlyConfigured: the secret and the settings do not fit.
+        """
+        current = self._read_secret()
+        super().connect()
+        self._secretconn_version = current.version_id
+
+    def get_connection_params(self) -> dict[str, Any]:
+        """As Django's: all that the driver's connect needs, with the current login."""
+        with self.settings_dict.pinned():
+            params = super().get_connection_params()
+        params.pop("secret", None)
+        return params
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        """As Django's, with the login that is valid now. A login in ``conn_params`` is taken out of it and not used.
+
+        Raises:
+            ImproperlyConfigured: the secret and the settings do not fit, or the driver is not known.
+            Otherwise what the driver raises.
+        """
+        if self.settings_dict.gives("USER"):  # set by a test runner that made a user of its own (Oracle's)
+            return super().get_new_connection(conn_params)
+        try:
+            driver = self._secretconn_known_driver()
+            takes_login = conn_params.pop(driver.keywords["password"], None) is not None  # else it reads the settings
+            arguments = self._secretconn_arguments(conn_params, driver, takes_login)
+            opening = self._secretconn_opening(super().get_new_connection, conn_params, driver, takes_login)
+            return wrap(opening, self.settings_dict.secret.credentials, driver=driver.name)(**arguments)
+        except ConfigurationError as error:
+            raise ImproperlyConfigured(f"DATABASES[{self.alias!r}]: {error}") from error
+
+    def close_if_unusable_or_obsolete(self) -> None:
+        """As Django's, at the bounds of a request. With "drain", a connection made before a rotation is closed too."""
+        super().close_if_unusable_or_obsolete()
+        secret = self.settings_dict.secret
+        if not secret.drain or self.connection is None or self.in_atomic_block:
+            return
+        if self._secretconn_version != secret.credentials.current().version_id:
+            self.close()
+
+    def _read_secret(self) -> Credentials:
+        try:
+            return self.settings_dict.secret.credentials.current()
+        except SecretUnavailable as error:
+            raise SecretOperationalError(str(error), secret_id=error.secret_id) from error
+        except ConfigurationError as error:
+            raise ImproperlyConfigured(f"DATABASES[{self.alias!r}]: {error}") from error
+
+    def _secretconn_known_driver(self) -> Driver:
+        return driver_of(self._secretconn_driver or self.Database)
+
+    def _secretconn_arguments(self, conn_params: dict[str, Any], driver: Driver, takes_login: bool) -> dict[str, Any]:
+        """What a caller of the driver's own connect would say: all but what came from the secret."""
+        settings, keywords, options = self.settings_dict, driver.keywords, self.settings_dict["OPTIONS"]
+        if not takes_login:
+            given = {keywords[CANONICAL[name]]: settings[name] for name in ADDRESS if settings.gives(name)}
+            return {keyword: value for keyword, value in given.items() if value}
+        unsaid = [keywords[CANONICAL[name]] for name in (*LOGIN, *ADDRESS) if not settings.gives(name)]
+        return {key: value for key, value in conn_params.items() if key not in unsaid or key in options}
+
+    def _secretconn_opening(
+        self,
+        stock: Callable[[dict[str, Any]], Any],
+        conn_params: dict[str, Any],
+        driver: Driver,
+        takes_login: bool,
+    ) -> Callable[..., Any]:
+        """The backend's get_new_connection, as a connect that takes the driver's keywords."""
+        settings, keywords = self.settings_dict, driver.keywords
+
+        def opening(**params: Any) -> Any:
+            try:
+                if not takes_login:
+                    with settings.pinned(_credentials(settings, params, keywords)):
+                        return stock(conn_params)
+                if settings["NAME"] is None and keywords["database"] not in conn_params:
+                    del params[keywords["database"]]  # Django wants none: it makes or drops a test database
+                return stock(params)
+            except BaseException:
+                params.clear()  # a traceback may show locals, and Django's frame below holds this very dict
+                raise
+
+        return opening
+
+
+def _credentials(settings: LiveSettings, params: dict[str, Any], keywords: Mapping[str, str]) -> Credentials:
+    """The login of one attempt, from the driver's keywords."""
+    parts: dict[str, Any] = {part: params.get(keywords[CANONICAL[name]]) for name, part in FROM_SECRET.items()}
+    return Credentials(secret_id=settings.secret.credentials.secret_id, version_id="", **parts)
+
+
+def _secret(settings_dict: dict[str, Any], alias: str) -> Secret:
+    """The secret of these settings.
+
+    Raises:
+        ImproperlyConfigured: there is none, it cannot be, or the settings hold a login besides.
+    """
+    if isinstance(settings_dict, LiveSettings):
+        return settings_dict.secret
+    where, options = f"DATABASES[{alias!r}]", settings_dict.get("OPTIONS") or {}
+    if "secret" not in options:
+        raise ImproperlyConfigured(f'{where}: OPTIONS needs "secret": the name or ARN of the secret with the login')
+    said = [name for name in LOGIN if settings_dict.get(name)]
+    said += [f'OPTIONS["{name}"]' for name in ("user", "password", "passwd") if options.get(name)]
+    if said:
+        raise ImproperlyConfigured(
+            f"{where}: {' and '.join(said)} must be left out; user and password come from the secret "
+            "and change while the application runs"
+        )
+    try:
+        return secret_of(options["secret"])
+    except ConfigurationError as error:
+        raise ImproperlyConfigured(f"{where}: {error}") from error
+
+
+def rotating(wrapper: type, *, driver: str | None = None) -> Any:
+    """A DatabaseWrapper like this one, whose login comes from ``OPTIONS["secret"]``.
+
+    A backend of your own is a package with a module ``base``; all it needs to hold is::
+
+        DatabaseWrapper = secretconn.django.rotating(theirs.DatabaseWrapper)
+
+    Args:
+        wrapper: A backend's DatabaseWrapper.
+        driver: The driver it connects with; seen from its ``Database`` where left out.
+    """
+    from secretconn.django.pool import RotatingPool
+
+    first: tuple[type, ...] = (RotatingPool,) if getattr(wrapper, "vendor", None) == "postgresql" else ()
+    stock = cast("Any", wrapper)
+    return type(
+        "DatabaseWrapper",
+        (*first, RotatingWrapper, wrapper),
+        {
+            "__doc__": wrapper.__doc__,
+            "__module__": __name__,
+            "_secretconn_driver": driver,
+            "client_class": type("DatabaseClient", (RotatingClient, stock.client_class), {}),
+            "validation_class": type("DatabaseValidation", (RotatingValidation, stock.validation_class), {}),
+        },
+    )
