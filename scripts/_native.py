@@ -131,35 +131,14 @@ def unpack_debian(*packages: str, instead: str) -> Path:
 
     Args:
         packages: names in the repositories this machine is set up for.
-        instead: what the user can do where there is no apt.
+        instead: what the user can do where that does not work.
     """
-    folder = CACHE / "debian" / "+".join(packages)
-    if folder.exists():
-        return folder
-    if not (shutil.which("apt-get") and shutil.which("dpkg")):
-        sys.exit(f"secretconn: please {instead}; only on Debian and Ubuntu can the scripts fetch it themselves.")
-    state = CACHE / "apt"
-    for part in ("lists/partial", "archives/partial"):
-        (state / part).mkdir(parents=True, exist_ok=True)
-    options = {
-        "Dir::State::lists": state / "lists",
-        "Dir::Cache": state,
-        "Dir::Cache::pkgcache": "",  # 80 MB that would serve one run
-        "Dir::Cache::srcpkgcache": "",
-        "APT::Sandbox::User": "",
-        "Debug::NoLocking": 1,
-    }
-    apt = ["apt-get", "-qq", *(word for name, value in options.items() for word in ("-o", f"{name}={value}"))]
-    subprocess.run([*apt, "update"], stdout=sys.stderr, check=False)  # one repository of many may be down
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent) as work:
-        fetched = (
-            subprocess.run([*apt, "download", *packages], cwd=work, stdout=sys.stderr, check=False).returncode == 0
-        )
-        if not fetched:
-            sys.exit(f"secretconn: apt-get could not download {' '.join(packages)}; please {instead}.")
-        root = Path(work) / "root"
-        for package in Path(work).glob("*.deb"):
-            subprocess.run(["dpkg", "-x", package, root], check=True)
-        root.rename(folder)
-    return folder
+    sys.path.insert(0, str(CACHE.parent))
+    from secretconn.testing import debian, errors  # needs the standard library only; nothing is installed yet
+
+    try:
+        return debian.unpack(packages, CACHE / "debian")
+    except errors.ServerUnavailable as error:
+        sys.exit(f"secretconn: {error}; please {instead}.")
+    finally:
+        sys.path.pop(0)
