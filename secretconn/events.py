@@ -48,11 +48,13 @@ class Fetched(Event):
         version_id: The current version.
         seconds: How long the source took.
         api_calls: How many calls it took.
+        place: Where the source asked last (a region, an address, a path), or None where it does not say.
     """
 
     version_id: str
     seconds: float
     api_calls: int
+    place: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,12 +66,14 @@ class Refreshed(Event):
         reason: "ttl", "rejected", "probation", "patience" or "asked".
         seconds: How long the source took.
         api_calls: How many calls it took.
+        place: Where the source asked last (a region, an address, a path), or None where it does not say.
     """
 
     version_id: str
     reason: str
     seconds: float
     api_calls: int
+    place: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,12 +85,14 @@ class RefreshFailed(Event):
         error: The error's type and, for errors of the SDK, its code. Never its text, which may quote anything.
         seconds: How long it took.
         retry_in: Seconds until the next try in the background.
+        place: Where the source asked last (a region, an address, a path), or None where it does not say.
     """
 
     reason: str
     error: str
     seconds: float
     retry_in: float
+    place: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

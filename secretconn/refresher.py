@@ -19,13 +19,16 @@ from secretconn.recovery import Unanswered
 from secretconn.rules import Answer
 from secretconn.runtime import Runtime
 from secretconn.settings import COLD, Settings
-from secretconn.sources.base import Reading, Source
+from secretconn.sources.base import CachingSource, Reading, Source, name_of, place_of
 
 __all__ = ["Refresher"]
 
 log = logging.getLogger("secretconn")
 
 NEVER = float("-inf")
+
+PLAIN = ("first", "ttl")
+"""Reasons for which a source's own cache is good enough; all others want to know what is valid now."""
 
 
 class Refresher:
@@ -109,7 +112,7 @@ class Refresher:
         if isinstance(error, ConfigurationError):
             raise type(error)(*error.args) from error.__cause__
         raise SecretUnavailable(
-            f"secret {self._secret_id!r} could not be read: {_name_of(error)}. Check that it exists, that the role may "
+            f"secret {self._secret_id!r} could not be read: {name_of(error)}. Check that it exists, that the role may "
             f"call DescribeSecret and GetSecretValue on it (and Decrypt on its key), and that Secrets Manager can be "
             f"reached from here",
             secret_id=self._secret_id,
@@ -127,8 +130,7 @@ class Refresher:
         calls = self._source.api_calls
         landing: Landing = Unanswered(flight.tick, RuntimeError("the read ended without an answer"))
         try:
-            answer = self._ledger.answer
-            reading = self._source.read(stages, (answer.logins if answer is not None else {}).keys())
+            reading = self._ask(reason, stages)
             landing = self._take_in(reading, flight, reason, self._source.api_calls - calls)
         except Exception as error:  # noqa: BLE001  (told to every waiter, logged once per streak)
             landing = self._unanswered(flight, error, reason)
@@ -136,10 +138,18 @@ class Refresher:
             self._bulletin.count(fetches=1, api_calls=self._source.api_calls - calls)
             flight.land(landing)
 
+    def _ask(self, reason: str, stages: tuple[str, ...]) -> Reading:
+        source, answer = self._source, self._ledger.answer
+        held = (answer.logins if answer is not None else {}).keys()
+        if reason not in PLAIN and isinstance(source, CachingSource):
+            return source.read_fresh(stages, held)
+        return source.read(stages, held)
+
     def _take_in(self, reading: Reading, flight: Flight, reason: str, api_calls: int) -> Answer:
         logins, failures = self._parse(reading)
         before, policy = self._ledger.answer, self._settings.policy
-        answer = self._ledger.land(flight.tick, flight.begun, reading.stages, logins, policy)
+        tick, requested_at = _when(flight, reading.cached and reason in PLAIN, before)
+        answer = self._ledger.land(tick, requested_at, reading.stages, logins, policy)
         if answer is None:
             raise failures.get(policy.current) or LookupError(f"no version has the stage {policy.current}")
         self._note_unreadable(failures)
@@ -163,7 +173,7 @@ class Refresher:
         return logins, failures
 
     def _unanswered(self, flight: Flight, error: Exception, reason: str) -> Unanswered:
-        now, answer, named = self._runtime.clock(), self._ledger.answer, _name_of(error)
+        now, answer, named = self._runtime.clock(), self._ledger.answer, name_of(error)
         self._failures += 1
         backoff = self._settings.backoff if answer is not None else COLD
         wait = backoff.seconds(self._failures, self._runtime.random())
@@ -173,7 +183,8 @@ class Refresher:
         if self._failures == 1:
             ending = "nobody can log in until it can" if answer is None else "the login that is held stays in use"
             log.warning("secretconn: secret %r cannot be read (%s); %s", self._secret_id, named, ending)
-        self._tell(events.RefreshFailed, reason=reason, error=named, seconds=now - flight.begun, retry_in=wait)
+        seconds, place = now - flight.begun, place_of(self._source)
+        self._tell(events.RefreshFailed, reason=reason, error=named, seconds=seconds, retry_in=wait, place=place)
         if answer is not None:
             version, age = answer.current.version_id, now - answer.requested_at
             self._tell(events.StaleServed, version_id=version, age=age)
@@ -183,15 +194,16 @@ class Refresher:
         """One log line for each further stage that cannot be read; what can be read is used."""
         for stage in failures.keys() - self._told:
             self._told.add(stage)
-            named = _name_of(failures[stage])
+            named = name_of(failures[stage])
             log.info("secretconn: secret %r: %s cannot be read (%s), and is left out", self._secret_id, stage, named)
 
     def _announce(self, before: Answer | None, answer: Answer, seconds: float, api_calls: int, reason: str) -> None:
         version = answer.current.version_id
+        told = {"version_id": version, "seconds": seconds, "api_calls": api_calls, "place": place_of(self._source)}
         if before is None:
-            self._tell(events.Fetched, version_id=version, seconds=seconds, api_calls=api_calls)
+            self._tell(events.Fetched, **told)
             return
-        self._tell(events.Refreshed, version_id=version, reason=reason, seconds=seconds, api_calls=api_calls)
+        self._tell(events.Refreshed, reason=reason, **told)
         if before.current.version_id != version:
             self._bulletin.count(rotations=1)
             self._tell(
@@ -205,8 +217,8 @@ class Refresher:
         self._bulletin.tell(kind(secret_id=self._secret_id, **fields))
 
 
-def _name_of(error: BaseException) -> str:
-    """The error's type, and its code where it is the SDK's. Not its text: a text may quote what was read."""
-    response = getattr(error, "response", None)
-    code = response.get("Error", {}).get("Code") if isinstance(response, dict) else None
-    return f"{type(error).__name__}: {code}" if code else type(error).__name__
+def _when(flight: Flight, cached: bool, before: Answer | None) -> tuple[int, float]:
+    """The order and the time of a reading's request. What a cache answered is no newer than what was held before."""
+    if not cached:
+        return flight.tick, flight.begun
+    return (before.tick, before.requested_at) if before is not None else (-1, flight.begun)

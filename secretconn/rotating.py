@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from secretconn import rules
 from secretconn.credentials import Credentials, Shape
+from secretconn.environment import environment
 from secretconn.errors import ConfigurationError
 from secretconn.events import Bulletin, Stats, Subscriber
 from secretconn.flight import Flight, Landing
@@ -18,7 +19,7 @@ from secretconn.refresher import Refresher
 from secretconn.runtime import Runtime
 from secretconn.settings import refuse_beside_source, settings
 from secretconn.sources.base import Source
-from secretconn.sources.secrets_manager import SecretsManagerSource
+from secretconn.sources.choose import Reach, choose
 
 if TYPE_CHECKING:
     from aws_secretsmanager_caching import SecretCacheConfig
@@ -30,10 +31,14 @@ class RotatingCredentials:
     """The login of one secret, cached and kept fresh. Make one per secret and share it among threads and tasks.
 
     Args:
-        secret_id: Name or ARN of the secret.
+        secret_id: Name or ARN of the secret; or ``agent://NAME``, ``extension://NAME``, ``file:///PATH``, to read it
+            from there instead of Secrets Manager.
         ttl: Seconds until an answer is re-read in the background, jittered in [ttl/2, ttl]. Default: the
-            ``secret_refresh_interval`` of ``cache_config``, else 3600.
+            ``secret_refresh_interval`` of ``cache_config``, else SECRETCONN_TTL, else 3600.
         region, profile, endpoint_url, client, session: How Secrets Manager is reached; see SecretsManagerSource.
+            ``endpoint_url`` is the agent's or extension's address where one of these is asked.
+        role_arn, external_id: A role to take first, for a secret of another account.
+        replica_regions: Regions to ask, in this order, while the secret's own does not answer.
         cache_config: A SecretCacheConfig of aws-secretsmanager-caching: its hook, default stage, refresh interval and
             retry delays are used.
         source: Another Source instead of Secrets Manager; the arguments that say how to reach it are then left out.
@@ -44,7 +49,7 @@ class RotatingCredentials:
         retries: Further logins in one connect() after a rejected one.
         patience: Seconds for which connect() goes on asking the source when it has no other login.
         timeout: Seconds a caller waits at most for the source.
-        runtime: Clock, sleep, randomness and threads; for tests.
+        runtime: Clock, sleep, randomness, threads and environment; for tests.
 
     Raises:
         ConfigurationError: arguments that contradict each other, are out of range or unknown.
@@ -60,6 +65,9 @@ class RotatingCredentials:
         endpoint_url: str | None = None,
         client: Any = None,
         session: Any = None,
+        role_arn: str | None = None,
+        external_id: str | None = None,
+        replica_regions: Iterable[str] = (),
         cache_config: SecretCacheConfig | None = None,
         source: Source | None = None,
         username: str | None = None,
@@ -73,28 +81,23 @@ class RotatingCredentials:
     ) -> None:
         if not isinstance(secret_id, str) or not secret_id:
             raise ConfigurationError("secret_id must be the name or the ARN of a secret")
-        reach = {
-            "region": region,
-            "profile": profile,
-            "endpoint_url": endpoint_url,
-            "client": client,
-            "session": session,
-        }
+        reach = Reach(region, profile, endpoint_url, client, session, role_arn, external_id, _regions(replica_regions))
+        self._runtime = runtime or Runtime()
+        around = environment(self._runtime.environ)
         if source is not None:
-            refuse_beside_source(reach)
+            refuse_beside_source(reach.given())
         else:
-            source = SecretsManagerSource(secret_id, cache_config=cache_config, **reach)
+            source = choose(secret_id, reach, around, self._runtime, cache_config)
         self._secret_id = secret_id
         self._engine = engine
         self._settings = settings(
-            ttl=ttl,
+            ttl=around.ttl if ttl is None and cache_config is None else ttl,
             timeout=timeout,
             retries=retries,
             patience=patience,
             fallback_stages=fallback_stages,
             cache_config=cache_config,
         )
-        self._runtime = runtime or Runtime()
         self._clock = self._runtime.clock
         self._ledger = Ledger()
         self._bulletin = Bulletin()
@@ -226,6 +229,10 @@ class RotatingCredentials:
         self._ledger.after_fork()
         self._bulletin = self._bulletin.after_fork()
         self._refresher.after_fork(self._bulletin)
+
+
+def _regions(regions: Iterable[str]) -> tuple[str, ...]:
+    return (regions,) if isinstance(regions, str) else tuple(regions)
 
 
 _living: weakref.WeakSet[RotatingCredentials] = weakref.WeakSet()

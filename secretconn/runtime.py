@@ -1,12 +1,13 @@
-"""Runtime: the clock, sleep, randomness and threads that everything else is handed; tests hand in others."""
+"""Runtime: the clock, sleep, randomness, threads and environment that all else is handed; tests hand in others."""
 
 from __future__ import annotations
 
+import os
 import random
 import threading
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 
 __all__ = ["Runtime"]
 
@@ -35,6 +36,7 @@ class Runtime:
         asleep: Waits some seconds, in a task.
         random: A float in [0, 1).
         spawn: Starts some work in the background and returns at once.
+        environ: The environment variables.
     """
 
     clock: Callable[[], float] = time.monotonic
@@ -42,3 +44,4 @@ class Runtime:
     asleep: Callable[[float], Awaitable[None]] = _asleep
     random: Callable[[], float] = random.random
     spawn: Callable[[Callable[[], None]], None] = _spawn
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from secretconn.credentials import Payload
 
-__all__ = ["Reading", "Source"]
+__all__ = ["CachingSource", "Reading", "Source", "name_of", "place_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,17 +19,21 @@ class Reading:
         stages: Stage to version id, of all stages the source knows of.
         payloads: Version id to payload, for those of the wanted stages whose version was not held.
         failures: Stage to the error for which its version could not be read (no permission, no value yet).
+        cached: True where this came out of a cache between here and Secrets Manager, so that it may be older than the
+            request. It may offer a login; it never says that there is no other.
     """
 
     stages: Mapping[str, str]
     payloads: Mapping[str, Payload]
     failures: Mapping[str, Exception] = field(default_factory=dict)
+    cached: bool = False
 
 
 class Source(Protocol):
     """Gives the versions of one secret by stage.
 
-    One RotatingCredentials calls its source from one thread at a time, never from an event loop's thread.
+    One RotatingCredentials calls its source from one thread at a time, never from an event loop's thread. A source may
+    have an attribute ``place`` besides: the text by which events name where it asked last.
 
     Attributes:
         api_calls: Calls made so far, failed ones too; 0 where reading costs nothing.
@@ -58,3 +62,25 @@ class Source(Protocol):
             in_use: True where another thread of the parent was inside ``read`` at the fork, so that locks may be held.
         """
         ...
+
+
+@runtime_checkable
+class CachingSource(Source, Protocol):
+    """A source with a cache of its own between here and Secrets Manager."""
+
+    def read_fresh(self, stages: tuple[str, ...], held: Set[str]) -> Reading:
+        """As ``read``, past that cache where that can be done: what the cache holds has just been rejected."""
+        ...
+
+
+def place_of(source: Source) -> str | None:
+    """Where a source asked last, or None where it does not say."""
+    place = getattr(source, "place", None)
+    return place if isinstance(place, str) else None
+
+
+def name_of(error: BaseException) -> str:
+    """The error's type, and its code where it is the SDK's. Not its text: a text may quote what was read."""
+    response = getattr(error, "response", None)
+    code = response.get("Error", {}).get("Code") if isinstance(response, dict) else None
+    return f"{type(error).__name__}: {code}" if code else type(error).__name__

@@ -14,10 +14,12 @@ from secretconn.arn import partition_of, region_for, secret_arn
 from secretconn.credentials import Payload
 from secretconn.errors import ConfigurationError
 from secretconn.sources.base import Reading
+from secretconn.sources.role import Role, role_session
 
 if TYPE_CHECKING:
     from aws_secretsmanager_caching import SecretCacheConfig
     from aws_secretsmanager_caching.cache import SecretCacheItem
+    from botocore.config import Config
 
 __all__ = ["SecretsManagerSource"]
 
@@ -42,12 +44,15 @@ class SecretsManagerSource:
         client: Your own boto3 client, used as it is: its timeouts, retries and region are yours.
         session: Your own boto3 (or botocore) session; the client is made from it, one per process.
         cache_config: The cache's configuration: its hook, default stage and retry delays.
+        role_arn: A role to take first, for a secret of another account.
+        external_id: What that role's trust policy asks for, if it does.
+        total_attempts: Tries of the default client for one call.
 
     Raises:
         ConfigurationError: arguments that contradict each other, or an ARN of another region or partition.
     """
 
-    def __init__(  # noqa: PLR0913  (these are boto3's own choices, all by keyword)
+    def __init__(
         self,
         secret_id: str,
         *,
@@ -57,8 +62,11 @@ class SecretsManagerSource:
         client: Any = None,
         session: Any = None,
         cache_config: SecretCacheConfig | None = None,
+        role_arn: str | None = None,
+        external_id: str | None = None,
+        total_attempts: int = TOTAL_ATTEMPTS,
     ) -> None:
-        _refuse_conflicts(client, session, region, profile, endpoint_url)
+        _refuse_conflicts(client, session, region, profile, endpoint_url, role_arn)
         self._secret_id = secret_id
         self._region = region_for(secret_id, region)
         if client is not None:
@@ -66,6 +74,8 @@ class SecretsManagerSource:
         self._profile, self._endpoint_url, self._session = profile, endpoint_url, session
         self._given_client = client
         self._config = cache_config
+        self._role = Role(role_arn, external_id) if role_arn is not None or external_id is not None else None
+        self._total_attempts = total_attempts
         self._client: _Recorder | None = None
         self._item: SecretCacheItem | None = None
         self._calls = Calls()
@@ -75,8 +85,13 @@ class SecretsManagerSource:
         """DescribeSecret and GetSecretValue calls so far. The SDK's own retries are not seen here."""
         return self._calls.made
 
+    @property
+    def place(self) -> str | None:
+        """The region, once it is known."""
+        return self._region if self._client is None else self._client.region or self._region
+
     def read(self, stages: tuple[str, ...], held: Set[str]) -> Reading:
-        """See Source.read. Raises the SDK's own error when DescribeSecret fails, and ConfigurationError without a region."""
+        """See Source.read. Raises what DescribeSecret raises, and ConfigurationError where no region is known."""
         client = self._recorder()
         client.start()
         if self._item is None:
@@ -93,7 +108,7 @@ class SecretsManagerSource:
                 continue
             try:
                 payloads[version] = _payload(item.get_secret_value(stage), version)
-            except Exception as error:  # the SDK's, or malformed: one version must not hide the others
+            except Exception as error:  # noqa: BLE001  (one version that cannot be read must not hide the others)
                 failures[stage] = error
                 self._item = None  # the item would repeat this error, for seconds or an hour, without asking again
         return Reading(stages=by_stage, payloads=payloads, failures=failures)
@@ -114,17 +129,17 @@ class SecretsManagerSource:
         return self._client
 
     def _make_client(self) -> Any:
-        from botocore.config import Config  # noqa: PLC0415  (import secretconn must not load the SDK)
-        from botocore.exceptions import NoRegionError, ProfileNotFound  # noqa: PLC0415
+        from botocore.config import Config
+        from botocore.exceptions import NoRegionError, ProfileNotFound
 
         options = Config(
             connect_timeout=CONNECT_TIMEOUT,
             read_timeout=READ_TIMEOUT,
-            retries={"total_max_attempts": TOTAL_ATTEMPTS, "mode": "standard"},
+            retries={"total_max_attempts": self._total_attempts, "mode": "standard"},
             user_agent_extra=f"secretconn/{_version()}",
         )
         try:
-            make = self._maker()
+            make = self._maker(options)
             return make("secretsmanager", region_name=self._region, endpoint_url=self._endpoint_url, config=options)
         except NoRegionError as error:
             raise ConfigurationError(
@@ -133,18 +148,21 @@ class SecretsManagerSource:
         except ProfileNotFound as error:
             raise ConfigurationError(f"profile {self._profile!r} is not in the shared AWS configuration") from error
 
-    def _maker(self) -> Callable[..., Any]:
+    def _maker(self, options: Config) -> Callable[..., Any]:
         session = self._session
         if session is None:
-            import boto3  # noqa: PLC0415
+            import boto3
 
             session = boto3.session.Session(profile_name=self._profile)
+        if self._role is not None:
+            region = self._region or getattr(session, "region_name", None)
+            session = role_session(self._role, session, self._profile, region, options)
         make: Callable[..., Any] = session.client if hasattr(session, "client") else session.create_client
         return make
 
     def _cache_config(self) -> SecretCacheConfig:
         """The caller's configuration, but for its refresh interval: RotatingCredentials decides when to refresh."""
-        from aws_secretsmanager_caching import SecretCacheConfig  # noqa: PLC0415
+        from aws_secretsmanager_caching import SecretCacheConfig
 
         config = SecretCacheConfig() if self._config is None else copy.copy(self._config)
         config.secret_refresh_interval = NEVER
@@ -158,11 +176,17 @@ class Calls:
 
 
 class _Recorder:
-    """The client as the cache item sees it: counts the calls, and keeps the answer and the error the item does not show."""
+    """The client as the cache item sees it: counts the calls, keeps the answer and the error that the item hides."""
 
     def __init__(self, client: Any, calls: Calls) -> None:
         self._client, self._calls = client, calls
         self.start()
+
+    @property
+    def region(self) -> str | None:
+        """The client's region, where it tells it."""
+        region = getattr(getattr(self._client, "meta", None), "region_name", None)
+        return region if isinstance(region, str) else None
 
     def start(self) -> None:
         self.description: Mapping[str, Any] = {}
@@ -197,10 +221,12 @@ class _Recorder:
 
 @lru_cache(maxsize=1)
 def _quick_item() -> type[SecretCacheItem]:
-    """SecretCacheItem without its sleep of 2.5 to 5 s before a forced refresh; rule 4 already keeps a crowd together."""
-    from aws_secretsmanager_caching.cache import SecretCacheItem  # noqa: PLC0415
+    """SecretCacheItem without its sleep of 2.5 to 5 s before a forced refresh; rule 4 keeps a crowd together."""
+    from aws_secretsmanager_caching.cache import SecretCacheItem
 
-    return type("QuickSecretCacheItem", (SecretCacheItem,), {"FORCE_REFRESH_JITTER_SLEEP": 0, "FORCE_REFRESH_MAX_SLEEP": 0})
+    return type(
+        "QuickSecretCacheItem", (SecretCacheItem,), {"FORCE_REFRESH_JITTER_SLEEP": 0, "FORCE_REFRESH_MAX_SLEEP": 0}
+    )
 
 
 def _stages(description: Mapping[str, Any]) -> dict[str, str]:
@@ -215,8 +241,10 @@ def _payload(response: Any, version: str) -> Payload:
     return Payload(version, answer.get("SecretBinary") if content is None else content)  # type: ignore[arg-type]
 
 
-def _refuse_conflicts(client: Any, session: Any, region: str | None, profile: str | None, endpoint: str | None) -> None:
-    given = {"session": session, "region": region, "profile": profile, "endpoint_url": endpoint}
+def _refuse_conflicts(
+    client: Any, session: Any, region: str | None, profile: str | None, endpoint: str | None, role: str | None
+) -> None:
+    given = {"session": session, "region": region, "profile": profile, "endpoint_url": endpoint, "role_arn": role}
     extra = [f"{name}=" for name, value in given.items() if value is not None]
     if client is not None and extra:
         raise ConfigurationError(f"client= already decides about {', '.join(extra)}; give one or the other")
@@ -235,7 +263,7 @@ def _refuse_other_region(secret_id: str, client: Any) -> None:
 
 
 def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415
+    from importlib.metadata import PackageNotFoundError, version
 
     try:
         return version("secretconn")

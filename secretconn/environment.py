@@ -1,0 +1,163 @@
+"""Environment: the variables by which an operator changes where and how often a secret is read, without code.
+
+An argument in the code always wins. They are read when a RotatingCredentials is made; an empty one counts as not set.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from secretconn.errors import ConfigurationError
+from secretconn.settings import DEFAULT_TTL
+from secretconn.sources.names import AGENT, EXTENSION, FILE, SECRETS_MANAGER
+
+__all__ = ["VARIABLES", "Environment", "Variable", "environment", "table"]
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """What the variables say; None (or nothing) for those that are not set.
+
+    Attributes:
+        source: "secretsmanager", "agent", "extension" or "file:///FOLDER".
+        ttl: Seconds.
+        region: A region's name.
+        endpoint_url: An address.
+        replica_regions: Regions' names.
+    """
+
+    source: str | None = None
+    ttl: float | None = None
+    region: str | None = None
+    endpoint_url: str | None = None
+    replica_regions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One variable.
+
+    Attributes:
+        name: Its name.
+        field: The Environment's field.
+        meaning: What it decides, in one sentence without an end.
+        unit: What is written in it.
+        default: What holds without it.
+        read: Makes a value of the text; raises ValueError, which tells what it must be.
+    """
+
+    name: str
+    field: str
+    meaning: str
+    unit: str
+    default: str
+    read: Callable[[str], Any]
+
+
+def environment(environ: Mapping[str, str]) -> Environment:
+    """Read all variables.
+
+    Raises:
+        ConfigurationError: a value that cannot be; names the variable.
+    """
+    found: dict[str, Any] = {}
+    for variable in VARIABLES:
+        text = environ.get(variable.name, "").strip()
+        if not text:
+            continue
+        try:
+            found[variable.field] = variable.read(text)
+        except ValueError as error:
+            raise ConfigurationError(f"environment variable {variable.name}={text!r}: it must be {error}") from None
+    return Environment(**found)
+
+
+def table() -> str:
+    """The variables as a table in Markdown, for the documentation."""
+    head = "| variable | decides | value | default |\n|---|---|---|---|\n"
+    return head + "".join(f"| `{v.name}` | {v.meaning} | {v.unit} | {v.default} |\n" for v in VARIABLES)
+
+
+def _source(text: str) -> str:
+    folder = text.removeprefix(f"{FILE}://")
+    if text in (SECRETS_MANAGER, AGENT, EXTENSION) or (folder != text and folder.startswith("/")):
+        return text
+    raise ValueError(f"{SECRETS_MANAGER}, {AGENT}, {EXTENSION} or {FILE}:///FOLDER")
+
+
+def _ttl(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if math.isfinite(seconds) and seconds > 0:
+        return seconds
+    raise ValueError("a number of seconds greater than 0")
+
+
+def _region(text: str) -> str:
+    if re.fullmatch(r"[a-z]{2,}(?:-[a-z0-9]+)+", text):
+        return text
+    raise ValueError("the name of a region, such as eu-central-1")
+
+
+def _regions(text: str) -> tuple[str, ...]:
+    try:
+        return tuple(_region(part.strip()) for part in text.split(",") if part.strip())
+    except ValueError:
+        raise ValueError("names of regions with commas between them, such as eu-west-1,eu-north-1") from None
+
+
+def _endpoint(text: str) -> str:
+    if re.fullmatch(r"https?://[^\s/@]+[^\s@]*", text):
+        return text
+    raise ValueError("an address, such as https://vpce-1234.secretsmanager.eu-central-1.vpce.amazonaws.com")
+
+
+VARIABLES = (
+    Variable(
+        "SECRETCONN_SOURCE",
+        "source",
+        "where a secret that is given by name or ARN is read from",
+        f"`{SECRETS_MANAGER}`, `{AGENT}`, `{EXTENSION}`, or `{FILE}:///FOLDER`, in which the secret's name is a path",
+        f"`{SECRETS_MANAGER}`",
+        _source,
+    ),
+    Variable(
+        "SECRETCONN_TTL",
+        "ttl",
+        "after how long an answer is read again in the background",
+        "seconds, greater than 0",
+        f"{DEFAULT_TTL:g}",
+        _ttl,
+    ),
+    Variable(
+        "SECRETCONN_REGION",
+        "region",
+        "the region of a secret that is given by name",
+        "a region's name",
+        "that of boto3 (`AWS_REGION`, the profile, ...)",
+        _region,
+    ),
+    Variable(
+        "SECRETCONN_ENDPOINT_URL",
+        "endpoint_url",
+        "the address of Secrets Manager, of the agent or of the extension",
+        "an address",
+        "AWS's; `http://localhost:2773` for agent and extension",
+        _endpoint,
+    ),
+    Variable(
+        "SECRETCONN_REPLICA_REGIONS",
+        "replica_regions",
+        "the regions that are asked, in this order, while the secret's own does not answer",
+        "regions' names with commas between them",
+        "none",
+        _regions,
+    ),
+)
+"""All of them. docs/environment.md holds `table()`, and a test compares the two."""

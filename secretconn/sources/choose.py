@@ -1,0 +1,140 @@
+"""Choose: which source a secret is read from, by its id, the arguments and the environment, in this order of weight."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from functools import partial
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from secretconn.arn import partition_of, secret_arn
+from secretconn.environment import Environment
+from secretconn.errors import ConfigurationError
+from secretconn.runtime import Runtime
+from secretconn.sources.agent import AgentSource
+from secretconn.sources.base import Source
+from secretconn.sources.file import FileSource
+from secretconn.sources.names import EXTENSION, FILE, SECRETS_MANAGER, SecretName, secret_name
+from secretconn.sources.replicas import ReplicatedSource
+from secretconn.sources.secrets_manager import SecretsManagerSource
+
+if TYPE_CHECKING:
+    from aws_secretsmanager_caching import SecretCacheConfig
+
+__all__ = ["Reach", "choose"]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Reach:
+    """The arguments that say how a secret is reached. See RotatingCredentials."""
+
+    region: str | None = None
+    profile: str | None = None
+    endpoint_url: str | None = None
+    client: Any = None
+    session: Any = None
+    role_arn: str | None = None
+    external_id: str | None = None
+    replica_regions: tuple[str, ...] = ()
+
+    def given(self) -> dict[str, Any]:
+        """Those that were given; None for the others."""
+        return {field.name: getattr(self, field.name) or None for field in fields(self)}
+
+    def only_for_secrets_manager(self) -> list[str]:
+        """Those that were given and that mean nothing to an agent or a file."""
+        return [f"{name}=" for name, value in self.given().items() if value is not None and name != "endpoint_url"]
+
+
+def choose(
+    secret_id: str, reach: Reach, around: Environment, runtime: Runtime, cache_config: SecretCacheConfig | None = None
+) -> Source:
+    """The source for a secret.
+
+    A scheme in the id decides; else an argument that only Secrets Manager has a use for; else SECRETCONN_SOURCE.
+
+    Raises:
+        ConfigurationError: a scheme nobody knows, or arguments that contradict each other or the id.
+    """
+    named = secret_name(secret_id)
+    own = reach.only_for_secrets_manager()
+    if named.scheme is None:
+        named = SecretName(SECRETS_MANAGER, named.name) if own else _around(named.name, around.source)
+    if named.scheme == SECRETS_MANAGER:
+        return _secrets_manager(named.name, reach, around, runtime, cache_config)
+    if own:
+        raise ConfigurationError(f"{secret_id!r} is not read from Secrets Manager itself; leave out {', '.join(own)}")
+    if named.scheme == FILE:
+        if reach.endpoint_url is not None:
+            raise ConfigurationError(f"{secret_id!r} is a file; leave out endpoint_url=")
+        return FileSource(unquote(named.name))
+    endpoint_url = reach.endpoint_url or _endpoint_around(named.scheme, around)
+    return AgentSource(named.name, endpoint_url=endpoint_url, extension=named.scheme == EXTENSION, runtime=runtime)
+
+
+def _around(name: str, source: str | None) -> SecretName:
+    """What SECRETCONN_SOURCE makes of a plain name or an ARN."""
+    found = secret_name(source) if source is not None and "://" in source else SecretName(source, "")
+    if found.scheme != FILE:
+        return SecretName(found.scheme or SECRETS_MANAGER, name)
+    if name.startswith("arn:") or ".." in PurePosixPath(name).parts:
+        raise ConfigurationError(
+            f"environment variable SECRETCONN_SOURCE={source!r}: secret {name!r} is no path within that folder"
+        )
+    return SecretName(FILE, str(PurePosixPath(found.name) / name.lstrip("/")))
+
+
+def _endpoint_around(scheme: str | None, around: Environment) -> str | None:
+    """SECRETCONN_ENDPOINT_URL, unless SECRETCONN_SOURCE says that it is the address of something else."""
+    return around.endpoint_url if around.source is None or around.source == scheme else None
+
+
+def _secrets_manager(
+    name: str, reach: Reach, around: Environment, runtime: Runtime, cache_config: SecretCacheConfig | None
+) -> Source:
+    arn = secret_arn(name)
+    region, endpoint, replicas = reach.region, reach.endpoint_url, reach.replica_regions
+    if reach.client is None:
+        if region is None and arn is None and reach.session is None:
+            region = around.region
+        if not replicas and endpoint is None:
+            replicas = around.replica_regions
+        endpoint = endpoint or _endpoint_around(SECRETS_MANAGER, around)
+    make = partial(
+        SecretsManagerSource,
+        profile=reach.profile,
+        session=reach.session,
+        role_arn=reach.role_arn,
+        external_id=reach.external_id,
+        cache_config=cache_config,
+    )
+    first = arn.region if arn is not None else region
+    others = tuple(dict.fromkeys(other for other in replicas if other != first))
+    if not others:
+        return make(name, region=region, endpoint_url=endpoint, client=reach.client)
+    _refuse_one_address(reach, endpoint)
+    quick = partial(make, total_attempts=1)  # the next region is the next try
+    sources = [quick(name, region=region), *(quick(_in_region(name, other), region=other) for other in others)]
+    return ReplicatedSource(name, sources, runtime.clock)
+
+
+def _refuse_one_address(reach: Reach, endpoint: str | None) -> None:
+    if reach.client is not None:
+        raise ConfigurationError("client= is for one region; replica_regions= needs session= or profile= instead")
+    if endpoint is not None:
+        raise ConfigurationError(
+            "endpoint_url= (or SECRETCONN_ENDPOINT_URL) is for one region; it does not go with replica regions"
+        )
+
+
+def _in_region(name: str, region: str) -> str:
+    """The id of a secret's replica: the same name, or the same ARN but for the region."""
+    arn = secret_arn(name)
+    if arn is None:
+        return name
+    if partition_of(region) != arn.partition:
+        raise ConfigurationError(
+            f"replica region {region!r} is in partition {partition_of(region)!r}, and {name!r} in {arn.partition!r}"
+        )
+    return name.replace(f":{arn.region}:", f":{region}:", 1)

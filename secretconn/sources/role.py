@@ -1,0 +1,83 @@
+"""Role: AWS credentials of another account's role, by botocore's own refreshable AssumeRole credentials."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from secretconn.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from botocore.config import Config
+
+__all__ = ["Role", "role_session"]
+
+_ROLE = re.compile(r"arn:aws(?:-[a-z0-9]+)*:iam::\d{12}:role/.+", re.DOTALL)
+
+
+class Role:
+    """The role to take before the secret is read.
+
+    Args:
+        arn: The role's ARN.
+        external_id: What the role's trust policy asks for, if it does.
+
+    Raises:
+        ConfigurationError: it is no role's ARN, or an external id without a role.
+    """
+
+    def __init__(self, arn: str | None, external_id: str | None) -> None:
+        if arn is None:
+            raise ConfigurationError("external_id= belongs to role_arn=; give that too")
+        if not isinstance(arn, str) or _ROLE.fullmatch(arn) is None:
+            raise ConfigurationError(
+                f"role_arn={arn!r} is not the ARN of a role, which looks like arn:aws:iam::ACCOUNT:role/NAME"
+            )
+        self.arn, self.external_id = arn, external_id
+
+    def arguments(self) -> dict[str, str]:
+        """For AssumeRole, besides the role itself."""
+        return {"RoleSessionName": "secretconn", **({"ExternalId": self.external_id} if self.external_id else {})}
+
+
+def role_session(role: Role, base: Any, profile: str | None, region: str | None, config: Config) -> Any:
+    """A botocore session whose credentials are the role's, taken when they are first needed and again before they end.
+
+    Args:
+        role: The role.
+        base: The boto3 or botocore session that takes it.
+        profile: Its profile, for the rest of the shared configuration.
+        region: Where STS, and then the secret, is asked for.
+        config: The STS client's time limits.
+    """
+    import botocore.session
+    from botocore.credentials import (
+        AssumeRoleCredentialFetcher,
+        CredentialProvider,
+        CredentialResolver,
+        DeferredRefreshableCredentials,
+    )
+
+    source = base.get_credentials()
+    if source is None:
+        raise ConfigurationError(f"no AWS credentials were found with which role {role.arn!r} could be taken")
+    make = base.client if hasattr(base, "client") else base.create_client
+    fetcher = AssumeRoleCredentialFetcher(
+        client_creator=partial(make, region_name=region, config=config),
+        source_credentials=source,
+        role_arn=role.arn,
+        extra_args=role.arguments(),
+    )
+
+    class Taken(CredentialProvider):
+        METHOD = "assume-role"
+
+        def load(self) -> Any:
+            return DeferredRefreshableCredentials(method=self.METHOD, refresh_using=fetcher.fetch_credentials)
+
+    session = botocore.session.Session(profile=profile)
+    if region is not None:
+        session.set_config_variable("region", region)
+    session.register_component("credential_provider", CredentialResolver(providers=[Taken()]))
+    return session
