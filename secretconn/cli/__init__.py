@@ -1,0 +1,58 @@
+"""The command line: ``secretconn COMMAND``. Each command is a module with ``add_parser`` and ``run``.
+
+Exit codes: 0 all is well, 1 the command found a failure, 2 it could not be run, 130 Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import sys
+from collections.abc import Sequence
+
+from secretconn.cli import demo
+from secretconn.errors import SecretConnError
+
+__all__ = ["main"]
+
+COMMANDS = (demo,)
+
+NOT_RUN = 2
+INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code.
+
+    Args:
+        argv: The words after the program's name. Default: those of this process.
+
+    Raises:
+        SystemExit: ``--help``, ``--version``, or words that make no sense; from argparse.
+    """
+    arguments = _parser().parse_args(argv)
+    try:
+        return int(arguments.run(arguments))
+    except SecretConnError as error:
+        print(f"secretconn {arguments.command}: {error}", file=sys.stderr)
+        return NOT_RUN
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="secretconn", description="Database connections that survive credential rotation in AWS Secrets Manager."
+    )
+    parser.add_argument("--version", action="version", version=f"secretconn {_version()}")
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for command in COMMANDS:
+        command.add_parser(subparsers)
+    return parser
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version("secretconn")
+    except importlib.metadata.PackageNotFoundError:  # run from a source tree that is not installed
+        return "(not installed)"

@@ -1,0 +1,186 @@
+"""The workers: threads and tasks that connect, query and close all the time, and one worker without secretconn."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import itertools
+import json
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from secretconn.cli.demo.board import OURS, USUAL, Board, Side
+from secretconn.engines import driver_named, load
+
+__all__ = ["Crew", "UsualWay"]
+
+PAUSE = 0.1
+"""Seconds a worker rests between two connections."""
+
+INSERT = "INSERT INTO orders (id, item) VALUES (%s, %s)"
+SELECT = "SELECT item, current_user FROM orders WHERE id = %s"
+
+
+class Crew:
+    """Starts the workers and waits for them to end.
+
+    Args:
+        board: Where they write what they see.
+    """
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+        self._stop = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._ids = itertools.count(1)
+
+    def thread(self, connect: Callable[[], Any], side: Side = OURS) -> None:
+        """One more thread that connects this way."""
+        self._start(self._work, connect, side, PAUSE * (len(self._threads) % 7) / 7)
+
+    def tasks(self, connect: Callable[[], Awaitable[Any]], count: int) -> None:
+        """So many asyncio tasks, in one event loop."""
+        if count:
+            self._start(lambda: asyncio.run(self._loop(connect, count)))
+
+    def dismiss(self) -> None:
+        """Let everybody finish the connection at hand, and wait for that."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _start(self, target: Callable[..., object], *arguments: object) -> None:
+        thread = threading.Thread(target=target, args=arguments, name="secretconn-demo", daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _work(self, connect: Callable[[], Any], side: Side, delay: float) -> None:
+        self._stop.wait(delay)  # not all at the same moment
+        while not self._stop.is_set():
+            self._turn(connect, side)
+            self._stop.wait(PAUSE)
+
+    def _turn(self, connect: Callable[[], Any], side: Side) -> None:
+        begun, during = time.monotonic(), self._board.during
+        try:
+            connection = connect()
+        except Exception as error:  # noqa: BLE001  (whatever it is, it is counted)
+            self._board.failed(side, error, during)
+            return
+        self._board.opened(side, time.monotonic() - begun)
+        try:
+            user = _use(connection, next(self._ids))
+        except Exception as error:  # noqa: BLE001
+            self._board.broke(side, error)
+        else:
+            self._board.connected_as(user) if side == OURS else None
+        finally:
+            connection.close()
+
+    async def _loop(self, connect: Callable[[], Awaitable[Any]], count: int) -> None:
+        await asyncio.gather(*(self._awork(connect, PAUSE * number / count) for number in range(count)))
+
+    async def _awork(self, connect: Callable[[], Awaitable[Any]], delay: float) -> None:
+        await asyncio.sleep(delay)
+        while not self._stop.is_set():
+            await self._aturn(connect)
+            await asyncio.sleep(PAUSE)
+
+    async def _aturn(self, connect: Callable[[], Awaitable[Any]]) -> None:
+        begun, during = time.monotonic(), self._board.during
+        try:
+            connection = await connect()
+        except Exception as error:  # noqa: BLE001
+            self._board.failed(OURS, error, during)
+            return
+        self._board.opened(OURS, time.monotonic() - begun, in_task=True)
+        try:
+            self._board.connected_as(await _ause(connection, next(self._ids)))
+        except Exception as error:  # noqa: BLE001
+            self._board.broke(OURS, error)
+        finally:
+            closing = connection.close()
+            if inspect.isawaitable(closing):
+                await closing
+
+
+class UsualWay:
+    """Connects as applications do without secretconn: AWSCURRENT through a cache, read again after a failure.
+
+    The kindest form of that pattern: it reads again at once (the cache's own ``refresh_secret_now`` sleeps 2.5 to 5 s
+    before it does) and then tries once more.
+
+    Args:
+        client: A boto3 Secrets Manager client of its own, whose calls are counted.
+        secret_id: The secret.
+        driver: The driver's name.
+        board: Where rejected and recovered logins are counted.
+    """
+
+    def __init__(self, client: Any, secret_id: str, driver: str, board: Board) -> None:
+        known = driver_named(driver)
+        self._connect, self._names = load(known, for_async=False), known.keywords
+        self._client, self._secret_id, self._board = client, secret_id, board
+        self._cache = self._new_cache()
+        self.api_calls = 0
+        client.meta.events.register("before-call.secretsmanager", self._count)
+
+    def __call__(self) -> Any:
+        try:
+            return self._open()
+        except Exception:  # noqa: BLE001  (it cannot tell a rejection from anything else)
+            self._board.rejected(USUAL)
+        self._cache = self._new_cache()
+        try:
+            connection = self._open()
+        except Exception:
+            self._board.rejected(USUAL)
+            raise
+        self._board.recovered(USUAL)
+        return connection
+
+    def _open(self) -> Any:
+        # The login is never a local variable here: a traceback may show those.
+        return self._connect(**self._login())
+
+    def _login(self) -> dict[str, Any]:
+        keys = {"user": "username", "password": "password", "host": "host", "port": "port", "database": "dbname"}
+        secret = json.loads(self._cache.get_secret_string(self._secret_id))
+        return {self._names[name]: secret[key] for name, key in keys.items()}
+
+    def _new_cache(self) -> Any:
+        from aws_secretsmanager_caching import SecretCache
+
+        return SecretCache(client=self._client)
+
+    def _count(self, **_: object) -> None:
+        self.api_calls += 1
+
+
+def _use(connection: Any, number: int) -> str:
+    with connection.cursor() as cursor:
+        cursor.execute(INSERT, (number, f"item {number}"))
+        connection.commit()
+        cursor.execute(SELECT, (number,))
+        return _checked(cursor.fetchone(), number)
+
+
+async def _ause(connection: Any, number: int) -> str:
+    async with connection.cursor() as cursor:
+        await cursor.execute(INSERT, (number, f"item {number}"))
+        await connection.commit()
+        await cursor.execute(SELECT, (number,))
+        return _checked(await cursor.fetchone(), number)
+
+
+def _checked(row: Any, number: int) -> str:
+    """The user, if the order is what was written.
+
+    Raises:
+        LookupError: It is not.
+    """
+    if row is None or row[0] != f"item {number}":
+        raise LookupError(f"order {number} is not what was written")
+    return str(row[1]).partition("@")[0]
