@@ -18,9 +18,10 @@ _CODES: dict[int, Verdict] = {
     1698: Verdict.REJECTED,  # ER_ACCESS_DENIED_NO_PASSWORD_ERROR: socket or PAM user, no password was asked for
     1820: Verdict.REJECTED,  # ER_MUST_CHANGE_PASSWORD: expired; the session opens, its first statement fails
     1862: Verdict.REJECTED,  # ER_MUST_CHANGE_PASSWORD_LOGIN: expired, and the client cannot change it
-    # The password was right and the account is locked. In an alternating rotation the other user may not be.
-    3118: Verdict.SUSPECT,  # MySQL ER_ACCOUNT_HAS_BEEN_LOCKED
-    4151: Verdict.SUSPECT,  # MariaDB ER_ACCOUNT_HAS_BEEN_LOCKED
+    # The account is locked. Servers say so only after they have accepted the password, so this login is not stale: a
+    # newer one of the same user is locked as well. (A wrong password for a locked account is 1045.)
+    3118: Verdict.OTHER,  # MySQL ER_ACCOUNT_HAS_BEEN_LOCKED
+    4151: Verdict.OTHER,  # MariaDB ER_ACCOUNT_HAS_BEEN_LOCKED
     # Too many wrong passwords: now even the right one is refused, until an administrator unlocks. Never log in again.
     3955: Verdict.OTHER,  # MySQL ER_USER_ACCESS_DENIED_FOR_USER_ACCOUNT_BLOCKED_BY_PASSWORD_LOCK
     4150: Verdict.OTHER,  # MariaDB ER_USER_IS_BLOCKED: max_password_errors

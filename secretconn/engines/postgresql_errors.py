@@ -32,8 +32,13 @@ _REJECTED_28000 = re.compile(f"{_METHOD_FAILED}|{_RDS_PROXY}")
 _REJECTED_08P01 = re.compile(_PGBOUNCER)
 _REJECTED = re.compile(f"{_METHOD_FAILED}|{_RDS_PROXY}|{_PGBOUNCER}")
 
+# NOLOGIN, 28000. The server looks at it only after it has accepted the password, so this login is not stale: a newer one
+# of the same user is locked as well. (A wrong password for such a role is 28P01.)
+_LOCKED = r"is not permitted to log in"
+
 # English texts that are surely about something else; what a driver without SQLSTATE shows of them.
 _OTHER = re.compile(
+    f"{_LOCKED}|"
     r'database "[^"\n]*" does not exist|no such database'  # 3D000, PgBouncer 08P01
     r"|permission denied for database"  # 42501
     r"|too many clients already|remaining connection slots|too many connections for (?:role|database)"  # 53300
@@ -81,7 +86,9 @@ def _by_sqlstate(sqlstate: str, text: str) -> Verdict:
     if sqlstate == _WRONG_LOGIN:
         return Verdict.REJECTED
     if sqlstate == _INVALID_AUTHORIZATION:
-        return Verdict.REJECTED if _REJECTED_28000.search(text) else Verdict.SUSPECT
+        if _REJECTED_28000.search(text):
+            return Verdict.REJECTED
+        return Verdict.OTHER if re.search(_LOCKED, text) else Verdict.SUSPECT
     if sqlstate == _PROTOCOL_VIOLATION and _REJECTED_08P01.search(text):
         return Verdict.REJECTED
     return Verdict.OTHER
