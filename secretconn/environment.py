@@ -72,7 +72,8 @@ def environment(environ: Mapping[str, str]) -> Environment:
         try:
             found[variable.field] = variable.read(text)
         except ValueError as error:
-            raise ConfigurationError(f"environment variable {variable.name}={text!r}: it must be {error}") from None
+            shown = repr(text) if "@" not in text else "..."  # somebody's user and password in an address
+            raise ConfigurationError(f"environment variable {variable.name}={shown}: it must be {error}") from None
     return Environment(**found)
 
 

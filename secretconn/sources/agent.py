@@ -7,7 +7,7 @@ understood.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
@@ -15,7 +15,7 @@ from secretconn.credentials import Payload
 from secretconn.errors import ConfigurationError, SecretUnavailable
 from secretconn.rules import PENDING
 from secretconn.runtime import Runtime
-from secretconn.sources.agent_reply import Address, Failed, Kind, Unreached, ask, judge
+from secretconn.sources.agent_reply import Address, Failed, Kind, Reply, Unreached, ask, judge
 from secretconn.sources.base import Reading
 
 __all__ = ["AgentSource"]
@@ -47,6 +47,7 @@ class AgentSource:
             PARAMETERS_SECRETS_EXTENSION_HTTP_PORT names, else 2773.
         extension: It is the Lambda extension: the token is AWS_SESSION_TOKEN alone, and ``refreshNow`` is not tried.
         runtime: Clock, sleep, randomness and environment; for tests.
+        ask: Sends one request; for tests.
 
     Raises:
         ConfigurationError: an address that is no ``http://host:port``, or a port that is none.
@@ -59,10 +60,12 @@ class AgentSource:
         endpoint_url: str | None = None,
         extension: bool = False,
         runtime: Runtime | None = None,
+        ask: Callable[[Address, str, Payload, float], Reply | Unreached] = ask,
     ) -> None:
         self._secret_id = secret_id
         self._runtime = runtime or Runtime()
         self._address = _address(endpoint_url, self._runtime.environ)
+        self._ask_once = ask
         self._extension = extension
         self._can_refresh = not extension
         self._tokens = _Tokens(self._runtime.environ, extension)
@@ -142,7 +145,7 @@ class AgentSource:
         self._requests += 1
         asking.tries += 1
         target, timeout = f"/secretsmanager/get?{urlencode(query)}", asking.request_timeout()
-        reply = ask(self._address, target, self._tokens.current(), timeout)
+        reply = self._ask_once(self._address, target, self._tokens.current(), timeout)
         return reply if isinstance(reply, Unreached) else judge(reply, self._secret_id)
 
     def _unreached(self, error: Exception, asking: _Asking) -> SecretUnavailable:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Mapping, Set
 from pathlib import Path
 from typing import cast
 
@@ -37,10 +37,12 @@ class FileSource:
         path: One file with the secret's content, or a folder with one file for each key. A folder's files with a name
             that begins with a dot, folders within it, and files that are no UTF-8 text or larger than 65,536 bytes are
             left out.
+        resolve: Says where the path leads now; for tests.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, resolve: Callable[[Path], Path] | None = None) -> None:
         self._path = Path(path)
+        self._resolve = resolve or _resolve
 
     @property
     def api_calls(self) -> int:
@@ -60,11 +62,11 @@ class FileSource:
         """
         error: OSError | None = None
         for _ in range(TRIES):
-            where = _resolve(self._path)
+            where = self._resolve(self._path)
             try:
                 before = _mark(where)
                 found = _read_folder(where) if where.is_dir() else _read_file(where)
-                unchanged = before == _mark(where) and where == _resolve(self._path)
+                unchanged = before == _mark(where) and where == self._resolve(self._path)
             except OSError as reason:
                 error = reason
                 continue

@@ -1,0 +1,256 @@
+"""The agent as a source: tokens, refreshNow, start-up, and what is said when nothing helps. No server is asked."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+
+from secretconn import ConfigurationError, RotatingCredentials, Runtime, SecretUnavailable
+from secretconn.credentials import Payload
+from secretconn.sources import AgentSource
+from secretconn.sources.agent_reply import Address, Reply, Unreached
+from tests.unit.fakes import Time
+
+ALL = ("AWSCURRENT", "AWSPENDING", "AWSPREVIOUS")
+NOBODY = frozenset[str]()
+NOT_FOUND = (400, '{"__type":"ResourceNotFoundException"}')
+REFUSED = ConnectionRefusedError(111, "refused")
+
+
+class Agent:
+    """Answers `ask` from a table of stages, with faults first; counts what it was asked."""
+
+    def __init__(self, **environ: str) -> None:
+        self.time = Time()
+        self.stages: dict[str, str] = {"AWSCURRENT": "v1"}
+        self.faults: list[tuple[int, str] | Exception] = []
+        self.token = ""
+        self.asked: list[dict[str, str]] = []
+        self.sent: list[str] = []
+        self.environ = environ
+        self.refresh_now = True
+        self.gone = False
+
+    def ask(self, address: Address, target: str, token: Payload, timeout: float) -> Reply | Unreached:
+        query = dict(parse_qsl(urlsplit(target).query))
+        self.asked.append(query)
+        self.sent.append(str(token.content))
+        self.address, self.timeout = str(address), timeout
+        if self.gone:
+            return Unreached(REFUSED, True)
+        fault = self.faults.pop(0) if self.faults else self.guard(query, token)
+        if isinstance(fault, Exception):
+            return Unreached(fault, isinstance(fault, ConnectionError))
+        status, text = fault or self.answer(self.stages.get(query["versionStage"]))
+        return Reply(status, text.encode())
+
+    def guard(self, query: dict[str, str], token: Payload) -> tuple[int, str] | None:
+        if self.token and token.content != self.token:
+            return 403, "Bad Token"
+        if not self.refresh_now and "refreshNow" in query:
+            return 400, "unknown parameter: refreshNow"
+        return None
+
+    def answer(self, version: str | None) -> tuple[int, str]:
+        if version is None:
+            return NOT_FOUND
+        login = {"username": "app", "password": f"pw-{version}"}
+        return 200, json.dumps({"Name": "s", "VersionId": version, "SecretString": json.dumps(login)})
+
+    def source(self, secret_id: str = "s", **more: Any) -> AgentSource:
+        clock = self.time
+        runtime = Runtime(clock=lambda: clock.now, sleep=clock.sleep, random=lambda: 0.5, environ=self.environ)
+        return AgentSource(secret_id, runtime=runtime, ask=self.ask, **more)
+
+
+def test_stages_are_known_by_asking_each() -> None:
+    agent = Agent()
+    agent.stages |= {"AWSPENDING": "v2"}
+    source = agent.source()
+    reading = source.read_fresh(ALL, NOBODY)
+    assert dict(reading.stages) == {"AWSPENDING": "v2", "AWSCURRENT": "v1"}
+    assert set(reading.payloads) == {"v1", "v2"}
+    assert reading.failures == {}
+    assert not reading.cached
+    assert [query["versionStage"] for query in agent.asked] == ["AWSPENDING", "AWSCURRENT", "AWSPREVIOUS"]
+    assert [query.get("refreshNow") for query in agent.asked] == ["true"] * 3
+    assert source.api_calls == 3
+
+
+def test_a_plain_read_may_come_out_of_the_agents_cache_and_says_so() -> None:
+    agent = Agent()
+    reading = agent.source().read(ALL[:1], NOBODY)
+    assert reading.cached
+    assert agent.asked == [{"secretId": "s", "versionStage": "AWSCURRENT"}]
+
+
+def test_held_versions_are_left_out() -> None:
+    reading = Agent().source().read_fresh(ALL, {"v1"})
+    assert (dict(reading.stages), dict(reading.payloads)) == ({"AWSCURRENT": "v1"}, {})
+
+
+def test_an_agent_without_refresh_now_is_asked_without_it_from_then_on() -> None:
+    agent = Agent()
+    agent.refresh_now = False
+    source = agent.source()
+    assert dict(source.read_fresh(ALL, NOBODY).stages) == {"AWSCURRENT": "v1"}
+    assert [query.get("refreshNow") for query in agent.asked] == ["true", None, None, None]
+    source.read_fresh(ALL, NOBODY)
+    assert len(agent.asked) == 7
+    assert agent.time.slept == []
+
+
+def test_the_extension_is_not_asked_for_refresh_now() -> None:
+    agent = Agent(AWS_TOKEN="no", AWS_SESSION_TOKEN="yes")
+    agent.token = "yes"
+    reading = agent.source(extension=True).read_fresh(ALL, NOBODY)
+    assert dict(reading.stages) == {"AWSCURRENT": "v1"}
+    assert not any("refreshNow" in query for query in agent.asked)
+    assert set(agent.sent) == {"yes"}
+
+
+def test_tokens_in_order_and_the_next_one_after_a_403() -> None:
+    agent = Agent(AWS_TOKEN="a", AWS_SESSION_TOKEN="b", AWS_CONTAINER_AUTHORIZATION_TOKEN="c")
+    agent.token = "c"
+    source = agent.source()
+    source.read(ALL[:1], NOBODY)
+    assert agent.sent == ["a", "b", "c"]
+    source.read(ALL[:1], NOBODY)
+    assert agent.sent[3:] == ["c"]
+    assert agent.time.slept == []
+
+
+def test_a_token_file_is_read_again_after_a_403(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("old\n")
+    agent = Agent(AWS_TOKEN=f"file://{file}")
+    agent.token = "old"
+    source = agent.source()
+    source.read(ALL[:1], NOBODY)
+    file.write_text("new")
+    agent.token = "new"
+    source.read(ALL[:1], NOBODY)
+    assert agent.sent == ["old", "new"]
+
+
+def test_a_new_token_may_be_there_before_the_agent_that_goes_by_it(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("new")
+    agent = Agent(AWS_TOKEN=f"file://{file}", AWS_SESSION_TOKEN="b")
+    agent.faults = [(403, "Bad Token")] * 4
+    agent.token = "new"
+    agent.source().read(ALL[:1], NOBODY)
+    assert agent.sent == ["new", "b", "new", "b", "new"]
+
+
+def test_a_token_that_stays_refused_is_an_error_that_says_where_tokens_come_from() -> None:
+    agent = Agent(AWS_TOKEN="t0p")
+    agent.token = "another"
+    with pytest.raises(
+        SecretUnavailable, match=r"Agent at http://localhost:2773: it answered 403.*AWS_TOKEN"
+    ) as caught:
+        agent.source().read(ALL, NOBODY)
+    assert "t0p" not in str(caught.value)
+    assert sum(agent.time.slept) <= 1.0
+
+
+@pytest.mark.parametrize("fault", [(400, "not ready"), (503, "Serving not enabled"), REFUSED, ConnectionResetError()])
+def test_a_start_is_waited_for(fault: Any) -> None:
+    agent = Agent()
+    agent.faults = [fault] * 6
+    assert dict(agent.source().read(ALL[:1], NOBODY).stages) == {"AWSCURRENT": "v1"}
+    assert 0 < sum(agent.time.slept) < 5
+
+
+def test_a_start_that_never_ends_is_bounded_and_says_what_was_asked() -> None:
+    agent = Agent()
+    agent.gone = True
+    with pytest.raises(SecretUnavailable, match=r"neither the .* Agent nor the .* Extension answers at") as caught:
+        agent.source("prod/orders").read(ALL, NOBODY)
+    assert "http://localhost:2773" in str(caught.value)
+    assert caught.value.__cause__ is REFUSED
+    assert caught.value.secret_id == "prod/orders"
+    assert 4 < sum(agent.time.slept) <= 5
+
+
+def test_a_time_out_is_not_repeated() -> None:
+    agent = Agent()
+    agent.faults = [TimeoutError("timed out")]
+    with pytest.raises(SecretUnavailable, match=r"neither .* \(TimeoutError"):
+        agent.source().read(ALL[:1], NOBODY)
+    assert len(agent.asked) == 1
+    assert agent.timeout == 5.0
+
+
+@pytest.mark.parametrize("fault", [(429, "Connection limit exceeded"), (500, '{"__type":"InternalFailure"}')])
+def test_a_busy_agent_is_asked_again_twice(fault: tuple[int, str]) -> None:
+    agent = Agent()
+    agent.faults = [fault] * 2
+    assert agent.source().read(ALL[:1], NOBODY).stages
+    agent.faults = [fault] * 3
+    with pytest.raises(SecretUnavailable, match=rf"read from the Secrets Manager Agent at .*: it answered {fault[0]}"):
+        agent.source().read(ALL[:1], NOBODY)
+
+
+def test_a_stage_that_cannot_be_read_does_not_hide_the_others() -> None:
+    agent = Agent()
+    agent.faults = [(400, '{"__type":"AccessDeniedException"}')]
+    reading = agent.source().read_fresh(ALL, NOBODY)
+    assert dict(reading.stages) == {"AWSCURRENT": "v1"}
+    assert "AccessDeniedException" in str(reading.failures["AWSPENDING"])
+
+
+def test_the_current_stage_must_be_there() -> None:
+    agent = Agent()
+    agent.stages = {"AWSPENDING": "v2"}
+    with pytest.raises(SecretUnavailable, match="400 ResourceNotFoundException"):
+        agent.source().read(ALL, NOBODY)
+
+
+@pytest.mark.parametrize(
+    ("environ", "given", "address"),
+    [
+        ({}, None, "http://localhost:2773"),
+        ({"PARAMETERS_SECRETS_EXTENSION_HTTP_PORT": "4000"}, None, "http://localhost:4000"),
+        ({"PARAMETERS_SECRETS_EXTENSION_HTTP_PORT": "4000"}, "http://127.0.0.1:5000/", "http://127.0.0.1:5000"),
+        ({}, "http://agent", "http://agent:2773"),
+    ],
+)
+def test_the_address(environ: dict[str, str], given: str | None, address: str) -> None:
+    agent = Agent(**environ)
+    source = agent.source(endpoint_url=given)
+    source.read(ALL[:1], NOBODY)
+    assert agent.address == source.place == address
+
+
+@pytest.mark.parametrize(
+    "wrong", ["https://localhost", "localhost:2773", "http://h:x", "http://h/path", "http://u:p@h"]
+)
+def test_an_address_that_is_none(wrong: str) -> None:
+    with pytest.raises(ConfigurationError, match="endpoint_url"):
+        Agent().source(endpoint_url=wrong)
+
+
+@pytest.mark.parametrize("wrong", ["0", "x", "65536", "-1", "99999999999"])
+def test_a_port_that_is_none(wrong: str) -> None:
+    with pytest.raises(ConfigurationError, match="PARAMETERS_SECRETS_EXTENSION_HTTP_PORT"):
+        Agent(PARAMETERS_SECRETS_EXTENSION_HTTP_PORT=wrong).source()
+
+
+def test_a_cached_answer_is_no_newer_than_what_was_held() -> None:
+    agent = Agent()
+    rotating = RotatingCredentials("s", source=agent.source(), runtime=agent.time.runtime())
+    rotating.current()
+    assert rotating._ledger.answer is not None
+    assert rotating._ledger.answer.tick == -1
+    rotating.refresh()
+    tick = rotating._ledger.answer.tick
+    assert tick >= 0
+    rotating.invalidate()
+    rotating.current()
+    assert "refreshNow" not in agent.asked[-1]
+    assert rotating._ledger.answer.tick == tick

@@ -1,0 +1,120 @@
+"""What each of the agent's answers means; and that nothing of an answer is ever repeated."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from secretconn.credentials import Payload
+from secretconn.sources.agent_reply import Failed, Kind, Reply, judge
+
+VERSION = {
+    "ARN": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:prod/orders-AbCdEf",
+    "Name": "prod/orders",
+    "VersionId": "v1",
+    "SecretString": '{"password": "pw-1"}',
+    "VersionStages": ["AWSCURRENT"],
+    "CreatedDate": "1569534789.046",
+}
+
+
+def body(**changes: object) -> bytes:
+    return json.dumps({name: value for name, value in {**VERSION, **changes}.items() if value is not None}).encode()
+
+
+def kind(status: int, text: str | bytes, secret_id: str = "prod/orders") -> Kind:
+    found = judge(Reply(status, text if isinstance(text, bytes) else text.encode()), secret_id)
+    assert isinstance(found, Failed)
+    return found.kind
+
+
+@pytest.mark.parametrize("secret_id", ["prod/orders", VERSION["ARN"], str(VERSION["ARN"])[:-7]])
+def test_a_version_is_read(secret_id: str) -> None:
+    found = judge(Reply(200, body()), secret_id)
+    assert isinstance(found, Payload)
+    assert (found.version_id, found.content) == ("v1", '{"password": "pw-1"}')
+
+
+def test_binary_is_base64() -> None:
+    coded = base64.b64encode(b"\x00pw").decode()
+    found = judge(Reply(200, body(SecretString=None, SecretBinary=coded)), "prod/orders")
+    assert isinstance(found, Payload)
+    assert found.content == b"\x00pw"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        b"",
+        b"healthy",
+        b"[]",
+        b"<html>",
+        b"\xff\xfe",
+        body(VersionId=None),
+        body(VersionId=7),
+        body(SecretString=None),
+        body(SecretString=None, SecretBinary="*"),
+        body(Name="prod/other"),
+        b"[" * 100_000,
+    ],
+)
+def test_a_wrong_body_is_told_and_not_repeated(wrong: bytes) -> None:
+    assert kind(200, wrong) is Kind.WRONG
+
+
+def test_another_secret_is_refused_by_arn_too() -> None:
+    assert kind(200, body(), "arn:aws:secretsmanager:eu-west-1:123456789012:secret:prod/other-AbCdEf") is Kind.WRONG
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "expected"),
+    [
+        (403, "Bad Token", Kind.BAD_TOKEN),
+        (400, "unknown parameter: refreshNow", Kind.NO_REFRESH),
+        (400, "unknown parameter: versionStage", Kind.WRONG),
+        (400, "Forwarded", Kind.WRONG),
+        (400, "not ready to serve traffic, please wait", Kind.STARTING),
+        (503, "Serving not enabled.", Kind.STARTING),
+        (404, "Not found", Kind.WRONG),
+        (405, "Not allowed", Kind.WRONG),
+        (429, "Connection limit exceeded", Kind.BUSY),
+        (500, "", Kind.BUSY),
+        (400, '{"__type":"ResourceNotFoundException","message":"x"}', Kind.NOT_THERE),
+        (400, '{"__type":"InvalidRequestException","message":"x"}', Kind.NOT_THERE),
+        (400, '{"__type":"a.b#AccessDeniedException","message":"x"}', Kind.WRONG),
+        (403, '{"__type":"ExpiredTokenException","message":"x"}', Kind.WRONG),
+        (400, '{"__type":"ThrottlingException","message":"x"}', Kind.BUSY),
+        (500, '{"__type":"InternalFailure","message":""}', Kind.BUSY),
+        (502, '{"__type":"ConnectionError","message":"Read Error"}', Kind.BUSY),
+        (504, '{"__type":"TimeoutError","message":"Timeout"}', Kind.BUSY),
+    ],
+)
+def test_each_status(status: int, text: str, expected: Kind) -> None:
+    assert kind(status, text) is expected
+
+
+def test_the_code_is_told() -> None:
+    found = judge(Reply(400, b'{"__type":"x#AccessDeniedException"}'), "s")
+    assert isinstance(found, Failed)
+    assert found.why == "it answered 400 AccessDeniedException"
+
+
+@given(st.integers(200, 599), st.binary() | st.text().map(lambda text: json.dumps({"__type": text}).encode()))
+def test_no_answer_makes_it_raise(status: int, content: bytes) -> None:
+    judge(Reply(status, content), "s")
+
+
+@given(
+    st.integers(200, 599),
+    st.sampled_from(
+        ["%s", '"%s"', '{"%s": 1}', '{"__type": "a b %s"}', '{"SecretString": "%s"}', '{"VersionId": "%s"}']
+    ),
+)
+def test_no_failure_repeats_what_was_read(status: int, shape: str) -> None:
+    found = judge(Reply(status, (shape % "pw secret").encode()), "s")
+    assert "pw secret" not in repr(found)
+    assert "pw secret" not in repr(Reply(status, b"pw secret"))

@@ -1,0 +1,155 @@
+"""Mounted files: every layout, a swap in the middle of a read, and what names a version."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from secretconn import SecretUnavailable
+from secretconn.credentials import Credentials, Shape, parse
+from secretconn.sources import FileSource
+
+STAGES = ("AWSCURRENT", "AWSPENDING", "AWSPREVIOUS")
+NOBODY = frozenset[str]()
+
+
+def mount(folder: Path, stamp: str, files: dict[str, str | bytes]) -> None:
+    """What Kubernetes does: a new folder, then an atomic swap of the link, then the old folder goes."""
+    folder.mkdir(exist_ok=True)
+    link, new = folder / "..data", folder / f"..{stamp}"
+    old = link.resolve() if link.is_symlink() else None
+    new.mkdir()
+    for name, content in files.items():
+        (new / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+        if not (folder / name).is_symlink():
+            (folder / name).symlink_to(f"..data/{name}")
+    temporary = folder / "..data_tmp"
+    temporary.symlink_to(new.name)
+    temporary.replace(link)
+    if old is not None:
+        for file in old.iterdir():
+            file.unlink()
+        old.rmdir()
+
+
+def read(path: Path) -> Credentials:
+    reading = FileSource(path).read(STAGES, NOBODY)
+    assert list(reading.stages) == ["AWSCURRENT"]
+    assert not reading.failures
+    (payload,) = reading.payloads.values()
+    return parse(payload, "s", Shape())
+
+
+def login(password: str) -> str:
+    return json.dumps({"username": "app", "password": password, "host": "db", "port": 5432})
+
+
+def test_one_json_file(tmp_path: Path) -> None:
+    (tmp_path / "db.json").write_text(login("pw-1"))
+    found = read(tmp_path / "db.json")
+    assert (found.username, found.password, found.host, found.port) == ("app", "pw-1", "db", 5432)
+
+
+def test_a_file_for_each_key(tmp_path: Path) -> None:
+    mount(tmp_path / "db", "1", {"username": "app\n", "password": "pw 1 ", "port": "5432", "key.jks": b"\xfe\xff\x00"})
+    found = read(tmp_path / "db")
+    assert (found.username, found.password, found.port) == ("app", "pw 1 ", 5432)
+
+
+def test_a_plain_folder_leaves_out_what_is_no_key(tmp_path: Path) -> None:
+    for name, content in {"username": "app", "password": "pw-1\r\n", ".hidden": "x", "huge": "x" * 65537}.items():
+        (tmp_path / name).write_bytes(content.encode())
+    (tmp_path / "folder").mkdir()
+    (payload,) = FileSource(tmp_path).read(STAGES, NOBODY).payloads.values()
+    assert json.loads(payload.content) == {"username": "app", "password": "pw-1"}
+
+
+def test_a_swap_is_another_version_and_no_swap_is_the_same(tmp_path: Path) -> None:
+    folder = tmp_path / "db"
+    mount(folder, "1", {"db.json": login("pw-1")})
+    for path in (folder / "db.json", folder):
+        source = FileSource(path)
+        first = source.read(STAGES, NOBODY)
+        again = source.read(STAGES, first.payloads.keys())
+        assert (again.stages, dict(again.payloads)) == (first.stages, {})
+    before = FileSource(folder / "db.json").read(STAGES, NOBODY)
+    mount(folder, "2", {"db.json": login("pw-2")})
+    after = FileSource(folder / "db.json").read(STAGES, before.payloads.keys())
+    assert after.stages != before.stages
+    assert read(folder / "db.json").password == "pw-2"
+
+
+@pytest.mark.parametrize("replace", [True, False])
+def test_a_file_that_is_replaced_or_written_over_is_another_version(tmp_path: Path, replace: bool) -> None:
+    file = tmp_path / "db.json"
+    file.write_text(login("pw-1"))
+    before = FileSource(file).read(STAGES, NOBODY).stages
+    (tmp_path / "new").write_text(login("pw-22"))
+    if replace:
+        (tmp_path / "new").replace(file)
+    else:
+        file.write_text(login("pw-22"))
+    assert FileSource(file).read(STAGES, NOBODY).stages != before
+
+
+def test_a_version_says_nothing_of_the_content(tmp_path: Path) -> None:
+    file = tmp_path / "db.json"
+    file.write_text(login("pw-1"))
+    stat = file.stat()
+    before = FileSource(file).read(STAGES, NOBODY).stages
+    file.write_text(login("pw-2"))
+    os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert FileSource(file).read(STAGES, NOBODY).stages == before
+
+
+@pytest.mark.parametrize("missing", ["nothing", "folder/nothing", "dangling"])
+def test_what_is_not_there_is_named(tmp_path: Path, missing: str) -> None:
+    (tmp_path / "dangling").symlink_to("nowhere")
+    with pytest.raises(SecretUnavailable, match=f"{missing} could not be read: No such file"):
+        FileSource(tmp_path / missing).read(STAGES, NOBODY)
+
+
+def test_an_empty_mount_is_read_as_a_secret_without_a_login(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="has no 'username'"):
+        read(tmp_path)
+
+
+def test_files_that_change_during_every_read_end_in_an_error(tmp_path: Path) -> None:
+    class Restless(type(tmp_path)):  # type: ignore[misc]
+        """A path whose file is written whenever somebody looks at it."""
+
+        def open(self, *args: object, **kwargs: object) -> object:
+            with open(self, "a") as stream:  # noqa: PTH123
+                stream.write(" ")
+            return super().open(*args, **kwargs)
+
+    file = tmp_path / "db.json"
+    file.write_text(login("pw-1"))
+    source = FileSource(file)
+    found = source.read(STAGES, NOBODY)
+    assert found.payloads
+    restless = FileSource(file, resolve=Restless)
+    with pytest.raises(SecretUnavailable, match="changed during each of many reads"):
+        restless.read(STAGES, NOBODY)
+
+
+def test_a_swap_in_the_middle_of_a_read_is_read_again_whole(tmp_path: Path) -> None:
+    folder = tmp_path / "db"
+    mount(folder, "1", {"username": "user1", "password": "pw1"})
+    swaps = iter(["2", "3"])
+
+    class Swapping(type(tmp_path)):  # type: ignore[misc]
+        """A path under which the files are swapped after the first of them was read."""
+
+        def open(self, *args: object, **kwargs: object) -> object:
+            stream = super().open(*args, **kwargs)
+            if self.name == "password" and (number := next(swaps, None)):
+                mount(folder, number, {"username": f"user{number}", "password": f"pw{number}"})
+            return stream
+
+    source = FileSource(folder, resolve=lambda path: Swapping(os.path.realpath(path / "..data")))
+    (payload,) = source.read(STAGES, NOBODY).payloads.values()
+    assert json.loads(payload.content) == {"username": "user3", "password": "pw3"}

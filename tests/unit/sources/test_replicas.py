@@ -1,0 +1,102 @@
+"""Replicas: who is asked, in which order, and when the first region is asked again."""
+
+from __future__ import annotations
+
+import pytest
+
+from secretconn import ConfigurationError, RotatingCredentials, SecretUnavailable
+from secretconn.events import Fetched, Refreshed, RefreshFailed
+from secretconn.sources import ReplicatedSource
+from secretconn.testing.memory import MemorySource
+from tests.unit.fakes import Time, login
+
+STAGES = ("AWSCURRENT",)
+NOBODY = frozenset[str]()
+
+
+class Region(MemorySource):
+    def __init__(self, place: str) -> None:
+        super().__init__(login("p1"))
+        self.place = place
+
+
+class Regions:
+    def __init__(self) -> None:
+        self.time = Time()
+        self.first, self.second = Region("eu-central-1"), Region("eu-west-1")
+        self.source = ReplicatedSource("s", [self.first, self.second], lambda: self.time.now)
+
+    def asked(self) -> tuple[int, int]:
+        return self.first.reads, self.second.reads
+
+
+def test_the_first_region_answers_while_it_can() -> None:
+    regions = Regions()
+    regions.source.read(STAGES, NOBODY)
+    assert (regions.asked(), regions.source.place) == ((1, 0), "eu-central-1")
+
+
+def test_the_next_region_answers_and_the_first_again_when_it_heals() -> None:
+    regions = Regions()
+    regions.first.error = OSError("down")
+    regions.source.read(STAGES, NOBODY)
+    assert (regions.asked(), regions.source.place) == ((1, 1), "eu-west-1")
+    regions.first.error = None
+    regions.source.read(STAGES, NOBODY)
+    assert regions.asked() == (1, 2)
+    regions.time.now += 30
+    regions.source.read(STAGES, NOBODY)
+    assert (regions.asked(), regions.source.place) == ((2, 2), "eu-central-1")
+
+
+def test_a_region_that_failed_is_still_asked_when_the_others_fail() -> None:
+    regions = Regions()
+    regions.first.error = OSError("down")
+    regions.source.read(STAGES, NOBODY)
+    regions.first.error, regions.second.error = None, OSError("down")
+    regions.source.read(STAGES, NOBODY)
+    assert regions.asked() == (2, 2)
+
+
+def test_a_region_without_the_current_version_has_not_answered() -> None:
+    regions = Regions()
+    regions.first.unreadable = {"AWSCURRENT": PermissionError("no")}
+    regions.source.read(STAGES, NOBODY)
+    assert regions.source.place == "eu-west-1"
+    regions.first.unreadable, regions.first.stages = {}, {}
+    regions.time.now += 30
+    regions.source.read(STAGES, NOBODY)
+    assert regions.source.place == "eu-west-1"
+
+
+def test_when_none_answers_each_is_told_of() -> None:
+    regions = Regions()
+    regions.first.error, regions.second.error = OSError("p1 is in here"), PermissionError("p1")
+    with pytest.raises(SecretUnavailable, match=r"eu-central-1: OSError; eu-west-1: PermissionError") as caught:
+        regions.source.read(STAGES, NOBODY)
+    assert caught.value.__cause__ is regions.first.error
+    assert "p1" not in str(caught.value)
+
+
+def test_a_wrong_configuration_is_no_failing_region() -> None:
+    regions = Regions()
+    regions.first.error = ConfigurationError("no region")
+    with pytest.raises(ConfigurationError, match="no region"):
+        regions.source.read(STAGES, NOBODY)
+    assert regions.asked() == (1, 0)
+
+
+def test_events_tell_which_region_answered() -> None:
+    regions = Regions()
+    rotating = RotatingCredentials("s", source=regions.source, runtime=regions.time.runtime())
+    events: list[Fetched | Refreshed | RefreshFailed] = []
+    rotating.subscribe(events.append)  # type: ignore[arg-type]
+    rotating.current()
+    regions.first.error = OSError("down")
+    rotating.refresh()
+    regions.second.error = OSError("down")
+    with pytest.raises(SecretUnavailable):
+        rotating.refresh()
+    told = [(type(event).__name__, event.place) for event in events if hasattr(event, "place")]
+    assert told == [("Fetched", "eu-central-1"), ("Refreshed", "eu-west-1"), ("RefreshFailed", "eu-central-1")]
+    assert rotating.stats().api_calls == regions.source.api_calls
