@@ -181,7 +181,9 @@ def newer(
 ) -> Credentials | None:
     """Rule 4b: a held version that ranks newer than the one just rejected and that this endpoint has not refused.
 
-    Among two of them (a quick second rotation): what this endpoint accepted meanwhile, else the newer one.
+    Where two are newer (the login is from before the last rotation, and the next one is under way): what this endpoint
+    accepted meanwhile, else by stage, the current one first: it is right before setSecret, and with alternating users
+    at all times.
     """
     state = state or FRESH
     accepted = state.accepted.version_id if state.accepted is not None else None
@@ -192,7 +194,7 @@ def newer(
         for login in _different(answer, sent, stages)
         if ranks[login.version_id] > bar and login.version_id not in state.refused
     ]
-    return max(candidates, key=lambda login: (login.version_id == accepted, ranks[login.version_id]), default=None)
+    return max(candidates, key=lambda login: login.version_id == accepted, default=None)
 
 
 def any_other(

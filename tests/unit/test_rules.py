@@ -131,9 +131,9 @@ def test_cleared_ends_the_cool_down_and_keeps_the_exception() -> None:
         (answer(current=V3), version("gone"), None, V3),
         (answer(current=V1, pending=V2), V1, refused("v2"), None),
         (answer(current=V1, pending=V2, unread=("v2",)), V1, None, None),
-        (answer(current=V2, pending=V3, previous=V1), V1, None, V3),  # the newest of two
-        (answer(current=V2, pending=V3, previous=V1), V1, refused("v3"), V2),
-        (answer(current=V2, pending=V3, previous=V1), V1, EndpointState(accepted=V2), V2),
+        (answer(current=V2, pending=V3, previous=V1), V1, None, V2),  # the current one of two
+        (answer(current=V2, pending=V3, previous=V1), V1, refused("v2"), V3),
+        (answer(current=V2, pending=V3, previous=V1), V1, EndpointState(accepted=V3), V3),
     ],
     ids=lambda value: None,
 )
