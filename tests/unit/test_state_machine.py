@@ -1,0 +1,134 @@
+"""Rotations, connects, failing reads and jumping clocks in any order, against a model of which logins the server takes.
+
+Asserted after every connect:
+- it succeeds whenever a login under a stage is accepted and one retry suffices;
+- no password is sent twice in it, and no more than two are sent;
+- its API calls are bounded: one DescribeSecret and one GetSecretValue per stage.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from tests.unit.fakes import Bed, Refused, login
+
+from secretconn.rules import CURRENT, PENDING, PREVIOUS
+
+STAGES = (CURRENT, PENDING, PREVIOUS)
+COOL_DOWN_OVER = 40.0
+
+
+class Rotation(RuleBasedStateMachine):
+    """A secret, a server, and the library between them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bed = Bed(ttl=3600.0)
+        self.number = 1
+        self.under_way: str | None = None
+
+    @initialize(users=st.sampled_from([("app",), ("app", "app_clone")]))
+    def choose_the_strategy(self, users: tuple[str, ...]) -> None:
+        self.users = users
+
+    # -- AWS's four steps ---------------------------------------------------------------------------------------------
+
+    def _login_of(self, version: str) -> tuple[str, str]:
+        number = int(version[1:])
+        return (self.users[(number - 1) % len(self.users)], f"p{number}")
+
+    @rule()
+    @precondition(lambda self: self.under_way is None)
+    def create_secret(self) -> None:
+        self.number += 1
+        version = f"v{self.number}"
+        user, password = self._login_of(version)
+        self.bed.source.put(version, login(password, user=user), PENDING)
+        self.under_way = "created"
+
+    @rule()
+    @precondition(lambda self: self.under_way == "created")
+    def set_secret(self) -> None:
+        user, password = self._login_of(f"v{self.number}")
+        kept = {other for other in self.bed.server.accepted if other[0] != user}
+        self.bed.server.accepted = kept | {(user, password)}
+        self.under_way = "set"
+
+    @rule()
+    @precondition(lambda self: self.under_way == "set")
+    def finish_secret(self) -> None:
+        stages = self.bed.source.stages
+        stages |= {PREVIOUS: stages[CURRENT], CURRENT: f"v{self.number}"}
+        self.under_way = None
+
+    # -- everything that goes wrong meanwhile -------------------------------------------------------------------------
+
+    @rule(seconds=st.sampled_from([0.1, 2.0, 11.0, COOL_DOWN_OVER, 4000.0, -1.0, 1e8, -1e8]))
+    def time_passes_or_the_clock_jumps(self, seconds: float) -> None:
+        self.bed.time.now += seconds
+
+    @rule(down=st.booleans())
+    def secrets_manager_fails_or_heals(self, down: bool) -> None:
+        self.bed.source.error = OSError("down") if down else None
+
+    @rule(denied=st.booleans())
+    def a_stage_becomes_unreadable_or_readable(self, denied: bool) -> None:
+        self.bed.source.unreadable = {PENDING: PermissionError("denied")} if denied else {}
+
+    @rule()
+    def the_caller_invalidates(self) -> None:
+        self.bed.rotating.invalidate()
+
+    # -- connects -----------------------------------------------------------------------------------------------------
+
+    @rule(host=st.sampled_from([None, "one", "two"]), by_task=st.booleans(), rested=st.booleans())
+    def connect(self, host: str | None, by_task: bool, rested: bool) -> None:
+        """Connect; ``rested`` lets every cool-down end first, for in one a login that no answer offers yet is not found."""
+        bed = self.bed
+        bed.server.sent.clear()
+        bed.time.now += COOL_DOWN_OVER if rested else 0.0
+        calls, expected = bed.source.api_calls, rested and self._one_retry_suffices()
+        first_read = bed.rotating._ledger.answer is None
+        arguments = {} if host is None else {"host": host}
+        try:
+            if by_task:
+                asyncio.run(bed.aconnect(**arguments))
+            else:
+                bed.connect(**arguments)
+            connected = True
+        except Refused as error:
+            connected = False
+            assert error is bed.server.errors[-1]
+            assert "p" + str(self.number) not in error.__notes__[0]
+        except Exception:
+            assert first_read
+            assert bed.source.error is not None
+            return
+        assert len(bed.server.sent) <= 2
+        assert len(set(bed.server.sent)) == len(bed.server.sent)
+        assert bed.source.api_calls - calls <= 2 * (1 + len(STAGES))
+        if expected and bed.source.error is None:
+            assert connected, (bed.server.sent, bed.server.accepted, bed.source.stages)
+
+    def _one_retry_suffices(self) -> bool:
+        """Whether two logins surely do: the current one is accepted, or at most two logins are known in all."""
+        source, accepted = self.bed.source, self.bed.server.accepted
+        readable = [stage for stage in STAGES if stage in source.stages and stage not in source.unreadable]
+        logins = [self._login_of(source.stages[stage]) for stage in readable]
+        held = self.bed.rotating._ledger.answer
+        if held is not None:
+            logins += [(one.username, one.password) for one in held.logins.values()]
+        return self._login_of(source.stages[CURRENT]) in accepted or (
+            any(one in accepted for one in logins[: len(readable)]) and len(set(logins)) <= 2
+        )
+
+    @invariant()
+    def nothing_is_shown(self) -> None:
+        assert "password=" not in repr(self.bed.rotating)
+
+
+TestRotation = Rotation.TestCase
+TestRotation.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
