@@ -32,8 +32,8 @@ _REJECTED_28000 = re.compile(f"{_METHOD_FAILED}|{_RDS_PROXY}")
 _REJECTED_08P01 = re.compile(_PGBOUNCER)
 _REJECTED = re.compile(f"{_METHOD_FAILED}|{_RDS_PROXY}|{_PGBOUNCER}")
 
-# NOLOGIN, 28000. The server looks at it only after it has accepted the password, so this login is not stale: a newer one
-# of the same user is locked as well. (A wrong password for such a role is 28P01.)
+# NOLOGIN, 28000. The server looks at it only after it has accepted the password, so this login is not stale: a newer
+# one of the same user is locked as well. (A wrong password for such a role is 28P01.)
 _LOCKED = r"is not permitted to log in"
 
 # English texts that are surely about something else; what a driver without SQLSTATE shows of them.
