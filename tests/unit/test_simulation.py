@@ -1,4 +1,4 @@
-"""Hours of rotations on a virtual clock, through the library's own decisions: no connect fails, and few calls are made."""
+"""Hours of rotations on a virtual clock, through the library's own decisions: no connect fails, few calls are made."""
 
 from __future__ import annotations
 

@@ -9,13 +9,15 @@ Asserted after every connect:
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from tests.unit.fakes import Bed, Refused, login
 
+from secretconn import SecretUnavailable
 from secretconn.rules import CURRENT, PENDING, PREVIOUS
+from tests.unit.fakes import Bed, Refused, login
 
 STAGES = (CURRENT, PENDING, PREVIOUS)
 COOL_DOWN_OVER = 40.0
@@ -86,32 +88,25 @@ class Rotation(RuleBasedStateMachine):
 
     @rule(host=st.sampled_from([None, "one", "two"]), by_task=st.booleans(), rested=st.booleans())
     def connect(self, host: str | None, by_task: bool, rested: bool) -> None:
-        """Connect; ``rested`` lets every cool-down end first, for in one a login that no answer offers yet is not found."""
+        """Connect; ``rested`` lets every cool-down end first: in one, a login that is not known yet is not found."""
         bed = self.bed
         bed.server.sent.clear()
         bed.time.now += COOL_DOWN_OVER if rested else 0.0
         calls, expected = bed.source.api_calls, rested and self._one_retry_suffices()
         first_read = bed.rotating._ledger.answer is None
         arguments = {} if host is None else {"host": host}
-        try:
-            if by_task:
-                asyncio.run(bed.aconnect(**arguments))
-            else:
-                bed.connect(**arguments)
-            connected = True
-        except Refused as error:
-            connected = False
-            assert error is bed.server.errors[-1]
-            assert "p" + str(self.number) not in error.__notes__[0]
-        except Exception:
+        error = _error_of(lambda: asyncio.run(bed.aconnect(**arguments)) if by_task else bed.connect(**arguments))
+        if isinstance(error, SecretUnavailable):
             assert first_read
             assert bed.source.error is not None
             return
+        assert error is None or error is bed.server.errors[-1]
+        assert error is None or f"p{self.number}" not in error.__notes__[0]
         assert len(bed.server.sent) <= 2
         assert len(set(bed.server.sent)) == len(bed.server.sent)
         assert bed.source.api_calls - calls <= 2 * (1 + len(STAGES))
         if expected and bed.source.error is None:
-            assert connected, (bed.server.sent, bed.server.accepted, bed.source.stages)
+            assert error is None, (bed.server.sent, bed.server.accepted, bed.source.stages)
 
     def _one_retry_suffices(self) -> bool:
         """Whether two logins surely do: the current one is accepted, or at most two logins are known in all."""
@@ -128,6 +123,14 @@ class Rotation(RuleBasedStateMachine):
     @invariant()
     def nothing_is_shown(self) -> None:
         assert "password=" not in repr(self.bed.rotating)
+
+
+def _error_of(connect: Callable[[], object]) -> Refused | SecretUnavailable | None:
+    try:
+        connect()
+    except (Refused, SecretUnavailable) as error:
+        return error
+    return None
 
 
 TestRotation = Rotation.TestCase
