@@ -187,7 +187,12 @@ def _drain_on_rotation(engine: Engine, credentials: RotatingCredentials) -> None
             for record in _members(records):
                 record.invalidate(soft=True)
 
+    def taken(_connection: object, record: object, _fairy: object) -> None:
+        if record in records:  # it logged in through us, so the secret has been read, and this read waits for nothing
+            credentials.current()  # lets the TTL pass while nobody logs in
+
     event.listen(engine, "connect", opened)
+    event.listen(engine, "checkout", taken)
     weakref.finalize(engine, credentials.subscribe(happened)).atexit = False
 
 

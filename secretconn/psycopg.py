@@ -1,0 +1,213 @@
+"""psycopg_pool: pools whose connections log in with what the secret says now, and whose PoolTimeout tells the reason.
+
+``connection_class`` alone makes any pool rotate that takes one; the pools here add the reason and the draining.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from secretconn.connect import wrap
+from secretconn.errors import ConfigurationError, DriverNotInstalled
+from secretconn.pools import OnRotation, on_rotation
+from secretconn.rotating import RotatingCredentials
+from secretconn.shared import shared
+
+try:
+    import psycopg
+    import psycopg_pool
+except ImportError as error:
+    raise DriverNotInstalled(
+        f"psycopg and psycopg_pool cannot be imported ({error}): pip install 'secretconn[psycopg-pool]'"
+    ) from error
+
+__all__ = [
+    "AsyncConnectionPool",
+    "AsyncNullConnectionPool",
+    "ConnectionPool",
+    "NullConnectionPool",
+    "connection_class",
+]
+
+
+class LastFailure:
+    """Why the latest connect of a pool failed; nothing once one succeeds."""
+
+    def __init__(self) -> None:
+        self._error: Exception | None = None
+        self._at = 0.0
+
+    def keep(self, error: Exception) -> None:
+        self._error, self._at = error, time.monotonic()
+
+    def forget(self) -> None:
+        self._error = None
+
+    def explain(self, timeout: Exception) -> None:
+        """Hang the reason on a PoolTimeout: as its cause, and as a note for those who log only that."""
+        error = self._error
+        if error is None:
+            return
+        # The frames of its traceback hold the login, and belong to a thread that has gone on.
+        timeout.__cause__ = error.with_traceback(None)
+        ago = time.monotonic() - self._at
+        timeout.add_note(f"secretconn: the pool's last connect failed {ago:.1f} s ago: {type(error).__name__}: {error}")
+
+
+def connection_class(secret: str | RotatingCredentials, base: Any = psycopg.Connection, /) -> Any:
+    """A subclass of a psycopg connection class whose ``connect`` logs in with the secret.
+
+    For whatever takes a connection class: ``psycopg_pool.ConnectionPool(connection_class=...)``.
+
+    Args:
+        secret: The secret's name or ARN, or a RotatingCredentials.
+        base: ``psycopg.Connection``, ``psycopg.AsyncConnection``, or a subclass of one.
+    """
+    return _rotating_class(_credentials(secret), base, LastFailure())
+
+
+def _rotating_class(credentials: RotatingCredentials, base: Any, failure: LastFailure) -> Any:
+    if issubclass(base, psycopg.AsyncConnection):
+
+        class AsyncRotating(base):  # type: ignore[misc]
+            @classmethod
+            async def connect(cls, conninfo: str = "", **kwargs: Any) -> Any:
+                opening = wrap(super().connect, credentials, driver="psycopg")
+                try:
+                    connection = await opening(conninfo, **kwargs)
+                except Exception as error:
+                    failure.keep(error)
+                    raise
+                failure.forget()
+                return connection
+
+        made: Any = AsyncRotating
+    else:
+
+        class Rotating(base):  # type: ignore[misc]
+            @classmethod
+            def connect(cls, conninfo: str = "", **kwargs: Any) -> Any:
+                opening = wrap(super().connect, credentials, driver="psycopg")
+                try:
+                    connection = opening(conninfo, **kwargs)
+                except Exception as error:
+                    failure.keep(error)
+                    raise
+                failure.forget()
+                return connection
+
+        made = Rotating
+    made.__name__ = made.__qualname__ = base.__name__
+    return made
+
+
+def _credentials(secret: str | RotatingCredentials) -> RotatingCredentials:
+    return secret if isinstance(secret, RotatingCredentials) else shared(secret)
+
+
+def _check(wish: str) -> None:
+    if wish not in ("keep", "drain"):
+        raise ConfigurationError(f"on_rotation must be 'keep' or 'drain', not {wish!r}")
+
+
+class ConnectionPool(psycopg_pool.ConnectionPool):  # type: ignore[misc]
+    """``psycopg_pool.ConnectionPool`` with the secret before all else.
+
+    Args:
+        secret: The secret's name or ARN, or a RotatingCredentials.
+        conninfo: As in psycopg_pool, without user and password. What it says wins over the secret.
+        connection_class: The class to make connections of.
+        on_rotation: See secretconn.pools.OnRotation; "drain" calls the pool's own ``drain()`` (psycopg_pool 3.3).
+        **kwargs: For psycopg_pool.
+    """
+
+    def __init__(
+        self,
+        secret: str | RotatingCredentials,
+        conninfo: Any = "",
+        *,
+        connection_class: Any = psycopg.Connection,
+        on_rotation: OnRotation = "keep",
+        **kwargs: Any,
+    ) -> None:
+        _check(on_rotation)
+        credentials = _credentials(secret)
+        self._last_failure = LastFailure()
+        made = _rotating_class(credentials, connection_class, self._last_failure)
+        super().__init__(conninfo, connection_class=made, **kwargs)
+        if on_rotation == "drain":
+            _drain(credentials, self)
+
+    def getconn(self, timeout: float | None = None) -> Any:
+        """As in psycopg_pool; a PoolTimeout has the last failed connect as its cause."""
+        try:
+            return super().getconn(timeout)
+        except psycopg_pool.PoolTimeout as error:
+            self._last_failure.explain(error)
+            raise
+
+    def wait(self, timeout: float = 30.0) -> None:
+        """As in psycopg_pool, with the same addition."""
+        try:
+            super().wait(timeout)
+        except psycopg_pool.PoolTimeout as error:
+            self._last_failure.explain(error)
+            raise
+
+
+class NullConnectionPool(ConnectionPool, psycopg_pool.NullConnectionPool):  # type: ignore[misc]
+    """The same on ``psycopg_pool.NullConnectionPool``."""
+
+
+class AsyncConnectionPool(psycopg_pool.AsyncConnectionPool):  # type: ignore[misc]
+    """``psycopg_pool.AsyncConnectionPool`` with the secret before all else. Args: as in ConnectionPool."""
+
+    def __init__(
+        self,
+        secret: str | RotatingCredentials,
+        conninfo: Any = "",
+        *,
+        connection_class: Any = psycopg.AsyncConnection,
+        on_rotation: OnRotation = "keep",
+        **kwargs: Any,
+    ) -> None:
+        _check(on_rotation)
+        self._credentials = _credentials(secret)
+        self._draining = on_rotation == "drain"
+        self._last_failure = LastFailure()
+        made = _rotating_class(self._credentials, connection_class, self._last_failure)
+        super().__init__(conninfo, connection_class=made, **kwargs)
+
+    async def open(self, wait: bool = False, timeout: float = 30.0) -> None:  # noqa: ASYNC109
+        """As in psycopg_pool."""
+        if self._draining:
+            self._draining = False
+            _drain(self._credentials, self)
+        await super().open(wait=wait, timeout=timeout)
+
+    async def getconn(self, timeout: float | None = None) -> Any:  # noqa: ASYNC109  (psycopg_pool's own argument)
+        """As in psycopg_pool; a PoolTimeout has the last failed connect as its cause."""
+        try:
+            return await super().getconn(timeout)
+        except psycopg_pool.PoolTimeout as error:
+            self._last_failure.explain(error)
+            raise
+
+    async def wait(self, timeout: float = 30.0) -> None:  # noqa: ASYNC109
+        """As in psycopg_pool, with the same addition."""
+        try:
+            await super().wait(timeout)
+        except psycopg_pool.PoolTimeout as error:
+            self._last_failure.explain(error)
+            raise
+
+
+class AsyncNullConnectionPool(AsyncConnectionPool, psycopg_pool.AsyncNullConnectionPool):  # type: ignore[misc]
+    """The same on ``psycopg_pool.AsyncNullConnectionPool``."""
+
+
+def _drain(credentials: RotatingCredentials, pool: Any) -> None:
+    if not hasattr(pool, "drain"):
+        raise ConfigurationError("on_rotation='drain' needs psycopg_pool 3.3 or later")
+    on_rotation(credentials, pool.drain)

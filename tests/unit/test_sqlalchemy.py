@@ -1,0 +1,144 @@
+"""The SQLAlchemy plugin's parameters, and what rotating() refuses; no server is asked."""
+
+from __future__ import annotations
+
+import gc
+import subprocess
+import sys
+import weakref
+from typing import Any
+
+import pytest
+
+pytest.importorskip("sqlalchemy")
+pytest.importorskip("psycopg")
+
+import sqlalchemy as sa
+
+from secretconn import ConfigurationError, RotatingCredentials
+from secretconn.sqlalchemy import SecretConnPlugin, rotating
+from secretconn.testing.memory import MemorySource
+
+URL = "postgresql+psycopg:///?secret_id=prod/orders"
+
+
+def plugin(url: str, **kwargs: Any) -> SecretConnPlugin:
+    return SecretConnPlugin(sa.make_url(url), kwargs)
+
+
+def credentials() -> RotatingCredentials:
+    return RotatingCredentials("s", source=MemorySource({"username": "app", "password": "p1", "host": "db"}))
+
+
+def engine(url: str = "postgresql+psycopg://", **kwargs: Any) -> sa.Engine:
+    return sa.create_engine(url, **kwargs)
+
+
+def test_our_parameters_leave_the_url_and_the_drivers_stay() -> None:
+    url = sa.make_url(URL + "&ttl=60&secretconn_region=eu-west-1&sslmode=require&host=a:1&host=b:2")
+    assert SecretConnPlugin(url, {}).update_url(url).query == {"sslmode": "require", "host": ("a:1", "b:2")}
+
+
+@pytest.mark.parametrize(
+    "secret_id", ["prod/orders", "rds!cluster-1", "arn:aws:secretsmanager:eu-west-1:1:secret:a-bc"]
+)
+def test_names_and_arns_need_no_quoting(secret_id: str) -> None:
+    assert plugin(f"postgresql+psycopg:///?secret_id={secret_id}")._options["secret_id"] == secret_id
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("ttl=60", "needs secret_id="),
+        ("secret_id=", "needs secret_id="),
+        ("secret_id=a&secret_id=b", "more than once"),
+        ("secret_id=a&ttl=1&secretconn_ttl=2", "more than once"),
+        ("secretid=a", "is secret_id meant"),
+        ("secret_id=a&regoin=x", "is region meant"),
+        ("secret_id=a&secretconn_colour=red", "unknown parameter secretconn_colour"),
+    ],
+)
+def test_wrong_parameters_are_named(query: str, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        plugin(f"postgresql+psycopg:///?{query}")
+
+
+@pytest.mark.parametrize("parameter", ["sslmode=require", "options=-c", "connect_timeout=5", "timeout=1", "charset=x"])
+def test_parameters_of_drivers_are_nobodys_slip(parameter: str) -> None:
+    plugin(f"{URL}&{parameter}")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql+psycopg://me@db/?secret_id=a",
+        "postgresql+psycopg://me:hunter2@db/?secret_id=a",
+        "postgresql+psycopg://:hunter2@db/?secret_id=a",
+        "postgresql+psycopg:///?secret_id=a&user=me",
+        "postgresql+psycopg:///?secret_id=a&password=hunter2",
+    ],
+)
+def test_login_in_the_url_is_a_type_error_that_says_why(url: str) -> None:
+    with pytest.raises(TypeError, match="come from the secret and change") as raised:
+        plugin(url)
+    assert "hunter2" not in str(raised.value)
+
+
+def test_login_in_connect_args_is_one_as_well() -> None:
+    with pytest.raises(TypeError, match="out of connect_args"):
+        plugin(URL, connect_args={"password": "hunter2"})
+
+
+@pytest.mark.parametrize("name", ["creator", "async_creator", "pool"])
+def test_own_ways_to_connect_are_refused(name: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"leave out {name}="):
+        plugin(URL, **{name: object()})
+
+
+@pytest.mark.parametrize(
+    "parameters", ["ttl=soon", "ttl=nan", "ttl=-1", "retries=1.5", "retries=-1", "patience=x", "on_rotation=burn"]
+)
+def test_values_out_of_range_are_refused_when_the_engine_is_made(parameters: str) -> None:
+    name = parameters.partition("=")[0]
+    with pytest.raises(ConfigurationError, match=name):
+        plugin(f"{URL}&{parameters}&region=us-east-1").engine_created(engine())
+
+
+def test_engine_with_a_login_is_refused() -> None:
+    with pytest.raises(TypeError, match="out of the URL"):
+        rotating(engine("postgresql+psycopg://me:secret@db/x"), credentials())
+
+
+def test_engine_with_its_own_creator_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="creator="):
+        rotating(engine(creator=lambda: None), credentials())
+
+
+def test_engine_gets_one_secret() -> None:
+    with pytest.raises(ConfigurationError, match="a secret already"):
+        rotating(rotating(engine(), credentials()), credentials())
+
+
+def test_unknown_driver_is_refused_by_name() -> None:
+    with pytest.raises(ConfigurationError, match=r"sqlite\+pysqlite: unknown driver"):
+        rotating(engine("sqlite://"), credentials())
+
+
+def test_reach_beside_a_rotating_credentials_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="region="):
+        rotating(engine(), credentials(), region="eu-west-1")
+
+
+def test_drained_engine_is_not_kept_alive() -> None:
+    own = credentials()
+    made = rotating(engine(), own, on_rotation="drain")
+    gone = weakref.ref(made)
+    del made
+    gc.collect()
+    assert gone() is None
+    assert own._bulletin._subscribers == ()
+
+
+def test_import_secretconn_loads_no_sqlalchemy() -> None:
+    code = "import secretconn, sys; sys.exit('sqlalchemy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
