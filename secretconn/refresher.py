@@ -148,7 +148,9 @@ class Refresher:
     def _take_in(self, reading: Reading, flight: Flight, reason: str, api_calls: int) -> Answer:
         logins, failures = self._parse(reading)
         before, policy = self._ledger.answer, self._settings.policy
-        tick, requested_at = _when(flight, reading.cached and reason in PLAIN, before)
+        held = (before.logins.keys() if before is not None else set()) | logins.keys()
+        whole = all(stage in failures or reading.stages.get(stage) in (None, *held) for stage in policy.stages)
+        tick, requested_at = _when(flight, before, whole=whole, cached=reading.cached and reason in PLAIN)
         answer = self._ledger.land(tick, requested_at, reading.stages, logins, policy)
         if answer is None:
             raise failures.get(policy.current) or LookupError(f"no version has the stage {policy.current}")
@@ -217,8 +219,11 @@ class Refresher:
         self._bulletin.tell(kind(secret_id=self._secret_id, **fields))
 
 
-def _when(flight: Flight, cached: bool, before: Answer | None) -> tuple[int, float]:
-    """The order and the time of a reading's request. What a cache answered is no newer than what was held before."""
-    if not cached:
-        return flight.tick, flight.begun
-    return (before.tick, before.requested_at) if before is not None else (-1, flight.begun)
+def _when(flight: Flight, before: Answer | None, *, whole: bool, cached: bool) -> tuple[int, float]:
+    """The order and the time of a reading's request.
+
+    What a cache answered is no newer than what was held before. An answer with a stage that was not read (a TTL refresh
+    reads the current one only) is no newer in order either: it must not say that there is no other login.
+    """
+    tick = flight.tick if whole and not cached else before.tick if before is not None else -1
+    return tick, before.requested_at if cached and before is not None else flight.begun

@@ -6,17 +6,13 @@ from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 
 from secretconn.arn import partition_of, secret_arn
 from secretconn.environment import Environment
 from secretconn.errors import ConfigurationError
 from secretconn.runtime import Runtime
-from secretconn.sources.agent import AgentSource
 from secretconn.sources.base import Source
-from secretconn.sources.file import FileSource
 from secretconn.sources.names import EXTENSION, FILE, SECRETS_MANAGER, SecretName, secret_name
-from secretconn.sources.replicas import ReplicatedSource
 from secretconn.sources.secrets_manager import SecretsManagerSource
 
 if TYPE_CHECKING:
@@ -68,7 +64,13 @@ def choose(
     if named.scheme == FILE:
         if reach.endpoint_url is not None:
             raise ConfigurationError(f"{secret_id!r} is a file; leave out endpoint_url=")
+        from urllib.parse import unquote
+
+        from secretconn.sources.file import FileSource  # each source is imported where it is chosen
+
         return FileSource(unquote(named.name))
+    from secretconn.sources.agent import AgentSource
+
     endpoint_url = reach.endpoint_url or _endpoint_around(named.scheme, around)
     return AgentSource(named.name, endpoint_url=endpoint_url, extension=named.scheme == EXTENSION, runtime=runtime)
 
@@ -113,6 +115,8 @@ def _secrets_manager(
     others = tuple(dict.fromkeys(other for other in replicas if other != first))
     if not others:
         return make(name, region=region, endpoint_url=endpoint, client=reach.client)
+    from secretconn.sources.replicas import ReplicatedSource
+
     _refuse_one_address(reach, endpoint)
     quick = partial(make, total_attempts=1)  # the next region is the next try
     sources = [quick(name, region=region), *(quick(_in_region(name, other), region=other) for other in others)]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import secretconn
 from secretconn.flight import Flight
 from secretconn.recovery import Unanswered
 from secretconn.rules import Answer
-from tests.unit.fakes import Bed, login
+from tests.unit.fakes import DRIVER, Bed, Refused, login
 
 
 def test_an_answer_that_landed_since_the_look_is_not_asked_for_again() -> None:
@@ -80,3 +83,37 @@ def test_endpoints_that_all_remember_something_are_bounded_too() -> None:
     for number in range(3000):
         ledger.update(ledger.endpoint((f"host{number}", None, None)), lambda _: FRESH)
     assert len(ledger._endpoints) <= 1024
+
+
+def test_a_ttl_refresh_that_began_after_a_rejection_does_not_say_that_there_is_no_other_login() -> None:
+    """It reads the current version's content only; the window's login is found by the refresh that follows."""
+    bed = Bed(ttl=100.0)
+    bed.connect()
+    bed.source.put("v2", login("p2"), "AWSPENDING")
+    bed.server.accepted = {("app", "p2")}
+    refresher, real = bed.rotating._refresher, bed.server.connect
+
+    def expires_meanwhile(**arguments: Any) -> str:
+        try:
+            return real(**arguments)
+        except Refused:
+            refresher.behind("ttl")
+            raise
+
+    assert secretconn.wrap(expires_meanwhile, bed.rotating, driver=DRIVER)() == "connection as app"
+
+
+def test_an_answer_with_an_unread_stage_is_not_new_enough_to_deny() -> None:
+    bed = Bed(ttl=100.0)
+    bed.rotating.current()
+    bed.source.put("v2", login("p2"), "AWSPENDING")
+    rejected = bed.rotating._ledger.tick()
+    bed.rotating._refresher.behind("ttl")
+    answer = bed.rotating._ledger.answer
+    assert answer is not None
+    assert answer.stages["AWSPENDING"] == "v2"
+    assert answer.tick < rejected
+    bed.rotating._refresher.behind("probation")
+    answer = bed.rotating._ledger.answer
+    assert answer is not None
+    assert answer.tick > rejected
