@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import sys
+
+if os.environ.get("SHOP_PSYCOPG2"):
+    sys.modules["psycopg"] = None  # Django takes psycopg2 only where there is no psycopg
 
 if os.environ.get("SHOP_PYMYSQL"):
     import pymysql
@@ -15,7 +19,7 @@ DEBUG = False
 ALLOWED_HOSTS = ["*"]
 USE_TZ = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-DATABASES = json.loads(os.environ["SHOP_DATABASES"])
+DATABASES = json.loads(os.environ.get("SHOP_DATABASES", "{}"))
 INSTALLED_APPS = [
     "django.contrib.admin",
     "django.contrib.auth",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from django.contrib.auth.models import User
 from django.db import IntegrityError, connection, connections, transaction
 from django.test import TestCase, TransactionTestCase
@@ -12,19 +13,19 @@ from .models import Order
 class OrderTests(TestCase):
     def test_an_order_is_placed(self) -> None:
         answer = self.client.get("/place").json()
-        self.assertEqual(answer["lines"], 2)
-        self.assertEqual(self.client.get("/count").json()["orders"], 1)
+        assert answer["lines"] == 2
+        assert self.client.get("/count").json()["orders"] == 1
 
     def test_the_database_is_the_test_database(self) -> None:
         with connection.cursor() as cursor:
             cursor.execute("SELECT current_database()" if connection.vendor == "postgresql" else "SELECT database()")
             (name,) = cursor.fetchone()
-        self.assertTrue(name.startswith("test_"), name)
-        self.assertEqual(name, connection.settings_dict["NAME"])
+        assert name.startswith("test_"), name
+        assert name == connection.settings_dict["NAME"]
 
     def test_json_is_stored(self) -> None:
         Order.objects.create(customer="Bo", details={"gift": [1, None]})
-        self.assertEqual(Order.objects.get(details__gift=[1, None]).customer, "Bo")
+        assert Order.objects.get(details__gift=[1, None]).customer == "Bo"
 
     def test_the_admin_lists_orders(self) -> None:
         self.client.force_login(User.objects.create_superuser("root"))
@@ -34,18 +35,18 @@ class OrderTests(TestCase):
     async def test_the_async_client(self) -> None:
         await Order.objects.acreate(customer="Dee")
         answer = await self.async_client.get("/acount")
-        self.assertEqual(answer.json()["orders"], 1)
+        assert answer.json()["orders"] == 1
 
 
 class CommittingTests(TransactionTestCase):
     def test_integrity_errors_are_djangos(self) -> None:
         Order.objects.create(pk=7, customer="Eve")
-        with self.assertRaises(IntegrityError) as caught, transaction.atomic():
+        with pytest.raises(IntegrityError) as caught, transaction.atomic():
             Order.objects.create(pk=7, customer="Fay")
-        self.assertIsInstance(caught.exception.__cause__, connection.Database.IntegrityError)
+        assert isinstance(caught.value.__cause__, connection.Database.IntegrityError)
 
     def test_a_server_side_cursor(self) -> None:
         Order.objects.bulk_create(Order(customer=str(number)) for number in range(250))
-        self.assertEqual(sum(1 for _ in Order.objects.iterator(chunk_size=100)), 250)
+        assert sum(1 for _ in Order.objects.iterator(chunk_size=100)) == 250
         connections.close_all()
-        self.assertEqual(Order.objects.count(), 250)
+        assert Order.objects.count() == 250
