@@ -6,6 +6,7 @@ Facts: apt.conf(5) (``Dir::State::lists``, ``Dir::Cache``, ``APT::Sandbox::User`
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import shutil
@@ -38,7 +39,8 @@ def unpack(packages: Iterable[str], folder: str | Path | None = None) -> Path:
 
     Args:
         packages: Names; "libaio1|libaio1t64" takes the first one that this release has.
-        folder: Where to unpack; default is ``debian`` in `cache_folder`.
+        folder: Where to unpack; default is a folder for just these packages in `cache_folder`, so that what one set of
+            packages brings never changes under a program that another set started.
 
     Returns:
         The folder, which now has ``usr/...`` with all of them in it.
@@ -47,7 +49,7 @@ def unpack(packages: Iterable[str], folder: str | Path | None = None) -> Path:
         ServerUnavailable: No apt-get or dpkg here, or a package cannot be had.
     """
     wanted = list(packages)
-    target = Path(folder) if folder is not None else cache_folder() / "debian"
+    target = Path(folder) if folder is not None else cache_folder() / "debian" / _folder_name(wanted)
     if not _missing(target, wanted):
         return target
     for program in ("apt-get", "dpkg-deb"):
@@ -71,6 +73,10 @@ def environment(folder: str | Path) -> dict[str, str]:
     return {"LD_LIBRARY_PATH": os.pathsep.join([*libraries, *filter(None, [os.environ.get("LD_LIBRARY_PATH")])])}
 
 
+def _folder_name(wanted: list[str]) -> str:
+    return f"{wanted[0].split('|')[0]}-{hashlib.sha256(' '.join(sorted(wanted)).encode()).hexdigest()[:8]}"
+
+
 def _missing(target: Path, wanted: Iterable[str]) -> list[str]:
     have = _record(target)
     return [package for package in wanted if not have.intersection(package.split("|"))]
@@ -87,13 +93,13 @@ def _record(target: Path) -> set[str]:
 def _locked(target: Path) -> Iterator[None]:
     import fcntl
 
-    with target.with_name(target.name + ".lock").open("w") as lock:
+    with target.with_name("lock").open("w") as lock:  # one apt at a time: the lists are shared
         fcntl.flock(lock, fcntl.LOCK_EX)  # ends with the process, however that ends
         yield
 
 
 def _fetch_and_unpack(packages: list[str], target: Path) -> None:
-    apt = _Apt(target.with_name(target.name + ".apt"))
+    apt = _Apt(target.with_name("apt"))
     with tempfile.TemporaryDirectory(prefix="secretconn-debs-") as downloads:
         names = apt.download(packages, Path(downloads))
         for deb in sorted(Path(downloads).glob("*.deb")):

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -136,14 +137,14 @@ if sys.argv[3] == "fork":
 """
 
 
-def child(python: str, uid: int, binaries: Path, then: str = "") -> subprocess.Popen[str]:
+def child(python: str, uid: int, binaries: Path, then: str = "", home: Path = REPOSITORY) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [python, "-c", CHILD, str(uid), str(binaries), then],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
         cwd="/",
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        env={**os.environ, "PYTHONPATH": str(home)},
     )
 
 
@@ -171,7 +172,15 @@ def test_ordinary_user_can_run_it(postgres: PostgresServer) -> None:
     account = unprivileged()  # ourselves, where we are an ordinary user
     pythons = [sys.executable, "/usr/bin/python3"]
     python = next(path for path in pythons if account.may_enter(Path(path).resolve().parent))
-    with child(python, account.uid, postgres.binaries) as parent:
+    with tempfile.TemporaryDirectory() as readable:  # the clone may be where the other user must not look
+        Path(readable).chmod(0o755)
+        shutil.copytree(REPOSITORY / "secretconn", Path(readable) / "secretconn")
+        _as_an_ordinary_user(python, account.uid, postgres.binaries, Path(readable))
+
+
+def _as_an_ordinary_user(python: str, uid: int, binaries: Path, home: Path) -> None:
+    account = unprivileged()
+    with child(python, uid, binaries, home=home) as parent:
         assert parent.stdout is not None
         _, _, owner = parent.stdout.readline().split()
         parent.communicate("\n")
