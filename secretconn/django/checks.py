@@ -62,12 +62,12 @@ class RotatingValidation(_Stock):
             found.append(self._error("E003", text, f"Set {' and '.join(missing)} in DATABASES."))
         named = settings.secret.credentials.engine or login.engine
         try:
-            family = engine_named(named).name if named else None
-            engine = driver_of(self.connection.Database).engine
+            speaks = driver_of(self.connection.Database).engine
+            fits = not named or any(one.engine == speaks for one in engine_named(named).drivers)
         except ConfigurationError:  # one that is not known: nothing to compare
             return found
-        if family is not None and family != engine:
-            text = f"secret {login.secret_id!r} is for {named!r}, and ENGINE speaks {engine}."
+        if not fits:
+            text = f"secret {login.secret_id!r} is for {named!r}, and ENGINE speaks {speaks}."
             found.append(self._error("E004", text, "Take the ENGINE that fits, or the secret that does."))
         return found
 

@@ -6,12 +6,12 @@ a pickle, Django's error page) holds no password and stays live when it becomes 
 
 from __future__ import annotations
 
-import copy
 import os
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from copy import deepcopy as _deepcopy
 from typing import Any
 
 from secretconn.credentials import Credentials
@@ -69,12 +69,14 @@ class LiveSettings(dict[str, Any]):
         twin._family = self._family
         return twin
 
+    __copy__ = copy
+
     def __deepcopy__(self, memo: dict[int, Any]) -> LiveSettings:
         """All is copied but the secret: the copy's connections share its RotatingCredentials."""
-        given = copy.deepcopy({key: value for key, value in self.items() if key != "OPTIONS"}, memo)
+        given = _deepcopy({key: value for key, value in self.items() if key != "OPTIONS"}, memo)
         options = dict(self["OPTIONS"])
         secret = options.pop("secret")
-        given["OPTIONS"] = {**copy.deepcopy(options, memo), "secret": secret}
+        given["OPTIONS"] = {**_deepcopy(options, memo), "secret": secret}
         return LiveSettings(given, self.secret)
 
     def __reduce_ex__(self, protocol: object) -> Any:

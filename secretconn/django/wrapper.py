@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
@@ -50,7 +51,7 @@ else:
 class RotatingWrapper(_Stock):
     """Comes before a backend's DatabaseWrapper among the bases; `rotating` puts them together."""
 
-    _secretconn_driver: str | None = None
+    _secretconn_driver: str | Driver | None = None
     _secretconn_version: str | None = None
 
     def __init__(self, settings_dict: dict[str, Any], alias: str = "default") -> None:
@@ -89,7 +90,7 @@ class RotatingWrapper(_Stock):
             takes_login = conn_params.pop(driver.keywords["password"], None) is not None  # else it reads the settings
             arguments = self._secretconn_arguments(conn_params, driver, takes_login)
             opening = self._secretconn_opening(super().get_new_connection, conn_params, driver, takes_login)
-            return wrap(opening, self.settings_dict.secret.credentials, driver=driver.name)(**arguments)
+            return wrap(opening, self.settings_dict.secret.credentials, driver=cast("Any", driver))(**arguments)
         except ConfigurationError as error:
             raise ImproperlyConfigured(f"DATABASES[{self.alias!r}]: {error}") from error
 
@@ -111,7 +112,9 @@ class RotatingWrapper(_Stock):
             raise ImproperlyConfigured(f"DATABASES[{self.alias!r}]: {error}") from error
 
     def _secretconn_known_driver(self) -> Driver:
-        return driver_of(self._secretconn_driver or self.Database)
+        driver = driver_of(self._secretconn_driver or self.Database)
+        # Where a driver takes its login in a form of its own, Django's backend is what brings it into that form.
+        return replace(driver, adapt=None) if getattr(driver, "adapt", None) is not None else driver
 
     def _secretconn_arguments(self, conn_params: dict[str, Any], driver: Driver, takes_login: bool) -> dict[str, Any]:
         """What a caller of the driver's own connect would say: all but what came from the secret."""
@@ -177,7 +180,7 @@ def _secret(settings_dict: dict[str, Any], alias: str) -> Secret:
         raise ImproperlyConfigured(f"{where}: {error}") from error
 
 
-def rotating(wrapper: type, *, driver: str | None = None) -> Any:
+def rotating(wrapper: type, *, driver: str | Driver | None = None) -> Any:
     """A DatabaseWrapper like this one, whose login comes from ``OPTIONS["secret"]``.
 
     A backend of your own is a package with a module ``base``; all it needs to hold is::
@@ -186,7 +189,7 @@ def rotating(wrapper: type, *, driver: str | None = None) -> Any:
 
     Args:
         wrapper: A backend's DatabaseWrapper.
-        driver: The driver it connects with; seen from its ``Database`` where left out.
+        driver: The driver it connects with; seen from its ``Database`` module where left out.
     """
     from secretconn.django.pool import RotatingPool
 

@@ -15,7 +15,7 @@ from secretconn.django.wrapper import rotating
 __all__ = ["DatabaseWrapper"]
 
 driver.make_known()
-_Rotating: Any = rotating(base.DatabaseWrapper)
+_Rotating: Any = rotating(base.DatabaseWrapper, driver=driver.ORACLEDB)
 
 
 class DatabaseCreation(base.DatabaseWrapper.creation_class):  # type: ignore[misc]

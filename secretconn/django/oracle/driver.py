@@ -1,4 +1,4 @@
-"""How oracledb reports a rejected login, for as long as secretconn.engines does not know Oracle itself."""
+"""oracledb as Django uses it: the login as plain values, from which its backend makes a DSN."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from secretconn.engines import Driver, Engine, Verdict, engine_named, judge, reg
 from secretconn.engines.arguments import keyword_reader
 from secretconn.errors import ConfigurationError
 
-__all__ = ["ENGINE", "classify", "make_known"]
+__all__ = ["ENGINE", "ORACLEDB", "classify", "make_known"]
 
 REJECTED = frozenset({1017, 28001})  # invalid user name or password; the password has expired
 SUSPECT = frozenset({1005, 28000})  # null password given; the account is locked
@@ -26,27 +26,27 @@ def _opinion(error: BaseException) -> Verdict | None:
 
 _KEYWORDS = {"user": "user", "password": "password", "host": "host", "port": "port", "database": "service_name"}
 
+ORACLEDB = Driver(
+    name="oracledb",
+    engine="oracle",
+    module="oracledb",
+    extra="django",
+    keywords=_KEYWORDS,
+    given=keyword_reader({keyword: name for name, keyword in _KEYWORDS.items()}),
+    classify=classify,
+)
+
 ENGINE = Engine(
     name="oracle",
     secret_names=frozenset({"oracle"}),
     default_port=1521,
     default_database=None,
-    drivers=(
-        Driver(
-            name="oracledb",
-            engine="oracle",
-            module="oracledb",
-            extra="django",
-            keywords=_KEYWORDS,
-            given=keyword_reader({keyword: name for name, keyword in _KEYWORDS.items()}),
-            classify=classify,
-        ),
-    ),
+    drivers=(ORACLEDB,),
 )
 
 
 def make_known() -> None:
-    """Add Oracle to the engines, unless it is there."""
+    """Add Oracle to the engines, unless it is among them."""
     try:
         engine_named(ENGINE.name)
     except ConfigurationError:

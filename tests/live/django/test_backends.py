@@ -228,3 +228,17 @@ def test_a_backend_of_ones_own(make_application: MakeApplication, credentials_of
         assert ask(connection, "SELECT current_setting('application_name')") == "own"
     finally:
         connection.close()
+
+
+def test_a_backend_that_reads_the_settings_when_it_connects(
+    make_application: MakeApplication, credentials_of: CredentialsOf
+) -> None:
+    app = make_application("postgres")
+    credentials = credentials_of(app)
+    wanted = {"ENGINE": "shop.settings_backend", "OPTIONS": {"secret": credentials}}
+    connection = utils.ConnectionHandler({"default": wanted})["default"]
+    for strategy in ("single-user", "alternating-users"):
+        for _step in app.rotator(strategy).steps():
+            assert ask(connection, "SELECT current_database()") == app.database
+            connection.close()
+    assert credentials.stats().recovered > 0
