@@ -1,0 +1,186 @@
+"""Many threads and tasks that are rejected at once, several event loops, and tasks that are cancelled midway."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import pytest
+
+from secretconn import RotatingCredentials
+from secretconn.testing import Application, LocalSecretsManager, Rotator
+from tests.live.drivers.table import DriverCase, Spy, named
+
+MakeRotator = Callable[..., Rotator]
+MakeCredentials = Callable[..., RotatingCredentials]
+
+CROWD = 32
+PATIENCE = 60.0
+ASYNC = named("asyncpg", "aiomysql", "psycopg-async")
+
+
+@pytest.mark.parametrize("case", named("psycopg", "pymysql"), ids=repr)
+def test_threads_that_are_rejected_at_once_share_one_refresh(
+    case: DriverCase, rotator: MakeRotator, credentials: RotatingCredentials, secrets_manager: LocalSecretsManager
+) -> None:
+    all_rejected = threading.Barrier(CROWD)
+    spy = Spy(case, failed=lambda _error: all_rejected.wait(PATIENCE))
+    connect = spy.wrap(credentials)
+    rotator().rotate()
+    secrets_manager.reset_calls()
+    with ThreadPoolExecutor(CROWD) as threads:
+        for opened in [threads.submit(connect, **case.options) for _ in range(CROWD)]:
+            opened.result().close()
+    assert_one_refresh(spy, credentials, secrets_manager)
+
+
+@pytest.mark.parametrize("case", ASYNC, ids=repr)
+async def test_tasks_that_are_rejected_at_once_share_one_refresh(
+    case: DriverCase, rotator: MakeRotator, credentials: RotatingCredentials, secrets_manager: LocalSecretsManager
+) -> None:
+    all_rejected = asyncio.Barrier(CROWD)
+    spy = Spy(case, failed=lambda _error: all_rejected.wait())
+    rotator().rotate()
+    secrets_manager.reset_calls()
+
+    async def one() -> None:
+        async with spy.opened(credentials):
+            pass
+
+    async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as tasks:
+        for _ in range(CROWD):
+            tasks.create_task(one())
+    assert_one_refresh(spy, credentials, secrets_manager)
+
+
+def assert_one_refresh(spy: Spy, credentials: RotatingCredentials, secrets_manager: LocalSecretsManager) -> None:
+    assert secrets_manager.calls == {"DescribeSecret": 1, "GetSecretValue": 1}
+    assert len(spy.sent) == 2 * CROWD
+    assert len(set(spy.sent)) == 2
+    stats = credentials.stats()
+    assert (stats.rejected, stats.recovered, stats.connects, stats.fetches) == (CROWD, CROWD, CROWD, 2)
+
+
+@pytest.mark.parametrize("case", ASYNC, ids=repr)
+def test_event_loops_in_four_threads_share_one_refresh(
+    case: DriverCase, rotator: MakeRotator, credentials: RotatingCredentials, secrets_manager: LocalSecretsManager
+) -> None:
+    loops, tasks = 4, 8
+    all_rejected = threading.Barrier(loops)
+
+    async def failed(_error: Exception) -> None:  # the first of each loop waits until every loop has one
+        if not hasattr(seen, "one"):
+            seen.one = True
+            await asyncio.to_thread(all_rejected.wait, PATIENCE)
+
+    seen, spy = threading.local(), Spy(case, failed=failed)
+
+    async def one() -> None:
+        async with spy.opened(credentials) as connection:
+            assert await case.ask(connection, "SELECT 1") == 1
+
+    async def many() -> None:
+        async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
+            for _ in range(tasks):
+                group.create_task(one())
+
+    rotator().rotate()
+    secrets_manager.reset_calls()
+    with ThreadPoolExecutor(loops) as threads:
+        for ended in [threads.submit(lambda: asyncio.run(many())) for _ in range(loops)]:
+            ended.result()
+    assert secrets_manager.calls == {"DescribeSecret": 1, "GetSecretValue": 1}
+    assert credentials.stats().connects == loops * tasks
+
+
+@pytest.mark.parametrize("case", ASYNC, ids=repr)
+async def test_a_thousand_cancelled_tasks_leave_no_lock_behind(
+    case: DriverCase,
+    app: Application,
+    rotator: MakeRotator,
+    credentials_of: MakeCredentials,
+    secrets_manager: LocalSecretsManager,
+) -> None:
+    """Cancelled in the first read, in the middle of a login, and while waiting for the refresh after a rejection."""
+    credentials = credentials_of(app)
+    at_most = asyncio.Semaphore(100)  # as many logins at once as the server takes easily
+    logging_in, rejected = Many(100), Many(300)
+
+    async def own_connect(*args: Any, **kwargs: Any) -> Any:
+        async with at_most:
+            logging_in.one_more()
+            return await case.own_connect(*args, **kwargs)
+
+    async def failed(_error: Exception) -> None:
+        rejected.one_more()
+
+    spy = Spy(case, own_connect, failed)
+
+    async def one() -> None:
+        async with spy.opened(credentials):
+            await asyncio.Event().wait()
+
+    with slow(secrets_manager):
+        async with cancelled(300, one):
+            await asyncio.sleep(0)  # one turn for each of them, up to the read that it then waits for
+            assert credentials.stats().reads == 300
+    assert spy.sent == []
+    await still_usable(case, credentials)
+
+    async with cancelled(400, one):
+        await logging_in.reached.wait()
+    assert credentials.stats().rejected == 0
+    await still_usable(case, credentials)
+
+    await asyncio.to_thread(rotator().rotate)
+    with slow(secrets_manager):
+        async with cancelled(300, one):
+            await rejected.reached.wait()
+    recovered = credentials.stats().recovered
+    assert credentials.stats().rejected == 300
+    assert recovered == 0
+    await still_usable(case, credentials)
+
+
+class Many:
+    """Says when so many have come."""
+
+    def __init__(self, count: int) -> None:
+        self._left, self.reached = count, asyncio.Event()
+
+    def one_more(self) -> None:
+        self._left -= 1
+        if self._left <= 0:
+            self.reached.set()
+
+
+@asynccontextmanager
+async def cancelled(count: int, one: Callable[[], Any]) -> AsyncIterator[None]:
+    """So many tasks, cancelled when the block has seen what it waited for. None of them ends in any other way."""
+    tasks = [asyncio.create_task(one()) for _ in range(count)]
+    async with asyncio.timeout(PATIENCE):
+        yield
+    for task in tasks:
+        task.cancel()
+    ends = await asyncio.gather(*tasks, return_exceptions=True)
+    assert {type(end) for end in ends} == {asyncio.CancelledError}
+
+
+async def still_usable(case: DriverCase, credentials: RotatingCredentials) -> None:
+    """From this loop, and from another thread, which would hang on a lock that a task had left held."""
+    async with asyncio.timeout(PATIENCE):
+        async with case.opened(credentials) as connection:
+            assert await case.ask(connection, "SELECT 1") == 1
+        await asyncio.to_thread(credentials.refresh)
+
+
+@contextmanager
+def slow(secrets_manager: LocalSecretsManager) -> Iterator[None]:
+    """A Secrets Manager that takes its time, so that what waits for it can be cancelled while it waits."""
+    secrets_manager.delay = 1.0
+    yield
+    secrets_manager.delay = 0.0
