@@ -15,7 +15,7 @@ from typing import Any
 from secretconn import events, rules
 from secretconn.credentials import Credentials
 from secretconn.engines import engine_named
-from secretconn.engines.base import NOTHING_GIVEN, Driver, Given, Verdict, walk_causes
+from secretconn.engines.base import NOTHING_GIVEN, Driver, Engine, Given, Verdict, walk_causes
 from secretconn.errors import ConfigurationError
 from secretconn.ledger import Endpoint
 from secretconn.recovery import Failure, Login, Recovery, Reply, Step, Unanswered, recovery
@@ -51,7 +51,7 @@ class Connector:
         retries: int | None = None,
         patience: float | None = None,
     ) -> None:
-        self.rotating, self.call, self.driver = rotating, call, driver
+        self.rotating, self.driver = rotating, driver
         self.ledger = rotating._ledger
         self.clock = rotating._runtime.clock
         self.runtime = rotating._runtime
@@ -67,6 +67,7 @@ class Connector:
         names = driver.keywords
         self._user, self._password = names["user"], names["password"]
         self._host, self._port, self._database = names["host"], names["port"], names["database"]
+        self.call = call if driver.adapt is None else driver.adapt(call, self)
 
     def given(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Given:
         """What the caller's own arguments say already, those bound in a partial included."""
@@ -125,12 +126,13 @@ class Connector:
 
     def _refuse_other_engine(self, credentials: Credentials) -> None:
         named = self.rotating.engine or credentials.engine
-        if named is not None and self.driver.engine not in _families(named, self.driver.engine):
+        engine = self._engine if named is None else _engine(named, self._engine)
+        if not any(one.engine == self.driver.engine for one in engine.drivers) and engine.name != self.driver.engine:
             raise ConfigurationError(
                 f"secret {credentials.secret_id!r} is for engine {named!r}, and driver {self.driver.name!r} speaks "
                 f"{self.driver.engine}; take another driver, or pass engine= to RotatingCredentials"
             )
-        self._fitting = credentials.version_id
+        self._engine, self._fitting = engine, credentials.version_id
 
 
 class Attempt:
@@ -265,9 +267,9 @@ class Attempt:
         )
 
 
-def _families(named: str, otherwise: str) -> tuple[str, ...]:
-    """The engine family a secret names; one nobody knows is left to the driver that the caller chose."""
+def _engine(named: str, otherwise: Engine) -> Engine:
+    """The engine a secret names; one nobody knows is left to the driver that the caller chose."""
     try:
-        return (engine_named(named).name,)
+        return engine_named(named)
     except ConfigurationError:
-        return (otherwise,)
+        return otherwise

@@ -59,7 +59,8 @@ class Credentials(_Unpicklable):
         host: Host name, or None where the secret has none (RDS-managed secrets).
         port: TCP port, or None where the secret has none.
         database: Database name, or None where the secret has none.
-        engine: The secret's ``engine`` value ("postgres", "aurora-mysql"), or None.
+        engine: The secret's ``engine`` value ("postgres", "aurora-mysql"), or None. "redis" for
+            ElastiCache's secrets, which name none but have a ``user_arn``.
         ssl: The secret's ``ssl`` value, or None. secretconn shows it and leaves TLS to the driver's own arguments.
     """
 
@@ -219,7 +220,7 @@ def _from_keys(value: dict[str, Any], secret_id: str, version: str, shape: Shape
         host=value.get(shape.key("host")) or None,
         port=None if port is None else int(port),
         database=value.get(shape.key("database")) or None,
-        engine=value.get(shape.key("engine")) or None,
+        engine=value.get(shape.key("engine")) or ("redis" if _is_elasticache(value) else None),
         ssl=ssl if ssl is None or isinstance(ssl, bool) else ssl == "true",
     )
 
@@ -230,12 +231,19 @@ def _first_problem(value: dict[str, Any], shape: Shape) -> Problem | None:
         required = name in ("username", "password")
         if value.get(key) is None:
             if required:
+                if name == "password" and _is_elasticache(value):
+                    return Problem(f"has no {key!r} yet; ElastiCache's get one with their first rotation", key)
                 return Problem(f"has no {key!r}; it needs the keys {_needed(shape)}", key)
             continue
         wrong = check(value[key], required)
         if wrong is not None:
             return Problem(f"key {key!r} {wrong}", key)
     return None
+
+
+def _is_elasticache(value: dict[str, Any]) -> bool:
+    """``user_arn`` beside the user: "Automatically rotating passwords for users" in the ElastiCache user guide."""
+    return isinstance(value.get("user_arn"), str) and ":elasticache:" in value["user_arn"]
 
 
 def _needed(shape: Shape) -> str:

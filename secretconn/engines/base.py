@@ -5,7 +5,10 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard
+
+if TYPE_CHECKING:
+    from secretconn.connector import Connector
 
 __all__ = [
     "NOTHING_GIVEN",
@@ -88,6 +91,9 @@ class Driver:
         other_modules: Further top-level modules whose connect callables mean this driver (``MySQLdb`` has none;
             ``psycopg`` is also reached as ``psycopg.connection``: the top-level name is enough).
         aliases: Further names users type for it, in lower case: ``mysqldb``, ``psycopg3``.
+        async_modules: Modules whose connect callables are for asyncio though nothing else tells (``redis.asyncio``).
+        adapt: For a driver that does not simply take the keywords: gets its connect callable and the Connector, answers
+            the callable to use instead. That one is called with the caller's arguments and ``keywords``' keywords.
     """
 
     name: str
@@ -101,6 +107,8 @@ class Driver:
     aconnect: str | None = None
     other_modules: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
+    async_modules: tuple[str, ...] = ()
+    adapt: Callable[[Callable[..., Any], Connector], Callable[..., Any]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +120,8 @@ class Engine:
         secret_names: Values of a secret's ``engine`` key that mean this family.
         default_port: Port where neither the secret nor the caller has one.
         default_database: Database where neither has one, or None to leave it to the driver.
-        drivers: Its drivers; the first one installed is the default, in this order.
+        drivers: Its drivers; the first one installed is the default, in this order. Those of another engine that speak
+            to this one too may be among them (psycopg2 for Redshift).
     """
 
     name: str

@@ -29,6 +29,8 @@ def is_async(driver: Driver, connect: Callable[..., Any]) -> bool:
         return True
     if inspect.iscoroutinefunction(connect) or inspect.iscoroutinefunction(attribute(type(connect), "__call__")):
         return True
+    if any(home == one or home.startswith(f"{one}.") for one in driver.async_modules for home in homes(connect)):
+        return True
     module = sys.modules.get(driver.module)
     if module is None or driver.aconnect is None:
         return False

@@ -12,7 +12,14 @@ from secretconn.errors import ConfigurationError, DriverNotInstalled
 
 from . import loading, mysql, postgresql
 from .base import Driver, Engine
+from .db2 import ENGINE as DB2
 from .loading import connect_path, homes, is_installed, lives_in, pip_line, shown
+from .mongodb import ENGINE as MONGODB
+from .oracle import ENGINE as ORACLE
+from .redis import ENGINE as REDIS
+from .redshift import ENGINE as REDSHIFT
+from .snowflake import ENGINE as SNOWFLAKE
+from .sqlserver import ENGINE as SQLSERVER
 
 __all__ = ["BUILT_IN", "ENTRY_POINTS", "Registry"]
 
@@ -245,4 +252,14 @@ def _names(driver: Driver) -> set[str]:
     return {driver.name, driver.module.lower(), *driver.aliases}
 
 
-BUILT_IN = (mysql.ENGINE, postgresql.ENGINE)
+BUILT_IN = (
+    mysql.ENGINE,
+    postgresql.ENGINE,
+    ORACLE,
+    SQLSERVER,
+    DB2,
+    REDSHIFT,
+    MONGODB,
+    REDIS,
+    SNOWFLAKE,
+)

@@ -1,0 +1,114 @@
+"""Redis, Valkey, ElastiCache and MemoryDB: what redis-py's exceptions mean, and how it takes a login.
+
+How a client stays logged in through a rotation is in ``secretconn/redis.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from .arguments import Found, keyword_reader, take, to_given
+from .base import Driver, Engine, Given, Verdict, judge, text_of
+
+if TYPE_CHECKING:
+    from secretconn.connector import Connector
+
+__all__ = ["ENGINE", "PREFIXES", "classify"]
+
+PREFIXES: dict[str, Verdict] = {
+    # Source: the error prefixes in Redis's src/server.c (createSharedObjects) and src/acl.c. redis-py cuts the prefix
+    # off and shows it as a class (redis/_parsers/base.py, EXCEPTION_CLASSES); every other class is OTHER.
+    "WRONGPASS": Verdict.REJECTED,  # AuthenticationError: wrong password, unknown or disabled user
+    "NOAUTH": Verdict.REJECTED,  # AuthenticationError: no login was sent
+    "NOPERM": Verdict.OTHER,  # NoPermissionError: the login was accepted, the command is not allowed
+    "ERR max number of clients": Verdict.OTHER,  # MaxConnectionsError, ConnectionError
+    "LOADING": Verdict.OTHER,  # BusyLoadingError
+}
+
+# AuthenticationError is a ConnectionError; what it is called tells, with no import of redis. The other two come of a
+# server without ACLs (before 6.0), of a login that has the wrong number of parts: another password will not help.
+_REFUSED = "AuthenticationError"
+_NOT_REFUSED = ("AuthenticationWrongNumberOfArgsError", "AuthorizationError", "NoPermissionError")
+_NOT_ABOUT_THE_LOGIN = ("without any password configured", "no password is set")
+
+
+def classify(error: BaseException) -> Verdict:
+    """Say whether the server refused this login. Never raises."""
+    return judge(error, _opinion)
+
+
+def _opinion(error: BaseException) -> Verdict | None:
+    names = [kind.__name__ for kind in type(error).__mro__ if kind.__module__.startswith("redis.")]
+    if not names:
+        return None
+    if _REFUSED not in names or any(name in names for name in _NOT_REFUSED):
+        return Verdict.OTHER
+    return Verdict.OTHER if any(part in text_of(error) for part in _NOT_ABOUT_THE_LOGIN) else Verdict.REJECTED
+
+
+_plain = keyword_reader(
+    {
+        "username": "user",
+        "password": "password",
+        "credential_provider": "password",
+        "host": "host",
+        "unix_socket_path": "host",
+        "path": "host",
+        "port": "port",
+        "db": "database",
+    },
+    ("host", "port", "database", "password"),
+)
+
+
+def _given(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Given:
+    """Redis.from_url takes a URL where Redis takes a host; what it says wins over the keywords."""
+    url = args[0] if args else kwargs.get("url")
+    if not isinstance(url, str) or "://" not in url:
+        return _plain(args, kwargs)
+    given = _plain((), kwargs)
+    found: Found = {name: getattr(given, name, None) for name in given.names}
+    try:
+        parts = urlsplit(url)
+        take(found, "user", parts.username)
+        take(found, "password", parts.password)
+        take(found, "host", parts.hostname or parts.path)
+        take(found, "port", parts.port)
+        take(found, "database", parts.path.strip("/") if parts.hostname else None)
+    except ValueError:  # redis-py says what is wrong with it
+        found["host"] = None
+    if "host" in found:  # redis-py's own port, not the secret's, for a URL without one
+        found.setdefault("port", None)
+    return to_given(found)
+
+
+def _adapt(call: Callable[..., Any], connector: Connector) -> Callable[..., Any]:
+    from secretconn.redis import rotating_client
+
+    return rotating_client(call, connector)
+
+
+_REDIS = Driver(
+    name="redis",
+    engine="redis",
+    module="redis",
+    extra="redis",
+    keywords={"user": "username", "password": "password", "host": "host", "port": "port", "database": "db"},
+    given=_given,
+    classify=classify,
+    connect="Redis",
+    aconnect="asyncio.Redis",
+    aliases=("redis-py",),
+    async_modules=("redis.asyncio",),
+    adapt=_adapt,
+)
+
+ENGINE = Engine(
+    name="redis",
+    secret_names=frozenset({"redis", "valkey", "elasticache", "memorydb"}),
+    default_port=6379,
+    default_database=None,
+    drivers=(_REDIS,),
+)

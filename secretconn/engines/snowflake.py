@@ -1,0 +1,89 @@
+"""Snowflake: which error numbers mean a rejected login, and how snowflake-connector-python takes and reports them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .adapters import rewriting
+from .arguments import keyword_reader
+from .base import Driver, Engine, Verdict, attribute, judge, text_of
+
+__all__ = ["CODES", "ENGINE", "classify"]
+
+CODES: dict[int, Verdict] = {
+    # Source: snowflake-connector-python's errorcode.py and network.py, and the server's answer to a login request.
+    390100: Verdict.REJECTED,  # incorrect username or password
+    390106: Verdict.REJECTED,  # the password has expired
+    390144: Verdict.REJECTED,  # the JWT is invalid: the key pair was rotated
+    390101: Verdict.SUSPECT,  # the user is locked
+    390102: Verdict.SUSPECT,  # the user is disabled
+    250001: Verdict.OTHER,  # could not connect; in version 3 also every refused login, told by its text
+    250003: Verdict.OTHER,  # HTTP failure
+    390190: Verdict.OTHER,  # SAML
+    390422: Verdict.OTHER,  # the network policy does not let this address in
+}
+
+_COULD_NOT_CONNECT = 250001
+_REFUSED_TEXTS = ("Incorrect username or password", "JWT token is invalid")
+
+
+def classify(error: BaseException) -> Verdict:
+    """Say whether the server refused this login. Never raises."""
+    return judge(error, _opinion)
+
+
+def _opinion(error: BaseException) -> Verdict | None:
+    if isinstance(error, OSError):
+        return Verdict.OTHER
+    errno = attribute(error, "errno")
+    if type(errno) is not int or errno < 0:
+        return None
+    if errno == _COULD_NOT_CONNECT and any(text in text_of(error) for text in _REFUSED_TEXTS):
+        return Verdict.REJECTED
+    return CODES.get(errno, Verdict.OTHER)
+
+
+_DOMAINS = (".snowflakecomputing.com", ".snowflakecomputing.cn")
+
+
+def _rewrite(args: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[Any, ...]:
+    """The secret's host as the account's name; both spellings are found in secrets."""
+    account = keywords.get("account")
+    for domain in _DOMAINS:
+        if isinstance(account, str) and account.endswith(domain):
+            keywords["account"] = account.removesuffix(domain)
+    return args
+
+
+_SNOWFLAKE = Driver(
+    name="snowflake",
+    engine="snowflake",
+    module="snowflake.connector",
+    extra="snowflake",
+    keywords={"user": "user", "password": "password", "host": "account", "port": "port", "database": "database"},
+    given=keyword_reader(
+        {
+            "user": "user",
+            "password": "password",
+            "token": "password",
+            "private_key": "password",
+            "private_key_file": "password",
+            "connection_name": "host",
+            "account": "host",
+            "host": "host",
+            "port": "port",
+            "database": "database",
+        }
+    ),
+    classify=classify,
+    aliases=("snowflake-connector", "snowflake-connector-python"),
+    adapt=rewriting(_rewrite),
+)
+
+ENGINE = Engine(
+    name="snowflake",
+    secret_names=frozenset({"snowflake"}),
+    default_port=None,
+    default_database=None,
+    drivers=(_SNOWFLAKE,),
+)

@@ -1,0 +1,224 @@
+"""redis-py: clients and pools whose connections log in with what the secret says at that moment, sync and asyncio.
+
+A redis client connects when it is used and reconnects by itself, long after connect() has returned. So the connection
+class of its pool is replaced by a subclass of it that follows the rules of rotation each time it connects. redis-py
+repeats what fails with a ConnectionError, eleven times by default, and a refused login is one: that, and only that, is
+kept out of its retries. Facts: redis-py 6 to 8, ``connection.py`` (``connect_check_health``) and ``retry.py``.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from secretconn.connect import _aconnect, _connect
+from secretconn.connector import Connector
+from secretconn.engines.base import Given
+from secretconn.engines.loading import is_async
+from secretconn.engines.redis import ENGINE
+from secretconn.errors import ConfigurationError
+
+__all__ = ["rotating_client"]
+
+_LOGIN = replace(ENGINE.drivers[0], adapt=None)
+_ADDRESS = frozenset({"host", "port", "database"})
+
+
+def rotating_client(call: Callable[..., Any], connector: Connector) -> Callable[..., Any]:
+    """``Driver.adapt`` of redis: makes the client or pool, logs its first connection in, has the others follow.
+
+    Args:
+        call: ``redis.Redis``, ``redis.ConnectionPool``, their ``from_url``, those of ``redis.asyncio``, or a partial.
+        connector: The secret, the caller's own classify, retries and patience.
+    """
+
+    def opening(*args: Any, **keywords: Any) -> Any:
+        lender = _Lender(connector, keywords)
+        made = call(*args, **keywords)
+        pool = lender.attach(made, _sync_class)
+        try:
+            pool.release(pool.get_connection())
+        except BaseException:
+            pool.disconnect()
+            raise
+        finally:
+            lender.first()
+        return made
+
+    async def aopening(*args: Any, **keywords: Any) -> Any:
+        lender = _Lender(connector, keywords)
+        made = call(*args, **keywords)
+        pool = lender.attach(made, _async_class)
+        try:
+            await pool.release(await pool.get_connection())
+        except BaseException:
+            await pool.disconnect()
+            raise
+        finally:
+            lender.first()
+        return made
+
+    return aopening if is_async(connector.driver, call) else opening
+
+
+class _Lender:
+    """What the connections of one pool share: where they connect to, and the login of the first of them.
+
+    Args:
+        outer: The connector of the connect() under way.
+        keywords: The arguments for the client; the login is taken out.
+    """
+
+    def __init__(self, outer: Connector, keywords: dict[str, Any]) -> None:
+        self._outer = outer
+        self._first: list[Any] = [_provider(keywords)]
+        if isinstance(keywords.get("db"), str) and keywords["db"].isdigit():
+            keywords["db"] = int(keywords["db"])
+        self.given = Given(_ADDRESS)
+        if keywords.get("single_connection_client"):
+            raise ConfigurationError("single_connection_client= connects too early; leave it out")
+
+    def attach(self, made: Any, rotating: Callable[[type], type]) -> Any:
+        """Have the pool's connections made by us; answers the pool."""
+        pool = getattr(made, "connection_pool", made)
+        settings = pool.connection_kwargs
+        host, port = settings.get("host") or settings.get("path"), settings.get("port")
+        self.given = Given(_ADDRESS, host, None if port is None else str(port), str(settings.get("db") or 0))
+        pool.connection_class = rotating(pool.connection_class)
+        settings["secretconn"] = self
+        return pool
+
+    def first(self) -> Any:
+        """The login connect() has chosen, once."""
+        return self._first.pop() if self._first else None
+
+    def connector(self, log_in: Callable[..., Any]) -> Connector:
+        """For one connection: the rules of rotation around its own way to log in."""
+        outer = self._outer
+        return Connector(outer.rotating, log_in, _LOGIN, outer._classify, outer.policy.retries, outer.policy.patience)
+
+
+class _Connection:
+    """What sync and async connections share."""
+
+    def __init__(self, *args: Any, secretconn: _Lender, **settings: Any) -> None:
+        self._lender = secretconn
+        super().__init__(*args, **settings)
+
+    @property
+    def retry(self) -> Any:
+        return self._retry
+
+    @retry.setter
+    def retry(self, retry: Any) -> None:
+        self._retry = _calm(retry)
+
+
+class _SyncConnection(_Connection):
+    def connect_check_health(self, *args: Any, **how: Any) -> None:
+        if getattr(self, "_sock", None):
+            return
+        self._go = functools.partial(super().connect_check_health, *args, **how)  # type: ignore[misc]
+        self.credential_provider = self._lender.first()
+        if self.credential_provider is not None:
+            self._go()
+        else:
+            _connect(self._lender.connector(self._log_in), self._lender.given, (), {})
+
+    def _log_in(self, **login: Any) -> None:
+        self.credential_provider = _provider(login)
+        self._go()
+
+
+class _AsyncConnection(_Connection):
+    async def connect_check_health(self, *args: Any, **how: Any) -> None:
+        if self.is_connected:  # type: ignore[attr-defined]
+            return
+        self._go = functools.partial(super().connect_check_health, *args, **how)  # type: ignore[misc]
+        self.credential_provider = self._lender.first()
+        if self.credential_provider is not None:
+            await self._go()
+        else:
+            await _aconnect(self._lender.connector(self._log_in), self._lender.given, (), {})
+
+    async def _log_in(self, **login: Any) -> None:
+        self.credential_provider = _provider(login)
+        await self._go()
+
+
+class _SyncRetry:
+    def call_with_retry(self, do: Callable[[], Any], *args: Any, **settings: Any) -> Any:
+        def once() -> Any:
+            try:
+                return do()
+            except _refused() as error:
+                return _Refusal(error)
+
+        return _unwrapped(super().call_with_retry(once, *args, **settings))  # type: ignore[misc]
+
+
+class _AsyncRetry:
+    async def call_with_retry(self, do: Callable[[], Any], *args: Any, **settings: Any) -> Any:
+        async def once() -> Any:
+            try:
+                return await do()
+            except _refused() as error:
+                return _Refusal(error)
+
+        return _unwrapped(await super().call_with_retry(once, *args, **settings))  # type: ignore[misc]
+
+
+class _Refusal:
+    """A refused login on its way through redis-py's retries."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+
+def _unwrapped(outcome: Any) -> Any:
+    if isinstance(outcome, _Refusal):
+        raise outcome.error
+    return outcome
+
+
+def _calm(retry: Any) -> Any:
+    """The same retries, but not of refused logins."""
+    if retry is None or isinstance(retry, (_SyncRetry, _AsyncRetry)):
+        return retry
+    kind: Any = _retry_class(type(retry))  # type: ignore[arg-type]
+    calm = kind.__new__(kind)
+    calm.__dict__.update(vars(retry))
+    return calm
+
+
+@functools.cache
+def _retry_class(kind: type) -> type:
+    from redis.asyncio.retry import Retry as AsyncRetry
+
+    base = _AsyncRetry if issubclass(kind, AsyncRetry) else _SyncRetry
+    return type(kind.__name__, (base, kind), {"__hash__": kind.__hash__})
+
+
+@functools.cache
+def _sync_class(kind: type) -> type:
+    return kind if issubclass(kind, _Connection) else type(kind.__name__, (_SyncConnection, kind), {})
+
+
+@functools.cache
+def _async_class(kind: type) -> type:
+    return kind if issubclass(kind, _Connection) else type(kind.__name__, (_AsyncConnection, kind), {})
+
+
+def _provider(keywords: dict[str, Any]) -> Any:
+    """redis-py's own provider, whose repr shows nothing; the login is no longer among the keywords."""
+    from redis.credentials import UsernamePasswordCredentialProvider
+
+    return UsernamePasswordCredentialProvider(keywords.pop("username", None), keywords.pop("password", None))
+
+
+def _refused() -> type[Exception]:
+    from redis.exceptions import AuthenticationError
+
+    return AuthenticationError  # type: ignore[no-any-return]
