@@ -6,6 +6,7 @@ Most pools need nothing from here: they take a connect callable, and ``secretcon
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import logging
 import weakref
@@ -35,7 +36,8 @@ def on_rotation(secret: str | RotatingCredentials, drain: Callable[[], Any], /) 
         secret: The secret's name or ARN, or a RotatingCredentials.
         drain: What replaces the idle connections: ``pool.drain`` of psycopg_pool, ``pool.expire_connections`` of
             asyncpg, ``pool.clear`` of aiomysql and asyncmy. It may be a coroutine function; it then runs in the event
-            loop in which on_rotation() was called. A bound method does not keep its pool alive.
+            loop in which on_rotation() was called. A bound method does not keep its pool alive
+            (but one of asyncpg's pool does, which cannot be referred to weakly).
 
     Returns:
         What ends it. The end of the pool, or of the loop, ends it as well.
@@ -46,9 +48,7 @@ def on_rotation(secret: str | RotatingCredentials, drain: Callable[[], Any], /) 
     loop = _running_loop()
     if loop is None and inspect.iscoroutinefunction(drain):
         raise ConfigurationError("call on_rotation() inside the event loop in which the pool is to be drained")
-    found: Callable[[], Callable[[], Any] | None] = (
-        weakref.WeakMethod(drain) if inspect.ismethod(drain) else lambda: drain
-    )
+    found = _weakly(drain)
     running: set[asyncio.Task[None]] = set()
 
     async def in_loop(call: Callable[[], Any]) -> None:
@@ -80,6 +80,13 @@ def on_rotation(secret: str | RotatingCredentials, drain: Callable[[], Any], /) 
     credentials = secret if isinstance(secret, RotatingCredentials) else shared(secret)
     end = credentials.subscribe(happened)
     return end
+
+
+def _weakly(call: Callable[[], Any]) -> Callable[[], Callable[[], Any] | None]:
+    if inspect.ismethod(call):
+        with contextlib.suppress(TypeError):  # asyncpg's pools know no weak references; those live as long as the loop
+            return weakref.WeakMethod(call)
+    return lambda: call
 
 
 async def aiomysql_pool(

@@ -14,7 +14,7 @@ from secretconn.testing import Application, RotationStep, Strategy
 
 STRATEGIES: tuple[Strategy, ...] = ("single-user", "alternating-users")
 ROTATIONS = 10
-WORKERS = 3
+WORKERS = 2
 PATIENCE = 60.0
 
 
@@ -42,8 +42,13 @@ class Served:
         return sum(self.counts)
 
 
-def use_in_threads(app: Application, request: Callable[[], object], workers: int = WORKERS) -> int:
-    """Rotate under threads that call ``request`` all the time. Returns how often; raises the first failure."""
+def use_in_threads(
+    app: Application, request: Callable[[], object], workers: int = WORKERS, count: int = ROTATIONS
+) -> int:
+    """Rotate under threads that call ``request`` all the time.
+
+    Returns how often they were served: at least twice a step each. Raises the first failure.
+    """
     served, done, progress = Served(workers), threading.Event(), threading.Condition()
 
     def work(number: int) -> None:
@@ -61,7 +66,7 @@ def use_in_threads(app: Application, request: Callable[[], object], workers: int
     for thread in threads:
         thread.start()
     try:
-        for _step in rotations(app):
+        for _step in rotations(app, count):
             before = list(served.counts)
             with progress:
                 assert progress.wait_for(lambda before=before: served.all_again(before), PATIENCE)  # type: ignore[misc]
@@ -74,7 +79,9 @@ def use_in_threads(app: Application, request: Callable[[], object], workers: int
     return served.verdict()
 
 
-async def use_in_tasks(app: Application, request: Callable[[], Awaitable[object]], workers: int = WORKERS) -> int:
+async def use_in_tasks(
+    app: Application, request: Callable[[], Awaitable[object]], workers: int = WORKERS, count: int = ROTATIONS
+) -> int:
     """The same with tasks. They are asked to end, not cancelled: closing a connection may swallow a cancellation."""
     served, done, progress = Served(workers), asyncio.Event(), asyncio.Condition()
 
@@ -89,7 +96,7 @@ async def use_in_tasks(app: Application, request: Callable[[], Awaitable[object]
                 served.counts[number] += 1
                 progress.notify()
 
-    steps = rotations(app)
+    steps = rotations(app, count)
     tasks = [asyncio.create_task(work(number)) for number in range(workers)]
     try:
         while await asyncio.to_thread(next, steps, None) is not None and not served.errors:
