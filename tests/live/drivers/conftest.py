@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 import secretconn
-from secretconn.testing import Application, LocalSecretsManager, Rotator
-from tests.live.drivers.table import DRIVERS, DriverCase
-
-MakeApplication = Callable[..., Application]
+from secretconn.testing import Application, LocalSecretsManager, Login, Rotator, new_password
+from tests.live.drivers.table import DRIVERS, DriverCase, content
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -29,10 +28,38 @@ def client(secrets_manager: LocalSecretsManager) -> Any:
     client.close()
 
 
+class Tenant(Application):
+    """A user and a secret of its own, in a database that all share.
+
+    A database for each of these hundreds of tests would be most of their time: it is 300 files to PostgreSQL.
+    """
+
+    def __init__(self, landlord: Application) -> None:
+        self.server, self.secrets, self.database = landlord.server, landlord.secrets, landlord.database
+        login = Login(f"orders_{uuid.uuid4().hex[:8]}", new_password())
+        self.username = login.username
+        self.secret_id = f"test/{self.username}"
+        self.server.admin().create_user(login, like=landlord.username)
+        self.secrets.create_secret(self.secret_id, content(self, login.password))
+
+
+@pytest.fixture(scope="session")
+def landlords() -> dict[str, Application]:
+    """For each server the application whose database is shared."""
+    return {}
+
+
 @pytest.fixture
-def app(case: DriverCase, make_application: MakeApplication) -> Application:
+def app(
+    case: DriverCase,
+    landlords: dict[str, Application],
+    request: pytest.FixtureRequest,
+    secrets_manager: LocalSecretsManager,
+) -> Application:
     """An application on the driver's server."""
-    return make_application(case.server)
+    if case.server not in landlords:
+        landlords[case.server] = Application(request.getfixturevalue(case.server), secrets_manager)
+    return Tenant(landlords[case.server])
 
 
 @pytest.fixture
