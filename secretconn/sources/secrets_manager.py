@@ -108,6 +108,8 @@ class SecretsManagerSource:
                 continue
             try:
                 payloads[version] = _payload(item.get_secret_value(stage), version)
+                if not payloads[version].content:  # a broken reply; the item would keep it as the version's for ever
+                    self._item = None
             except Exception as error:  # noqa: BLE001  (one version that cannot be read must not hide the others)
                 failures[stage] = error
                 self._item = None  # the item would repeat this error, for seconds or an hour, without asking again
