@@ -29,6 +29,9 @@ from django.test.utils import setup_test_environment  # noqa: E402
 django.setup()
 setup_test_environment()
 
+# PyMySQL 1.2 reads all certificates of the system at each connect, for a server that has no TLS.
+WITHOUT_TLS: dict[str, dict[str, Any]] = {"mariadb": {"ssl_disabled": True}} if os.environ.get("SHOP_PYMYSQL") else {}
+
 Manage = Callable[..., subprocess.CompletedProcess[str]]
 Database = Callable[..., Any]
 MakeApplication = Callable[..., Application]
@@ -68,7 +71,7 @@ def database() -> Iterator[Database]:
 
     def make(kind: str, secret: object, *, migrate: bool = False, **settings: Any) -> Any:
         alias = f"{kind}{len(made)}"
-        options = {"secret": secret, **settings.pop("OPTIONS", {})}
+        options = {"secret": secret, **WITHOUT_TLS.get(kind, {}), **settings.pop("OPTIONS", {})}
         wanted = {"ENGINE": ENGINES[kind], "OPTIONS": options, **settings}
         connections.settings[alias] = connections.configure_settings({"default": {}, alias: wanted})[alias]
         made.append(alias)

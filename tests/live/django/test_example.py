@@ -9,16 +9,21 @@ import sys
 import urllib.request
 from pathlib import Path
 
-from secretconn.testing import Application, LocalSecretsManager
+import pytest
 
-from .conftest import ENGINES
+from secretconn.testing import LocalSecretsManager
+
+from .conftest import ENGINES, MakeApplication
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "django_app.py"
 
 
-def test_the_example_serves_through_rotations(app: Application, secrets_manager: LocalSecretsManager) -> None:
-    engine = ENGINES["postgres" if app.server.engine == "postgres" else "mariadb"]
-    environment = {**os.environ, **secrets_manager.environment, "ENGINE": engine, "PORT": "0"}
+@pytest.mark.parametrize("kind", [pytest.param("postgres", id="psycopg"), pytest.param("mariadb", id="mysqlclient")])
+def test_the_example_serves_through_rotations(
+    kind: str, make_application: MakeApplication, secrets_manager: LocalSecretsManager
+) -> None:
+    app = make_application(kind)
+    environment = {**os.environ, **secrets_manager.environment, "ENGINE": ENGINES[kind], "PORT": "0"}
     command = [sys.executable, str(EXAMPLE), app.secret_id]
     with subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
