@@ -1,0 +1,200 @@
+"""Hand-written servers that speak just enough of a protocol for a real driver's login: accept it, or refuse it.
+
+Each keeps what the driver sent: (user, password) of every login, so that a test sees what became of odd characters.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+import threading
+from abc import ABC, abstractmethod
+from types import TracebackType
+from typing import Self
+
+
+class FakeServer(ABC):
+    """Listens on 127.0.0.1, one thread for each connection.
+
+    Attributes:
+        accepted: The logins it takes.
+        refusal: How it refuses the others; what that is, each server says.
+        logins: What was sent.
+    """
+
+    def __init__(self, refusal: tuple[int, str]) -> None:
+        self.accepted: set[tuple[str, str]] = set()
+        self.refusal = refusal
+        self.logins: list[tuple[str, str]] = []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.host, self.port = self._listener.getsockname()[:2]
+        self._open: list[socket.socket] = []
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._serve, daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._listener.close()
+        for one in self._open:
+            one.close()
+
+    @abstractmethod
+    def converse(self, peer: socket.socket) -> None:
+        """One connection, from its first byte to its end."""
+
+    def takes(self, user: str, password: str) -> bool:
+        """Note a login and say whether it is accepted."""
+        self.logins.append((user, password))
+        return (user, password) in self.accepted
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                peer, _ = self._listener.accept()
+            except OSError:
+                return
+            self._open.append(peer)
+            threading.Thread(target=self._one, args=(peer,), daemon=True).start()
+
+    def _one(self, peer: socket.socket) -> None:
+        with peer:
+            try:
+                self.converse(peer)
+            except (OSError, EOFError):
+                return
+
+
+def receive(peer: socket.socket, size: int) -> bytes:
+    """Exactly so many bytes, or EOFError."""
+    found = b""
+    while len(found) < size:
+        more = peer.recv(size - len(found))
+        if not more:
+            raise EOFError
+        found += more
+    return found
+
+
+class FakeTds(FakeServer):
+    """SQL Server's TDS 7.4 ([MS-TDS]): prelogin without encryption, LOGIN7, then "done" to whatever is asked.
+
+    ``refusal``: the error's number and text.
+    """
+
+    def converse(self, peer: socket.socket) -> None:
+        while True:
+            kind, body = self._message(peer)
+            if kind == 0x12:
+                self._answer(peer, self._prelogin())
+            elif kind == 0x10:
+                if not self.takes(*self._login(body)):
+                    self._answer(peer, self._error() + struct.pack("<BHHQ", 0xFD, 2, 0, 0))
+                    return
+                self._answer(peer, self._acknowledged() + struct.pack("<BHHQ", 0xFD, 0, 0, 0))
+            else:
+                self._answer(peer, struct.pack("<BHHQ", 0xFD, 0, 0, 0))
+
+    @staticmethod
+    def _message(peer: socket.socket) -> tuple[int, bytes]:
+        body = b""
+        while True:
+            kind, status, length = struct.unpack(">BBH", receive(peer, 8)[:4])
+            body += receive(peer, length - 8)
+            if status & 1:
+                return kind, body
+
+    @staticmethod
+    def _answer(peer: socket.socket, body: bytes) -> None:
+        peer.sendall(struct.pack(">BBHHBB", 4, 1, len(body) + 8, 0, 1, 0) + body)
+
+    @staticmethod
+    def _prelogin() -> bytes:
+        options = [(0, bytes([16, 0, 0, 0, 0, 0])), (1, bytes([2])), (2, b"\0"), (3, b""), (4, b"\0")]
+        at, head, data = 5 * len(options) + 1, b"", b""
+        for token, value in options:
+            head += struct.pack(">BHH", token, at + len(data), len(value))
+            data += value
+        return head + b"\xff" + data
+
+    @staticmethod
+    def _login(body: bytes) -> tuple[str, str]:
+        def text(at: int) -> bytes:
+            start, length = struct.unpack_from("<HH", body, at)
+            return body[start : start + 2 * length]
+
+        hidden = bytes((byte ^ 0xA5) >> 4 | ((byte ^ 0xA5) << 4 & 0xF0) for byte in text(44))
+        return text(40).decode("utf-16-le"), hidden.decode("utf-16-le")
+
+    def _error(self) -> bytes:
+        number, text = self.refusal
+        body = struct.pack("<iBB", number, 1, 14) + struct.pack("<H", len(text)) + text.encode("utf-16-le")
+        body += b"\x03" + "srv".encode("utf-16-le") + b"\0" + struct.pack("<i", 1)
+        return struct.pack("<BH", 0xAA, len(body)) + body
+
+    @staticmethod
+    def _acknowledged() -> bytes:
+        name = "Microsoft SQL Server"
+        body = b"\1" + bytes([0x74, 0, 0, 4]) + bytes([len(name)]) + name.encode("utf-16-le") + bytes([16, 0, 0, 0])
+        database = "master".encode("utf-16-le")
+        change = b"\1\6" + database + b"\6" + database
+        return struct.pack("<BH", 0xE3, len(change)) + change + struct.pack("<BH", 0xAD, len(body)) + body
+
+
+class FakeMongo(FakeServer):
+    """MongoDB's OP_MSG ("MongoDB Wire Protocol"): hello, and SCRAM-SHA-256 refused with a code at its first step.
+
+    ``refusal``: the code and text. It cannot accept a SCRAM login, so ``accepted`` is not looked at.
+    """
+
+    def converse(self, peer: socket.socket) -> None:
+        import bson
+
+        while True:
+            length, request, _, kind = struct.unpack("<iiii", receive(peer, 16))
+            body = receive(peer, length - 16)
+            old = kind == 2004  # OP_QUERY, of the first hello
+            command = bson.decode(body[body.index(b"\0", 4) + 9 :] if old else body[5:])
+            answer = bson.encode(self._answer(command))
+            head = struct.pack("<iqii", 8, 0, 0, 1) if old else b"\0\0\0\0\0"
+            code = 1 if old else 2013
+            peer.sendall(struct.pack("<iiii", 16 + len(head) + len(answer), 1, request, code) + head + answer)
+
+    def _answer(self, command: dict[str, object]) -> dict[str, object]:
+        hello = {"ok": 1, "ismaster": True, "isWritablePrimary": True, "maxWireVersion": 21, "minWireVersion": 0}
+        started = command.get("speculativeAuthenticate") or command
+        if isinstance(started, dict) and started.get("saslStart"):
+            payload = bytes(started["payload"]).decode()
+            self.takes(payload.split("n=", 1)[1].split(",", 1)[0], "")
+        if "saslStart" in command:
+            code, text = self.refusal
+            return {"ok": 0, "code": code, "codeName": "AuthenticationFailed", "errmsg": text}
+        if "hello" in command or "ismaster" in command or "isMaster" in command:
+            return {**hello, "maxBsonObjectSize": 1 << 24, "maxMessageSizeBytes": 48000000, "maxWriteBatchSize": 100000}
+        return {"ok": 1}
+
+
+class FakeSnowflake(FakeServer):
+    """Snowflake's login request over HTTP, always refused. ``refusal``: the code and message of the JSON answer."""
+
+    def converse(self, peer: socket.socket) -> None:
+        import gzip
+        import json
+
+        while True:
+            head = b""
+            while not head.endswith(b"\r\n\r\n"):
+                head += receive(peer, 1)
+            fields = dict(line.lower().split(": ", 1) for line in head.decode().split("\r\n") if ": " in line)
+            body = receive(peer, int(fields.get("content-length", 0)))
+            if fields.get("content-encoding") == "gzip":
+                body = gzip.decompress(body)
+            if b"login-request" in head:
+                data = json.loads(body)["data"]
+                self.takes(data.get("LOGIN_NAME", ""), data.get("PASSWORD", ""))
+            code, text = self.refusal
+            answer = json.dumps({"data": {"nextAction": None}, "code": str(code), "message": text, "success": False})
+            fields_sent = f"content-type: application/json\r\ncontent-length: {len(answer)}"
+            peer.sendall(f"HTTP/1.1 200 OK\r\n{fields_sent}\r\n\r\n{answer}".encode())
