@@ -80,7 +80,12 @@ def test_celery_prefork(postgres_app: Application, load: Load, tmp_path: Path) -
     """A worker with two forked children goes through two rotations; each task is run once, whoever runs it."""
     queue = tmp_path / "queue"
     queue.mkdir()
-    folders = {"data_folder_in": str(queue), "data_folder_out": str(queue), "polling_interval": 0.1}
+    folders = {
+        "data_folder_in": str(queue),
+        "data_folder_out": str(queue),
+        "control_folder": str(tmp_path / "control"),
+        "polling_interval": 0.1,
+    }
     settings = {"broker_url": "filesystem://", "broker_transport_options": folders}
     (tmp_path / "celeryconfig.py").write_text("".join(f"{name} = {value!r}\n" for name, value in settings.items()))
     example = load("celery_app")
@@ -90,7 +95,8 @@ def test_celery_prefork(postgres_app: Application, load: Load, tmp_path: Path) -
         worker = subprocess.Popen(
             [sys.executable, "-m", "celery", "-A", "examples.celery_app", "worker", *options],
             cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            env={name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}  # other tests'
+            | {"PYTHONPATH": str(ROOT)},
             stdout=log,
             stderr=subprocess.STDOUT,
         )
