@@ -54,7 +54,14 @@ def _own(keywords: dict[str, Any]) -> dict[str, object]:
     }
 
 
-_add_login = login_adder("dsn", _own)
+# Db2's CLI driver knows no quoting at all (measured, 12.1): braces, quotes and backslashes are parts of the value.
+_add_login = login_adder("dsn", _own, write=str)
+
+
+def _unwritable(keywords: dict[str, Any]) -> str | None:
+    if any(";" in str(keywords.get(key, "")) for key in ("UID", "PWD")):
+        return "Db2's connection strings cannot hold a semicolon: keep it out of this secret's user and password"
+    return None
 
 
 def _rewrite(args: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[Any, ...]:
@@ -91,7 +98,7 @@ _IBM_DB = Driver(
     classify=classify,
     other_modules=("ibm_db",),
     aliases=("ibm-db-dbi",),
-    adapt=rewriting(_rewrite),
+    adapt=rewriting(_rewrite, _unwritable),
 )
 
 ENGINE = Engine(

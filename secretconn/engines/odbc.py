@@ -75,18 +75,21 @@ def given_reader(
     return given
 
 
-def login_adder(string: str, own: Callable[[dict[str, Any]], dict[str, object]]) -> Rewrite:
+def login_adder(
+    string: str, own: Callable[[dict[str, Any]], dict[str, object]], write: Callable[[object], str] = quoted
+) -> Rewrite:
     """A rewrite that puts our keywords into the connection string, behind what the caller has there.
 
     Args:
         string: The keyword by which the caller may have passed the string.
         own: Takes our keywords out of all keywords; answers what to write, key to value, None for nothing.
+        write: Makes a value's text.
     """
 
     def rewrite(args: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[Any, ...]:
         text = str((args[0] if args else keywords.pop(string, None)) or "").strip().rstrip(";")
         # FreeTDS's ODBC driver looks for "};", so the last pair too ends with a semicolon.
-        pairs = "".join(f"{key}={quoted(value)};" for key, value in own(keywords).items() if value is not None)
+        pairs = "".join(f"{key}={write(value)};" for key, value in own(keywords).items() if value is not None)
         return (f"{text};{pairs}" if text else pairs, *args[1:])
 
     return rewrite

@@ -198,3 +198,41 @@ class FakeSnowflake(FakeServer):
             answer = json.dumps({"data": {"nextAction": None}, "code": str(code), "message": text, "success": False})
             fields_sent = f"content-type: application/json\r\ncontent-length: {len(answer)}"
             peer.sendall(f"HTTP/1.1 200 OK\r\n{fields_sent}\r\n\r\n{answer}".encode())
+
+
+class FakeDb2(FakeServer):
+    """Db2's DRDA ("Open Group DRDA volume 3"): EXCSAT and ACCSEC are answered, SECCHK is refused.
+
+    ``refusal``: the SECCHKCD and nothing. It cannot accept a login; the client must send clear text
+    (``AUTHENTICATION=SERVER``).
+    """
+
+    def converse(self, peer: socket.socket) -> None:
+        while True:
+            length, _, kind, number = struct.unpack(">HBBH", receive(peer, 6))
+            body = receive(peer, length - 6)
+            code, sent = struct.unpack(">H", body[2:4])[0], self._fields(body)
+            if code == 0x1041:
+                about = {point: "SQL11055".encode("cp500") for point in (0x115E, 0x1147, 0x116D, 0x115A)}
+                self._reply(peer, number, 0x1443, about | {0x1404: sent[0x1404]}, chained=bool(kind & 0x40))
+            elif code == 0x106D:
+                self._reply(peer, number, 0x14AC, {0x11A2: sent[0x11A2]})
+            elif code == 0x106E:
+                self.takes(sent[0x11A0].decode(), sent[0x11A1].decode())
+                self._reply(peer, number, 0x1219, {0x1149: b"\0\x08", 0x11A4: bytes([self.refusal[0]])})
+                return
+
+    @staticmethod
+    def _fields(body: bytes) -> dict[int, bytes]:
+        found, at = {}, 4
+        while at + 4 <= len(body):
+            size, point = struct.unpack_from(">HH", body, at)
+            found[point] = body[at + 4 : at + size]
+            at += max(size, 4)
+        return found
+
+    @staticmethod
+    def _reply(peer: socket.socket, number: int, code: int, fields: dict[int, bytes], *, chained: bool = False) -> None:
+        body = b"".join(struct.pack(">HH", len(value) + 4, point) + value for point, value in fields.items())
+        whole = struct.pack(">HH", len(body) + 4, code) + body
+        peer.sendall(struct.pack(">HBBH", len(whole) + 6, 0xD0, 0x52 if chained else 2, number) + whole)

@@ -1,4 +1,4 @@
-"""MongoDB and Snowflake: the real drivers against fake servers; Redshift's against a real PostgreSQL."""
+"""MongoDB, Snowflake and Db2: the real drivers against fake servers; Redshift's against a real PostgreSQL."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import pytest
 import secretconn
 from secretconn import Verdict
 from secretconn.engines import driver_named
-from tests.wire.fake import FakeMongo, FakeSnowflake
+from tests.wire.conftest import PASSWORDS
+from tests.wire.fake import FakeDb2, FakeMongo, FakeSnowflake
 
 MONGO = [
     (18, "Authentication failed.", Verdict.REJECTED),
@@ -99,3 +100,25 @@ def test_redshift_connector_on_postgresql() -> None:
         assert verdict("app", "wrong") is Verdict.REJECTED
         assert verdict("locked", "wrong") is Verdict.SUSPECT
         assert verdict("app", "p", "nix") is Verdict.OTHER
+
+
+@pytest.mark.parametrize("new", PASSWORDS)
+def test_ibm_db_sends_the_new_password_or_nothing(make_rotated: Callable[..., Any], new: str) -> None:
+    ibm = pytest.importorskip("ibm_db_dbi")
+    with FakeDb2((0x0F, "")) as server:
+        credentials = make_rotated("db2", server, "old", new, dbname="orders")
+        with pytest.raises((ibm.Error, secretconn.ConfigurationError)):
+            secretconn.connect(credentials, "AUTHENTICATION=SERVER")
+        assert server.logins == [("app", "old"), ("app", new)][: 1 if ";" in new else 2]
+
+
+@pytest.mark.parametrize(
+    ("code", "verdict"), [(0x0F, Verdict.REJECTED), (0x0E, Verdict.REJECTED), (0x01, Verdict.OTHER)]
+)
+def test_ibm_db_s_verdicts(code: int, verdict: Verdict) -> None:
+    ibm_db = pytest.importorskip("ibm_db")
+    with FakeDb2((code, "")) as server:
+        where = f"HOSTNAME={server.host};PORT={server.port};PROTOCOL=TCPIP;DATABASE=x"
+        with pytest.raises(Exception, match="SQL30082N") as caught:
+            ibm_db.connect(f"{where};AUTHENTICATION=SERVER;UID=app;PWD=x", "", "")
+    assert driver_named("ibm-db").classify(caught.value) is verdict

@@ -126,7 +126,22 @@ def errors(draw: st.DrawFn) -> BaseException:
         except TypeError:
             error = Exception(*args)
         for name in draw(
-            st.sets(st.sampled_from(["errno", "sqlstate", "pgcode", "pgerror", "pgconn", "orig", "args"]))
+            st.sets(
+                st.sampled_from(
+                    [
+                        "errno",
+                        "sqlstate",
+                        "pgcode",
+                        "pgerror",
+                        "pgconn",
+                        "orig",
+                        "args",
+                        "code",
+                        "details",
+                        "driver_error",
+                    ]
+                )
+            )
         ):
             try:
                 setattr(error, name, draw(things))

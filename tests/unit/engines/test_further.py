@@ -29,6 +29,7 @@ from secretconn.engines import (
     sqlserver,
 )
 from secretconn.testing.memory import MemorySource
+from tests.unit.test_secrecy import WORD, assert_silent
 
 REJECTED, SUSPECT, OTHER = Verdict.REJECTED, Verdict.SUSPECT, Verdict.OTHER
 
@@ -294,12 +295,12 @@ ARGUMENTS: list[tuple[str, dict[str, object], tuple[Any, ...], dict[str, Any], t
     ),
     (
         "ibm-db",
-        {"dbname": "d"},
+        {"dbname": "d", "password": "p}x"},
         (),
         {},
-        (("HOSTNAME=h;PORT=50000;PROTOCOL=TCPIP;DATABASE=d;UID=u;PWD={p;}}x};", "", ""), {}),
+        (("HOSTNAME=h;PORT=50000;PROTOCOL=TCPIP;DATABASE=d;UID=u;PWD=p}x;", "", ""), {}),
     ),
-    ("ibm-db", {}, ("DSN=x", "", "", {101: 1}), {}, (("DSN=x;UID=u;PWD={p;}}x};", "", "", {101: 1}), {})),
+    ("ibm-db", {"password": "p}x"}, ("DSN=x", "", "", {101: 1}), {}, (("DSN=x;UID=u;PWD=p}x;", "", "", {101: 1}), {})),
     ("redshift-connector", {}, (), {}, ((), {**LOGIN, "host": "h", "port": 5439, "database": "dev"})),
     ("snowflake", {"host": "acc.eu.snowflakecomputing.com"}, (), {}, ((), {**LOGIN, "account": "acc.eu"})),
 ]
@@ -312,11 +313,28 @@ def test_the_driver_is_called_with(
     assert called_with(name, secret, *args, **kwargs) == expected
 
 
+@pytest.mark.parametrize("name", FURTHER)
+def test_no_password_in_our_frames_when_the_driver_raises(name: str) -> None:
+    def call(*_args: Any, **_kwargs: Any) -> None:
+        raise RuntimeError("no")
+
+    source = MemorySource({"username": "app", "password": f"{WORD}1", "host": "db", "dbname": "1"})
+    with pytest.raises(RuntimeError) as caught:
+        wrap(call, RotatingCredentials("s", source=source), driver=name)()
+    assert_silent(caught.value)
+
+
 @pytest.mark.parametrize("name", ["pyodbc", "mssql-python", "ibm-db"])
 @pytest.mark.parametrize("login", ["UID=mine", "PWD={mine}", "uid = mine"])
 def test_a_login_in_the_connection_string_is_refused(name: str, login: str) -> None:
     with pytest.raises(TypeError, match="come from secret"):
         called_with(name, {}, f"Driver={{x}};{login}")
+
+
+def test_db2_cannot_hold_a_semicolon_and_nothing_is_sent() -> None:
+    with pytest.raises(ConfigurationError, match="semicolon") as caught:
+        called_with("ibm-db", {})
+    assert "p;}x" not in str(caught.value)
 
 
 @each(st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1))
