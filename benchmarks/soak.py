@@ -187,6 +187,12 @@ def story(run: dict[str, Any]) -> None:
     print("\n".join(f"    {at:.3f} {text}" for at, text in told[:80]))
 
 
+def without_out(arguments: list[str]) -> list[str]:
+    """The arguments that decide what is measured."""
+    at = arguments.index("--out") if "--out" in arguments else len(arguments)
+    return [one for one in arguments[:at] + arguments[at + 2 :] if not one.startswith("--out=")]
+
+
 def server_version(engine: str, server: Any) -> str:
     asked = "SHOW server_version" if engine == "postgres" else "SELECT version()"
     return f"{engine} {server.sql(asked)[0][0]}"
@@ -225,7 +231,7 @@ def main(arguments: list[str] | None = None) -> int:
                     if not passed(runs[-1]):
                         story(runs[-1])
     result = {
-        "command": " ".join(["python benchmarks/soak.py", *given]),
+        "command": " ".join(["python benchmarks/soak.py", *without_out(given)]),
         "machine": machine(),
         "servers": servers,
         "options": {**vars(options), "out": None},

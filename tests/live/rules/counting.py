@@ -1,0 +1,79 @@
+"""Counting what an application asked for and what was sent to the server."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+import pymysql
+
+import secretconn
+
+FULL = os.environ.get("SECRETCONN_FULL", "") not in ("", "0")
+"""The long versions of these tests, as in the claims of docs; CI runs shorter ones with the claims scaled."""
+
+DRIVERS: dict[str, Callable[..., Any]] = {"psycopg": psycopg.connect, "pymysql": pymysql.connect}
+
+
+class Caller:
+    """One thread's connect, counting connects, logins and failures, and the most logins of one connect."""
+
+    def __init__(self, credentials: secretconn.RotatingCredentials, driver: str, **settings: Any) -> None:
+        self.counts: Counter[str] = Counter()
+        self.most_logins = 0
+        self.errors: list[Exception] = []
+        self._call = DRIVERS[driver]
+        self._connect = secretconn.wrap(self._log_in, credentials, driver=driver, **settings)
+
+    def _log_in(self, **keywords: Any) -> Any:
+        self.counts["logins"] += 1
+        return self._call(**keywords)
+
+    def connect(self, **arguments: Any) -> bool:
+        """Connect and close. Whether it worked."""
+        before = self.counts["logins"]
+        self.counts["connects"] += 1
+        try:
+            self._connect(**arguments).close()
+        except (psycopg.OperationalError, pymysql.OperationalError) as error:
+            self.counts["failed"] += 1
+            self.errors.append(error)
+            return False
+        finally:
+            self.most_logins = max(self.most_logins, self.counts["logins"] - before)
+        return True
+
+
+class Crowd:
+    """Threads that connect without a pause until they are stopped."""
+
+    def __init__(self, *callers: tuple[Caller, dict[str, Any]]) -> None:
+        self.callers = [caller for caller, _ in callers]
+        self._stopping = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._run, args=(caller, arguments), daemon=True) for caller, arguments in callers
+        ]
+
+    def _run(self, caller: Caller, arguments: dict[str, Any]) -> None:
+        while not self._stopping.is_set():
+            caller.connect(**arguments)
+            time.sleep(0.005)
+
+    def __enter__(self) -> Crowd:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join(60.0)
+            assert not thread.is_alive()
+
+    def total(self, what: str) -> int:
+        return sum(caller.counts[what] for caller in self.callers)

@@ -1,0 +1,152 @@
+"""PostgreSQL as Debian builds it (TLS, translations) and PgBouncer, unpacked into the cache folder with no root."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from secretconn.testing import Application, PostgresServer, ServerUnavailable, debian
+from secretconn.testing._process import end, free_port, open_to, spawn, temporary_folder, unprivileged, wait_until
+
+VERSIONS = ("15", "17", "16", "18")
+PACKAGES = (
+    "|".join(f"postgresql-{version}" for version in VERSIONS),
+    "|".join(f"postgresql-client-{version}" for version in VERSIONS),
+    "libpq5",
+    "locales",
+    "pgbouncer",
+    "libevent-2.1-7|libevent-2.1-7t64",
+    "libc-ares2|libcares2",
+)
+
+
+class Programs:
+    """The unpacked packages, at a place that the servers' user can reach.
+
+    Attributes:
+        root: Where they are; below it is ``usr``.
+    """
+
+    def __init__(self, spare: Path) -> None:
+        unpacked = debian.unpack(PACKAGES, debian.cache_folder() / "debian-postgres")
+        self._locales = spare / "locales"
+        self.root = open_to(unprivileged(), unpacked, spare / "programs")
+
+    @property
+    def binaries(self) -> Path:
+        found = [path for path in (self.root / "usr/lib/postgresql").glob("*/bin") if (path / "postgres").exists()]
+        if not found:
+            raise ServerUnavailable(f"no PostgreSQL in {self.root}")
+        return found[0]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return debian.environment(self.root)
+
+    def locale(self, name: str) -> dict[str, str]:
+        """Compile a locale; the variables that let a program find it."""
+        folder = self._locales
+        folder.mkdir(exist_ok=True)
+        share = self.root / "usr/share/i18n"
+        subprocess.run(
+            ["localedef", "-c", "-i", share / "locales" / name, "-f", "UTF-8", folder / f"{name}.UTF-8"],
+            check=True,
+            capture_output=True,
+            env={**os.environ, "I18NPATH": str(share)},
+        )
+        for path in (folder, *folder.rglob("*")):
+            path.chmod(0o755 if path.is_dir() else 0o644)
+        return {"LOCPATH": str(folder)}
+
+
+@contextmanager
+def programs() -> Iterator[Programs]:
+    """The packages; a copy that was needed is deleted again."""
+    spare = temporary_folder("debian", unprivileged())
+    try:
+        yield Programs(spare)
+    finally:
+        shutil.rmtree(spare, ignore_errors=True)
+
+
+def certificate(folder: Path) -> Mapping[str, bytes]:
+    """A self-made certificate for localhost, as files of PostgreSQL's data folder."""
+    key, crt = folder / "server.key", folder / "server.crt"
+    subprocess.run(
+        [
+            *["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-days", "2"],
+            "-keyout",
+            key,
+            "-out",
+            crt,
+        ],
+        check=True,
+        capture_output=True,
+    )
+    return {"server.key": key.read_bytes(), "server.crt": crt.read_bytes()}
+
+
+class Bouncer:
+    """PgBouncer before a server. Who may log in, and with which password, it asks the server (``auth_query``)."""
+
+    def __init__(self, programs: Programs, server: PostgresServer) -> None:
+        self.host, self.port = "127.0.0.1", free_port()
+        self._programs, self._server = programs, server
+
+    @contextmanager
+    def running(self) -> Iterator[Bouncer]:
+        account = unprivileged()
+        folder = temporary_folder("pgbouncer", account)
+        server = self._server
+        password = server.password.replace('"', '""')
+        texts = {
+            "users.txt": f'"{server.user}" "{password}"\n',
+            "pgbouncer.ini": f"""
+[databases]
+* = host={server.host} port={server.port}
+[pgbouncer]
+listen_addr = {self.host}
+listen_port = {self.port}
+unix_socket_dir =
+auth_type = scram-sha-256
+auth_file = {folder / "users.txt"}
+auth_user = {server.user}
+pool_mode = session
+ignore_startup_parameters = extra_float_digits
+""",
+        }
+        for name, text in texts.items():
+            path = folder / name
+            path.touch(mode=0o600)
+            path.write_text(text)
+            account.own(path)
+        with (folder / "log").open("wb") as log:
+            process = spawn(
+                [self._programs.root / "usr/sbin/pgbouncer", folder / "pgbouncer.ini"],
+                account=account,
+                log=log,
+                folder=folder,
+                environment=self._programs.environment,
+            )
+        try:
+            wait_until(self._listens, process, seconds=20.0, what="pgbouncer")
+            yield self
+        finally:
+            end(process)
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _listens(self) -> bool:
+        with closing(socket.socket()) as probe:
+            return probe.connect_ex((self.host, self.port)) == 0
+
+
+def rotations(app: Application) -> Iterator[str]:
+    """The steps of a single-user, two alternating-users and another single-user rotation."""
+    for strategy in ("single-user", "alternating-users", "alternating-users", "single-user"):
+        for done in app.rotator(strategy).steps():
+            yield done.step

@@ -1,0 +1,77 @@
+"""Rule 4 with one secret and three servers: a writer, a reader that gets passwords late, one that always rejects.
+
+The reader's switch does not fall into the moment in which finishSecret is noticed (at most a cool-down, 1.2 s, after
+it): a connect() whose two logins stand on either side of the switch, new password first, cannot succeed with one retry.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import secretconn
+from secretconn.testing import Application, Login, PostgresServer, RotationStep, new_password
+from tests.live.rules.counting import FULL, Caller, Crowd
+
+ROTATIONS, LAG, PAUSE, BETWEEN = (10, 5.0, 1.0, 10.0) if FULL else (3, 3.5, 0.3, 5.0)
+"""Seconds: how late the reader is, between two steps, and between two rotations."""
+API_CALLS = 10
+
+
+@pytest.fixture(scope="module")
+def reader() -> Iterator[PostgresServer]:
+    with PostgresServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def rejecting() -> Iterator[PostgresServer]:
+    with PostgresServer() as server:
+        yield server
+
+
+def admit(server: PostgresServer, app: Application, login: Login) -> None:
+    server.sql(f'CREATE ROLE "{app.username}" LOGIN;\nCREATE DATABASE "{app.database}" OWNER "{app.username}";\n')
+    server.admin().set_password(login)
+
+
+@pytest.mark.slow
+def test_neither_chases_the_other(postgres_app: Application, reader: PostgresServer, rejecting: PostgresServer) -> None:
+    app = postgres_app
+    admit(reader, app, app.login())
+    admit(rejecting, app, Login(app.username, new_password()))
+    credentials = secretconn.RotatingCredentials(app.secret_id, client=app.secrets.client())
+    late: list[threading.Timer] = []
+
+    def arrive_late(done: RotationStep) -> None:
+        if done.step == "setSecret":
+            late.append(threading.Timer(LAG, reader.admin().set_password, [app.login("AWSPENDING")]))
+            late[-1].start()
+
+    at_reader: dict[str, Any] = {"host": reader.host, "port": reader.port}
+    at_rejecting: dict[str, Any] = {"host": rejecting.host, "port": rejecting.port}
+    writers = [Caller(credentials, "psycopg") for _ in range(3)]
+    readers = [Caller(credentials, "psycopg") for _ in range(3)]
+    rejected = [Caller(credentials, "psycopg") for _ in range(2)]
+    crowd = Crowd(
+        *((caller, {}) for caller in writers),
+        *((caller, at_reader) for caller in readers),
+        *((caller, at_rejecting) for caller in rejected),
+    )
+    with crowd:
+        for _ in range(ROTATIONS):
+            app.rotator(pause=PAUSE, on_step=arrive_late).rotate()
+            time.sleep(BETWEEN)
+        for timer in late:
+            timer.join()
+        calls = credentials.stats().api_calls
+    assert [str(error) + str(error.__notes__) for caller in (*writers, *readers) for error in caller.errors] == []
+    assert all(caller.counts["connects"] > 10 * ROTATIONS for caller in (*writers, *readers))
+    assert all(caller.counts["failed"] == caller.counts["connects"] > 0 for caller in rejected)
+    assert max(caller.most_logins for caller in crowd.callers) <= 2
+    assert calls / ROTATIONS < API_CALLS
+    print(f"\n{crowd.total('connects')} connects, {calls / ROTATIONS:.1f} API calls a rotation")
