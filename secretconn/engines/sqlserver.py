@@ -164,5 +164,5 @@ ENGINE = Engine(
     secret_names=frozenset({"sqlserver", "mssql"}),
     default_port=1433,
     default_database="master",
-    drivers=(_MSSQL_PYTHON, _PYODBC, _PYMSSQL),
+    drivers=(_MSSQL_PYTHON, _PYMSSQL, _PYODBC),  # pyodbc needs to be told an ODBC driver
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 from collections.abc import Callable
 from pathlib import Path
@@ -12,39 +13,37 @@ import pytest
 import secretconn
 from secretconn import Verdict
 from secretconn.engines import driver_named
+from secretconn.testing import ServerUnavailable, debian
 from tests.wire.conftest import PASSWORDS
 from tests.wire.fake import FakeTds
 
+PACKAGES = ["libodbc2|unixodbc", "libodbcinst2|odbcinst1debian2", "tdsodbc", "libltdl7"]
 LOGIN_FAILED = (18456, "Login failed for user 'app'.")
 
 
 @pytest.fixture(scope="module")
 def odbc() -> Any:
     """pyodbc, with Debian's unixODBC where the system has none."""
-    try:
+    with contextlib.suppress(ImportError):
         import pyodbc
-    except ImportError:
-        pytest.importorskip("pyodbc", exc_type=ImportError) if not _preload() else None
-        pyodbc = pytest.importorskip("pyodbc", exc_type=ImportError)
-    return pyodbc
+
+        return pyodbc
+    _preload()
+    return pytest.importorskip("pyodbc", exc_type=ImportError)
 
 
-def _preload() -> bool:
-    from secretconn.testing import ServerUnavailable, debian
-
-    try:
-        root = debian.unpack(["libodbc2|unixodbc", "libodbcinst2|odbcinst1debian2", "tdsodbc", "libltdl7"])
+def _preload() -> None:
+    with contextlib.suppress(ServerUnavailable, OSError, StopIteration):
+        root = debian.unpack(PACKAGES)
         for name in ("libltdl.so.7", "libodbcinst.so.2", "libodbc.so.2"):
             ctypes.CDLL(str(next(root.glob(f"usr/lib/*/{name}"))), mode=ctypes.RTLD_GLOBAL)
-    except (ServerUnavailable, OSError, StopIteration):
-        return False
-    return True
 
 
 def freetds() -> str:
-    from secretconn.testing import debian
-
-    root = debian.unpack(["libodbc2|unixodbc", "libodbcinst2|odbcinst1debian2", "tdsodbc", "libltdl7"])
+    try:
+        root = debian.unpack(PACKAGES)
+    except ServerUnavailable as error:
+        pytest.skip(str(error))
     return f"Driver={next(root.glob('usr/lib/*/odbc/libtdsodbc.so'))};TDS_Version=7.4"
 
 
