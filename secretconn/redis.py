@@ -189,7 +189,10 @@ def _calm(retry: Any) -> Any:
         return retry
     kind: Any = _retry_class(type(retry))  # type: ignore[arg-type]
     calm = kind.__new__(kind)
-    calm.__dict__.update(vars(retry))
+    slots = [slot for base in type(retry).__mro__ for slot in getattr(base, "__slots__", ())]  # redis-py 6
+    for name in (*slots, *getattr(retry, "__dict__", ())):
+        if hasattr(retry, name) and not name.startswith("__"):
+            setattr(calm, name, getattr(retry, name))
     return calm
 
 

@@ -21,8 +21,8 @@ REASONS: dict[str, Verdict] = {
 }
 
 # SQL30081N communication error, SQL30060N no authority, SQL30061N no such database, SQL1336N unresolvable: all OTHER.
-_SQL = re.compile(r"\bSQL(\d{4,5})[NCW]\b")
-_REASON = re.compile(r'\breason "(\d+)"')
+_SQL = r"\bSQL(\d{4,5})[NCW]\b"
+_REASON = r'\breason "(\d+)"'
 _SECURITY = "30082"
 
 
@@ -33,10 +33,10 @@ def classify(error: BaseException) -> Verdict:
 
 def _opinion(error: BaseException) -> Verdict | None:
     text = text_of(error)  # ibm_db knows no codes, only texts; ibm_db_dbi's exceptions repeat them
-    found = _SQL.search(text)
+    found = re.search(_SQL, text)
     if found is None:
         return None
-    reason = _REASON.search(text)
+    reason = re.search(_REASON, text)
     if found[1] != _SECURITY or reason is None:
         return Verdict.OTHER
     return REASONS.get(reason[1], Verdict.OTHER)

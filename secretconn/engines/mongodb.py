@@ -53,7 +53,7 @@ _KEYWORDS = {
     "port": "port",
     "database": "authSource",
 }
-_AUTHORITY = re.compile(r"^mongodb(?:\+srv)?://(?:([^@/]*)@)?([^/?]*)", re.IGNORECASE)
+_AUTHORITY = r"(?i)^mongodb(?:\+srv)?://(?:([^@/]*)@)?([^/?]*)"
 
 
 def _given(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Given:
@@ -66,7 +66,7 @@ def _given(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Given:
     take(found, "host", hosts)
     take(found, "port", args[1] if len(args) > 1 else kwargs.get("port"))
     for host in hosts if isinstance(hosts, (list, tuple)) else (hosts,):
-        uri = _AUTHORITY.match(host) if isinstance(host, str) else None
+        uri = re.match(_AUTHORITY, host) if isinstance(host, str) else None
         if uri is not None:
             take(found, "user", uri[1])
             found |= {"host": uri[2], "port": None}

@@ -16,15 +16,15 @@ from .base import Given
 
 __all__ = ["given_reader", "login_adder", "parse", "quoted"]
 
-_PAIR = re.compile(r"[\s;]*([^=;{}]+?)\s*=\s*(?:\{((?:[^}]|\}\})*)\}[^;]*|([^;]*))")
+_PAIR = r"[\s;]*([^=;{}]+?)\s*=\s*(?:\{((?:[^}]|\}\})*)\}[^;]*|([^;]*))"
 
-_SIMPLE = re.compile(r"[A-Za-z0-9_.,:\\/-]+")
+_SIMPLE = r"[A-Za-z0-9_.,:\\/-]+"
 
 
 def parse(text: str) -> dict[str, str]:
     """Each key in upper case with the value that counts. Never raises; what is no pair is passed over."""
     found: dict[str, str] = {}
-    for key, braced, plain in _PAIR.findall(text):
+    for key, braced, plain in re.findall(_PAIR, text):
         found.setdefault(key.upper(), braced.replace("}}", "}") or plain.strip())
     return found
 
@@ -37,7 +37,7 @@ def quoted(value: object) -> str:
     """
     text = str(value)
     odd_but_bare = "}" in text and ";" not in text and text[0] != "{" and text == text.strip()
-    if odd_but_bare or _SIMPLE.fullmatch(text):
+    if odd_but_bare or re.fullmatch(_SIMPLE, text):
         return text
     return "{" + text.replace("}", "}}") + "}"
 

@@ -30,7 +30,7 @@ CODES: dict[int, Verdict] = {
     18: Verdict.OTHER,  # too many sessions
 }
 
-_CODE = re.compile(r"^(?:ORA-(\d{5})|DPY-\d{4})\b")
+_CODE = r"^(?:ORA-(\d{5})|DPY-\d{4})\b"
 
 
 def classify(error: BaseException) -> Verdict:
@@ -45,7 +45,7 @@ def _opinion(error: BaseException) -> Verdict | None:
     code = attribute(said, "code")  # oracledb's and cx_Oracle's _Error, Django's copy of the arguments
     if type(code) is int and attribute(said, "full_code") is not None:
         return CODES.get(code, Verdict.OTHER)
-    found = _CODE.match(said if isinstance(said, str) else text_of(error))
+    found = re.match(_CODE, said if isinstance(said, str) else text_of(error))
     if found is None:
         return None
     return CODES.get(int(found[1]), Verdict.OTHER) if found[1] else Verdict.OTHER

@@ -35,7 +35,7 @@ CODES: dict[int, Verdict] = {
 # DB-Library's own error beside the server's number: "Adaptive Server connection failed" with the severity of a refused
 # login. FreeTDS, include/sybdb.h (SYBEFCON 20002), src/tds/util.c (20018 TDS general error).
 _FREETDS_REFUSED = "20018, severity 14"
-_NUMBER = re.compile(r"\((\d{4,6})\)")
+_NUMBER = r"\((\d{4,6})\)"
 # What mssql-python makes of SQLSTATE 28000 (its exceptions.py); also of 4060 and 40615, which cannot be told apart.
 _HIDDEN_28000 = "Invalid authorization specification"
 
@@ -65,7 +65,7 @@ def _by_db_library(number: int, text: str) -> Verdict:
 
 
 def _by_odbc(text: str) -> Verdict:
-    verdicts = [CODES.get(int(number), Verdict.OTHER) for number in _NUMBER.findall(text)]
+    verdicts = [CODES.get(int(number), Verdict.OTHER) for number in re.findall(_NUMBER, text)]
     if "(4060)" in text or not verdicts:
         return Verdict.OTHER
     for verdict in (Verdict.REJECTED, Verdict.SUSPECT):

@@ -22,7 +22,7 @@ __all__ = ["RedisAdmin", "RedisServer"]
 
 LADDER = ("path", "debian")
 PROGRAMS = ("redis-server", "valkey-server")
-PACKAGES = ("redis-server", "redis-tools", "liblua5.1-0", "liblzf1", "libjemalloc2", "lua-bitop", "lua-cjson")
+PACKAGES = ("redis-server", "redis-tools", "libjemalloc2", "liblzf1", "libatomic1", "libssl3|libssl3t64")
 
 
 class RedisServer(ManagedServer):
