@@ -14,7 +14,6 @@ from secretconn.django.wrapper import rotating
 
 __all__ = ["DatabaseWrapper"]
 
-driver.make_known()
 _Rotating: Any = rotating(base.DatabaseWrapper, driver=driver.ORACLEDB)
 
 
