@@ -76,14 +76,10 @@ def main() -> int:
     )
     for name, seconds in found.items():
         print(f"{name:40} {seconds * 1e6:8.2f} us")
-    print(
     ratio = found["SecretCache + json"] / found["credentials.current()"]
     print(f"\na read is {ratio:.0f} times faster than SecretCache + json")
-    )
     print(f"connect() adds {(found['null driver, wrapped'] - found['null driver']) * 1e6:.2f} us")
-    print(
     print(f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()} {platform.machine()}")
-    )
     return 0
 
 
