@@ -1,4 +1,4 @@
-"""Every Python block of the README runs, on a real PostgreSQL, and once more after a rotation."""
+"""Every Python block of the README and of docs/testing.md runs on a real PostgreSQL, the README's after rotations too."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ import pytest
 
 from secretconn.testing import Application, LocalSecretsManager, PostgresServer
 
-README = Path(__file__).parents[2] / "README.md"
-BLOCKS = re.findall(r"^```python\n(.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL)
+ROOT = Path(__file__).parents[2]
+FENCED = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCKS = FENCED.findall((ROOT / "README.md").read_text())
+ABOUT_TESTS = FENCED.findall((ROOT / "docs" / "testing.md").read_text())
 
 
 def test_there_are_snippets() -> None:
@@ -36,3 +38,10 @@ def test_it_runs(number: int, postgres: PostgresServer, secrets_manager: LocalSe
         )
         assert done.returncode == 0, done.stderr
         app.rotator(strategy).rotate()
+
+
+@pytest.mark.parametrize("number", range(len(ABOUT_TESTS)))
+def test_the_page_about_tests_runs(number: int) -> None:
+    command = [sys.executable, "-W", "ignore", "-c", ABOUT_TESTS[number]]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
