@@ -131,7 +131,7 @@ class Refresher:
         landing: Landing = Unanswered(flight.tick, RuntimeError("the read ended without an answer"))
         try:
             reading = self._ask(reason, stages)
-            landing = self._take_in(reading, flight, reason, self._source.api_calls - calls)
+            landing = self._take_in(reading, flight, reason, stages, self._source.api_calls - calls)
         except Exception as error:  # noqa: BLE001  (told to every waiter, logged once per streak)
             landing = self._unanswered(flight, error, reason)
         finally:
@@ -145,11 +145,14 @@ class Refresher:
             return source.read_fresh(stages, held)
         return source.read(stages, held)
 
-    def _take_in(self, reading: Reading, flight: Flight, reason: str, api_calls: int) -> Answer:
+    def _take_in(
+        self, reading: Reading, flight: Flight, reason: str, stages: tuple[str, ...], api_calls: int
+    ) -> Answer:
         logins, failures = self._parse(reading)
         before, policy = self._ledger.answer, self._settings.policy
         held = (before.logins.keys() if before is not None else set()) | logins.keys()
-        whole = all(stage in failures or reading.stages.get(stage) in (None, *held) for stage in policy.stages)
+        unasked = [reading.stages.get(stage) for stage in policy.stages if stage not in stages]
+        whole = all(version is None or version in held for version in unasked)
         tick, requested_at = _when(flight, before, whole=whole, cached=reading.cached and reason in PLAIN)
         answer = self._ledger.land(tick, requested_at, reading.stages, logins, policy)
         if answer is None:

@@ -1,4 +1,4 @@
-"""Every Python block of the README and of docs/testing.md runs on a real PostgreSQL, the README's after rotations too."""
+"""Every Python block of README and docs/testing.md runs on a real PostgreSQL, the README's after rotations too."""
 
 from __future__ import annotations
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 import secretconn
 from secretconn.flight import Flight
 from secretconn.recovery import Unanswered
@@ -117,3 +119,15 @@ def test_an_answer_with_an_unread_stage_is_not_new_enough_to_deny() -> None:
     answer = bed.rotating._ledger.answer
     assert answer is not None
     assert answer.tick > rejected
+
+
+def test_a_source_that_leaves_a_wanted_stage_out_is_not_asked_without_end() -> None:
+    bed = Bed()
+    bed.connect()
+    bed.source.stages["AWSPENDING"] = "v9"  # a label, and no content and no failure for it
+    reads, real = bed.source.reads, bed.source.read
+    bed.source.read = lambda stages, held: real(stages, held | {"v9"})  # type: ignore[method-assign]
+    bed.server.accepted = set()
+    with pytest.raises(Refused):
+        bed.connect()
+    assert bed.source.reads == reads + 1
