@@ -59,12 +59,15 @@ class Refresher:
 
     # -- asking -------------------------------------------------------------------------------------------------------
 
-    def first(self) -> Flight | float:
-        """The flight that all first readers share, or the seconds to wait while a failed one is fresh (rule 2)."""
+    def first(self) -> Flight | Answer | float:
+        """The flight that all first readers share; the answer, if it landed just now; or the seconds to wait while a
+        failed read is fresh (rule 2)."""
         with self._ledger.lock:
+            if self._ledger.answer is not None:
+                return self._ledger.answer
             idle = self._flight is None or self._flight.landed
             delay = self._retry_at - self._runtime.clock()
-            if idle and self._ledger.answer is None and delay > 0:
+            if idle and delay > 0:
                 return delay
             return self.fly("first", (self._settings.policy.current,))
 

@@ -198,15 +198,17 @@ class RotatingCredentials:
 
     def _first(self) -> Credentials:
         self._bulletin.count(misses=1)
-        while not isinstance(found := self._refresher.first(), Flight):
+        while isinstance(found := self._refresher.first(), float):
             self._runtime.sleep(found)
-        return self._refresher.answer_of(found.wait(self._settings.timeout)).current
+        landing = found.wait(self._settings.timeout) if isinstance(found, Flight) else found
+        return self._refresher.answer_of(landing).current
 
     async def _afirst(self) -> Credentials:
         self._bulletin.count(misses=1)
-        while not isinstance(found := self._refresher.first(), Flight):
+        while isinstance(found := self._refresher.first(), float):
             await self._runtime.asleep(found)
-        return self._refresher.answer_of(await found.wait_async(self._settings.timeout)).current
+        landing = await found.wait_async(self._settings.timeout) if isinstance(found, Flight) else found
+        return self._refresher.answer_of(landing).current
 
     def _stale(self) -> None:
         self._bulletin.count(stale_reads=1)

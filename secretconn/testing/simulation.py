@@ -203,7 +203,8 @@ class SimulatedClient:
     def _first_answer(self) -> Process:
         while self.rotating._ledger.answer is None:
             found = self.rotating._refresher.first()
-            yield found
+            if isinstance(found, Flight | float):
+                yield found
 
     def _connect(self, attempt: Attempt) -> Process:
         sent: list[str] = []

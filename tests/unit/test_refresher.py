@@ -131,3 +131,11 @@ def test_a_source_that_leaves_a_wanted_stage_out_is_not_asked_without_end() -> N
     with pytest.raises(Refused):
         bed.connect()
     assert bed.source.reads == reads + 1
+
+
+def test_rule_2_a_first_answer_that_landed_since_the_look_is_not_fetched_again() -> None:
+    bed = Bed()
+    assert isinstance(bed.rotating._refresher.first(), Flight)
+    reads = bed.source.reads
+    assert isinstance(bed.rotating._refresher.first(), Answer)
+    assert bed.source.reads == reads

@@ -56,11 +56,17 @@ def test_a_failing_driver_is_exit_code_1() -> None:
     assert "OperationalError: server closed the connection unexpectedly" in done.stdout
 
 
+def heed_ctrl_c() -> None:
+    """A job that a shell started in the background ignores SIGINT, and so would its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
 def test_ctrl_c_ends_with_the_summary_so_far(tmp_path: Path) -> None:
     with (tmp_path / "out").open("w") as out:
         process = subprocess.Popen(
             [sys.executable, "-u", "-m", "secretconn", "demo", "--plain", "--seconds", "60"],
+            preexec_fn=heed_ctrl_c,
             stdout=out,
             stderr=subprocess.PIPE,
             text=True,
