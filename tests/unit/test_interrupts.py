@@ -152,8 +152,9 @@ def pending() -> Scene:
 
 
 def in_a_thread(interrupter: Interrupter, work: Callable[[], object]) -> bool:
-    """In a thread of its own: a trace function that raises where an ``except`` block ends leaves the thread believing that
-    the exception is still being handled, and no other test should inherit that."""
+    """In a thread of its own, for a trace function that raises where an ``except`` block ends leaves its thread believing
+    that the exception is still being handled. No other test should inherit that.
+    """
     interrupted: list[bool] = []
     thread = threading.Thread(target=lambda: interrupted.append(interrupter.run(work)), daemon=True)
     thread.start()
