@@ -152,7 +152,7 @@ def pending() -> Scene:
 
 
 def in_a_thread(interrupter: Interrupter, work: Callable[[], object]) -> bool:
-    """In a thread of its own, for a trace function that raises where an ``except`` block ends leaves its thread believing
+    """In a thread of its own: a trace function that raises where an ``except`` block ends leaves its thread believing
     that the exception is still being handled. No other test should inherit that.
     """
     interrupted: list[bool] = []
