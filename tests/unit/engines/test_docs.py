@@ -28,7 +28,7 @@ VERIFIED = {
     "redshift-connector": ("real PostgreSQL (md5) for 28P01, 3D000; Redshift's own 28000 from source", False),
     "pymongo": ("fake server", True),
     "redis": ("real server (Redis 7.0)", True),
-    "snowflake": ("fake server (5.2); 3.x constructed", False),
+    "snowflake": ("fake server (5.2); 3.x constructed", True),
 }
 CODES: list[tuple[str, dict[Any, Verdict]]] = [
     ("mysql", mysql._CODES),
