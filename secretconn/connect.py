@@ -14,6 +14,7 @@ from secretconn.engines.base import Driver, Given
 from secretconn.errors import ConfigurationError
 from secretconn.recovery import Login, Wait
 from secretconn.rotating import RotatingCredentials
+from secretconn.settings import given_keywords
 from secretconn.shared import shared
 
 __all__ = ["aconnect", "connect", "wrap"]
@@ -260,7 +261,7 @@ def _rotating(
     if not isinstance(secret, RotatingCredentials):
         return shared(secret, region=region, profile=profile, endpoint_url=endpoint_url, client=client, session=session)
     given = {"region": region, "profile": profile, "endpoint_url": endpoint_url, "client": client, "session": session}
-    extra = [f"{name}=" for name, value in given.items() if value is not None]
+    extra = given_keywords(given)
     if extra:
         raise ConfigurationError(f"the RotatingCredentials already decides about {', '.join(extra)}; leave that out")
     return secret

@@ -14,7 +14,7 @@ from secretconn.rules import Policy
 if TYPE_CHECKING:
     from aws_secretsmanager_caching import SecretCacheConfig
 
-__all__ = ["Backoff", "Settings", "refuse_beside_source", "settings"]
+__all__ = ["Backoff", "Settings", "given_keywords", "refuse_beside_source", "settings"]
 
 DEFAULT_TTL = 3600.0
 
@@ -91,9 +91,14 @@ def check_patience(patience: float) -> float:
     return float(patience)
 
 
+def given_keywords(arguments: Mapping[str, Any]) -> list[str]:
+    """Those that were given, as a caller writes them: ``["region=", ...]``."""
+    return [f"{name}=" for name, value in arguments.items() if value is not None]
+
+
 def refuse_beside_source(arguments: Mapping[str, Any]) -> None:
     """Raise ConfigurationError for what an own source leaves no use for."""
-    extra = [f"{name}=" for name, value in arguments.items() if value is not None]
+    extra = given_keywords(arguments)
     if extra:
         raise ConfigurationError(f"source= already decides about {', '.join(extra)}; give one or the other")
 

@@ -11,6 +11,7 @@ from secretconn.arn import partition_of, secret_arn
 from secretconn.environment import Environment
 from secretconn.errors import ConfigurationError
 from secretconn.runtime import Runtime
+from secretconn.settings import given_keywords
 from secretconn.sources.base import Source
 from secretconn.sources.names import EXTENSION, FILE, SECRETS_MANAGER, SecretName, secret_name
 from secretconn.sources.secrets_manager import SecretsManagerSource
@@ -40,7 +41,7 @@ class Reach:
 
     def only_for_secrets_manager(self) -> list[str]:
         """Those that were given and that mean nothing to an agent or a file."""
-        return [f"{name}=" for name, value in self.given().items() if value is not None and name != "endpoint_url"]
+        return [keyword for keyword in given_keywords(self.given()) if keyword != "endpoint_url="]
 
 
 def choose(

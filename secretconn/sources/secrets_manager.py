@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from secretconn.arn import partition_of, region_for, secret_arn
 from secretconn.credentials import Payload
 from secretconn.errors import ConfigurationError
+from secretconn.settings import given_keywords
 from secretconn.sources.base import Reading
 from secretconn.sources.role import Role, role_session
 
@@ -247,7 +248,7 @@ def _refuse_conflicts(
     client: Any, session: Any, region: str | None, profile: str | None, endpoint: str | None, role: str | None
 ) -> None:
     given = {"session": session, "region": region, "profile": profile, "endpoint_url": endpoint, "role_arn": role}
-    extra = [f"{name}=" for name, value in given.items() if value is not None]
+    extra = given_keywords(given)
     if client is not None and extra:
         raise ConfigurationError(f"client= already decides about {', '.join(extra)}; give one or the other")
     if session is not None and profile is not None:
