@@ -26,7 +26,7 @@ from secretconn.trail import Trail
 
 __all__ = ["Attempt", "Connector"]
 
-log = logging.getLogger("secretconn")
+log = logging.getLogger("secretconn.connect")
 
 OwnClassify = Callable[[BaseException], Verdict | None]
 
