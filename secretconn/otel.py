@@ -278,8 +278,7 @@ class _Telemetry:
     def _span(self, name: str, seconds: float, attributes: dict[str, Any], *, apart: bool = False) -> None:
         """A span that ends now: events tell of what is over. ``apart``: a trace of its own, linked to the caller's."""
         now = time.time_ns()
-        caller = trace.get_current_span().get_span_context()
-        links = [trace.Link(caller)] if apart and caller.is_valid else []
+        links = [trace.Link(trace.get_current_span().get_span_context())] if apart else []
         span = self._tracer.start_span(
             name, Context() if apart else None, attributes=attributes, links=links, start_time=now - int(seconds * 1e9)
         )

@@ -389,6 +389,35 @@ def test_without_the_package_the_extra_is_named() -> None:
     assert "pip install 'secretconn[otel]'" in tried
 
 
+GLOBAL = """
+from opentelemetry import metrics
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from secretconn import RotatingCredentials
+from secretconn.otel import instrument
+from secretconn.testing.memory import MemorySource
+
+reader = InMemoryMetricReader()
+provider = MeterProvider([reader])
+{calls}
+RotatingCredentials("s", source=MemorySource({{"username": "app", "password": "p", "host": "db"}})).current()
+for one in reader.get_metrics_data().resource_metrics[0].scope_metrics[0].metrics:
+    if one.name in ("secretconn.reads", "secretconn.refresh.duration"):
+        print(*(getattr(point, "value", None) or point.count for point in one.data.data_points))
+"""
+
+
+@pytest.mark.parametrize(
+    "calls",
+    [
+        "instrument(); metrics.set_meter_provider(provider); instrument(); instrument(meter_provider=provider)",
+        "instrument(meter_provider=provider); metrics.set_meter_provider(provider); instrument()",
+    ],
+)
+def test_the_global_provider_is_one_whoever_names_it(calls: str) -> None:
+    assert run(GLOBAL.format(calls=calls)) == "1\n1\n"
+
+
 FORKING = """
 import json, os
 from opentelemetry import metrics
@@ -412,9 +441,11 @@ def secret(name):
 early = InMemoryMetricReader()
 earlier_provider = MeterProvider([early])
 instrument()                                    # no provider is set yet
-held, gone = secret("held"), secret("gone")
+held, gone, long_gone = secret("held"), secret("gone"), secret("long gone")
 instrument(meter_provider=earlier_provider)
-held.current(); held.current(); gone.current()
+held.current(); held.current(); gone.current(); long_gone.current()
+del long_gone
+report(early)
 del gone
 if os.fork() == 0:
     reader = InMemoryMetricReader()
@@ -430,11 +461,12 @@ report(early)
 
 
 def test_a_forked_worker_sets_its_own_provider_and_counts_from_zero() -> None:
-    own, inherited, parent = map(json.loads, run(FORKING).splitlines())
+    before, own, inherited, parent = map(json.loads, run(FORKING).splitlines())
+    assert before["secretconn.reads long gone"] == parent["secretconn.reads long gone"] == 1
     for child in (own, inherited):
         assert child["secretconn.reads held"] == 1
         assert child["secretconn.reads new"] == 1
-        assert "secretconn.reads gone" not in child
+        assert not {"secretconn.reads gone", "secretconn.reads long gone"} & set(child)
     assert own["secretconn.refresh.duration held"] == 1
     assert (parent["secretconn.reads held"], parent["secretconn.reads gone"]) == (2, 1)
 
