@@ -11,17 +11,18 @@ import threading
 import time
 import weakref
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from secretconn.errors import ConfigurationError, DriverNotInstalled
-from secretconn.events import Event, Fetched, Recovered, Refreshed, RefreshFailed, Rejected, Stats
+from secretconn.events import Event, Fetched, Recovered, Refreshed, RefreshFailed, Rejected
 from secretconn.rotating import RotatingCredentials, each
-from secretconn.rules import CURRENT, PENDING, PREVIOUS, Answer
+from secretconn.rules import CURRENT, PENDING, PREVIOUS
 from secretconn.shared import shared
+from secretconn.watched import Watched
 
 try:
     from opentelemetry import metrics, trace
@@ -93,66 +94,14 @@ def instrument(
     return end
 
 
-class _Watched:
-    """One RotatingCredentials under watch, until it is gone.
-
-    Attributes:
-        name: How it is called in attributes.
-        claims: Whose calls of instrument() want it.
-        stop: Ends the subscription to its events.
-    """
-
-    def __init__(self, rotating: RotatingCredentials, name: str, gone: deque[_Watched]) -> None:
-        self.name = name
-        self.claims: set[object] = set()
-        self.stop: Callable[[], object] = lambda: None
-        self._rotating = weakref.ref(rotating, lambda _: gone.append(self))  # may run anywhere: takes no lock
-        self._bulletin = rotating._bulletin
-        self._pending: tuple[str | None, float] = (None, 0.0)
-
-    @property
-    def rotating(self) -> RotatingCredentials | None:
-        return self._rotating()
-
-    def stats(self) -> Stats:
-        """The counters, the last ones where it is gone."""
-        return self._bulletin.stats()
-
-    def after_fork(self) -> bool:
-        """In a forked child: take up its own counters. False where it is gone."""
-        rotating = self.rotating
-        if rotating is not None:
-            self._bulletin = rotating._bulletin
-        return rotating is not None
-
-    def gauges(self, rotating: RotatingCredentials) -> Iterator[tuple[str, float]]:
-        """What is held now, by the gauge's name."""
-        yield "ttl", rotating._settings.ttl
-        yield "failing", float(rotating._refresher._failures)
-        answer = rotating._ledger.answer
-        if answer is not None:
-            yield "age", max(rotating._clock() - answer.requested_at, 0.0)
-            yield "pending", self._pending_for(answer, rotating)
-
-    def _pending_for(self, answer: Answer, rotating: RotatingCredentials) -> float:
-        """Seconds between the first and the last answer with the same version under AWSPENDING, not under AWSCURRENT.
-
-        Not "since the first": the source is asked rarely, and a rotation that is over must not look like a stuck one.
-        """
-        pending = answer.stages.get(PENDING) if answer.rotation_visible(rotating._settings.policy) else None
-        if pending != self._pending[0]:
-            self._pending = (pending, answer.requested_at)
-        return 0.0 if pending is None else answer.requested_at - self._pending[1]
-
-
 class _Telemetry:
     """The instruments and the tracer of one pair of providers, and the secrets they tell of."""
 
     def __init__(self, meter_provider: metrics.MeterProvider | None, tracer_provider: trace.TracerProvider | None):
         self.tracer_provider = tracer_provider
         self._tracer = trace.get_tracer("secretconn", _version(), tracer_provider)
-        self._watched: dict[int, _Watched] = {}
-        self._gone: deque[_Watched] = deque()
+        self._watched: dict[int, Watched] = {}
+        self._gone: deque[Watched] = deque()
         self._past: dict[str, Counter[str]] = {}
         self._lock = threading.RLock()
         meter = metrics.get_meter("secretconn", _version(), meter_provider)
@@ -188,7 +137,8 @@ class _Telemetry:
             self._settle()
             watched = self._watched.get(id(rotating))
             if watched is None:
-                watched = self._watched[id(rotating)] = _Watched(rotating, called, self._gone)
+                watched = self._watched[id(rotating)] = Watched(rotating, called, self._gone)
+                watched.claims.add(claim)
                 watched.stop = rotating.subscribe(partial(self._told, watched))
             watched.claims.add(claim)
 
@@ -220,21 +170,21 @@ class _Telemetry:
 
     # -- metrics, when a reader collects ------------------------------------------------------------------------------
 
-    def _totals(self) -> dict[str, Counter[str]]:
-        """The counters by name, of secrets that are gone too: a counter never falls."""
+    def _total(self, field: str) -> dict[str, int]:
+        """One counter by name, of secrets that are gone too: a counter never falls."""
         with self._lock:
             self._settle()
-            totals = {name: Counter(counts) for name, counts in self._past.items()}
+            total = {name: counts[field] for name, counts in self._past.items()}
             for watched in self._watched.values():
-                totals.setdefault(watched.name, Counter()).update(asdict(watched.stats()))
-        return totals
+                total[watched.name] = total.get(watched.name, 0) + getattr(watched.stats(), field)
+        return total
 
     def _count(self, field: str, _options: CallbackOptions) -> Iterable[Observation]:
-        return [Observation(counts[field], {SECRET: name}) for name, counts in self._totals().items()]
+        return [Observation(count, {SECRET: name}) for name, count in self._total(field).items()]
 
     def _hit_rate(self, _options: CallbackOptions) -> Iterable[Observation]:
-        found = ((name, Stats(**counts)) for name, counts in self._totals().items())
-        return [Observation(stats.hit_rate, {SECRET: name}) for name, stats in found if stats.reads]
+        hits, reads = self._total("hits"), self._total("reads")
+        return [Observation(hits.get(name, 0) / count, {SECRET: name}) for name, count in reads.items() if count]
 
     def _gauge(self, gauge: str, _options: CallbackOptions) -> Iterable[Observation]:
         """The worst of those that share a name."""
@@ -243,14 +193,16 @@ class _Telemetry:
             self._settle()
             for watched in self._watched.values():
                 rotating = watched.rotating
-                value = dict(watched.gauges(rotating)).get(gauge) if rotating is not None else None
+                value = watched.gauge(gauge, rotating) if rotating is not None else None
                 if value is not None:
                     worst[watched.name] = max(value, worst.get(watched.name, value))
         return [Observation(value, {SECRET: name}) for name, value in worst.items()]
 
     # -- histograms and spans, from events ----------------------------------------------------------------------------
 
-    def _told(self, watched: _Watched, event: Event) -> None:
+    def _told(self, watched: Watched, event: Event) -> None:
+        if not watched.claims:  # a subscription that ended after a fork
+            return
         about = {SECRET: watched.name}
         if isinstance(event, Fetched | Refreshed | RefreshFailed):
             self._refreshed(about, event)

@@ -142,6 +142,16 @@ def test_twice_is_once_until_both_end(scope: Telescope) -> None:
     assert scope.values("secretconn.reads") == {"s": 1}
 
 
+def test_it_ends_in_a_forked_child_too(scope: Telescope) -> None:
+    bed = Bed()
+    end = scope.instrument(bed.rotating)
+    bed.rotating._after_fork()  # what the fork does there
+    bed.rotating.current()
+    end()
+    bed.rotating.refresh()
+    assert len(scope.spans("secretconn.refresh")) == 1
+
+
 def test_a_connect_that_succeeds_tells_nothing(scope: Telescope) -> None:
     bed = Bed()
     scope.instrument(bed.rotating)
@@ -308,7 +318,6 @@ async def test_tasks_that_recover_side_by_side_each_have_their_own_span(scope: T
     bed.rotating.current()
     bed.source.put("v2", login("p2"), "AWSPENDING")
     bed.server.accepted = {("app", "p2")}
-    bed.rotating._ledger.own.state = None
 
     async def request(number: int) -> int:
         with scope.tracer.start_as_current_span(f"request {number}") as span:
