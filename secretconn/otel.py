@@ -77,7 +77,8 @@ def instrument(
     Raises:
         ConfigurationError: the meter provider is in use here with another tracer provider.
     """
-    telemetry, claim = _telemetry(meter_provider, tracer_provider), object()
+    telemetry = _telemetry(meter_provider, tracer_provider)
+    claim = telemetry.claim()
 
     def watch(rotating: RotatingCredentials) -> None:
         telemetry.watch(rotating, name, claim)
@@ -100,6 +101,7 @@ class _Telemetry:
     def __init__(self, meter_provider: metrics.MeterProvider | None, tracer_provider: trace.TracerProvider | None):
         self.tracer_provider = tracer_provider
         self._tracer = trace.get_tracer("secretconn", _version(), tracer_provider)
+        self._claims: set[object] = set()
         self._watched: dict[int, Watched] = {}
         self._gone: deque[Watched] = deque()
         self._past: dict[str, Counter[str]] = {}
@@ -130,11 +132,19 @@ class _Telemetry:
 
     # -- which secrets ------------------------------------------------------------------------------------------------
 
+    def claim(self) -> object:
+        """What a caller of instrument() watches secrets with, and leaves them by."""
+        with self._lock:
+            self._claims.add(claim := object())
+        return claim
+
     def watch(self, rotating: RotatingCredentials, name: Callable[[str], str], claim: object) -> None:
         """Tell of it from now on; once, however many claims there are."""
         called = name(rotating.secret_id)
         with self._lock:
             self._settle()
+            if claim not in self._claims:  # left while a new secret was being made
+                return
             watched = self._watched.get(id(rotating))
             if watched is None:
                 watched = self._watched[id(rotating)] = Watched(rotating, called, self._gone)
@@ -146,6 +156,9 @@ class _Telemetry:
         """Take a claim back; what nobody else claims is told of no more."""
         with self._lock:
             self._settle()
+            self._claims.discard(claim)
+            if not self._claims:
+                self._past = {}
             for key, watched in list(self._watched.items()):
                 watched.claims.discard(claim)
                 if not watched.claims:

@@ -164,12 +164,14 @@ def test_a_connect_that_succeeds_tells_nothing(scope: Telescope) -> None:
 
 
 def test_counters_do_not_fall_when_an_object_goes(scope: Telescope) -> None:
-    scope.instrument()
+    end = scope.instrument()
     for expected in (1, 2, 3):
         RotatingCredentials("short-lived", source=MemorySource(login("p1"))).current()
         gc.collect()
         assert scope.values("secretconn.reads")["short-lived"] == expected
     assert "short-lived" not in scope.values("secretconn.credentials.ttl")
+    end()
+    assert scope.values("secretconn.reads") == {}
 
 
 def test_objects_of_one_name_are_added_up_and_show_the_worst_age(scope: Telescope) -> None:
