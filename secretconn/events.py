@@ -26,7 +26,7 @@ __all__ = [
     "Subscriber",
 ]
 
-log = logging.getLogger("secretconn")
+log = logging.getLogger("secretconn.events")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,6 +249,7 @@ class Bulletin:
 
     def tell(self, event: Event) -> None:
         """Call every subscriber. One that raises is logged and harms nothing."""
+        log.debug("secretconn: %r", event)
         for subscriber in self._subscribers:
             try:
                 subscriber(event)
