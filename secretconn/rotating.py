@@ -197,7 +197,8 @@ class RotatingCredentials:
 
     def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
         """Have ``subscriber`` called with each Event, in the thread where it happens. Returns what ends that."""
-        return self._bulletin.subscribe(subscriber)
+        self._bulletin.subscribe(subscriber)
+        return lambda: self._bulletin.unsubscribe(subscriber)  # of the bulletin there is then: a child has its own
 
     # -- for connect.py -----------------------------------------------------------------------------------------------
 
