@@ -1,0 +1,100 @@
+"""The first step: which source the secret is read from, and where that is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from secretconn.arn import secret_arn
+from secretconn.cli.check.context import Context
+from secretconn.cli.check.report import Finding, Step
+from secretconn.errors import ConfigurationError
+from secretconn.sources.base import Source, place_of
+from secretconn.sources.choose import Reach, choose
+from secretconn.sources.names import secret_name
+from secretconn.sources.replicas import ReplicatedSource
+from secretconn.sources.secrets_manager import SecretsManagerSource
+
+__all__ = ["choose_source", "own_endpoint", "primary"]
+
+
+def choose_source(context: Context) -> Source | None:
+    """The source that connect() would take, or None where that is what is wrong.
+
+    Raises:
+        ConfigurationError: What was asked for makes no sense: an unknown scheme, options that contradict each other.
+    """
+    asked = context.options
+    with context.journal.step("source", timed=False) as step:
+        if (finding := _contradiction(asked.secret, asked.region)) is not None:
+            step.findings.append(finding)
+            return None
+        reach = Reach(region=asked.region, profile=asked.profile, endpoint_url=asked.endpoint_url)
+        source = choose(asked.secret, reach, context.around, context.runtime)
+        kind, place = _kind(source), place_of(source)
+        if (aws := primary(source)) is not None:
+            try:
+                place = aws.client.meta.region_name
+            except ConfigurationError as error:
+                step.findings.append(_no_client(error, asked.secret))
+                return None
+        _tell(step, source, kind, place, context)
+    return source
+
+
+def primary(source: Source) -> SecretsManagerSource | None:
+    """The source for the secret's own region, where it is Secrets Manager."""
+    if isinstance(source, ReplicatedSource):
+        source = source.sources[0]
+    return source if isinstance(source, SecretsManagerSource) else None
+
+
+def own_endpoint(client: Any) -> str | None:
+    """The client's address, where it is not AWS's public one."""
+    address = str(client.meta.endpoint_url)
+    return None if address.endswith((".amazonaws.com", ".amazonaws.com.cn")) and ".vpce." not in address else address
+
+
+def _tell(step: Step, source: Source, kind: str, place: str | None, context: Context) -> None:
+    facts: dict[str, Any] = {"kind": kind, "place": place}
+    step.told = f"{kind} {'in' if kind == 'Secrets Manager' else 'at'} {place}"
+    if (aws := primary(source)) is not None and (endpoint := own_endpoint(aws.client)) is not None:
+        step.told += f", at {endpoint}"
+        facts["endpoint_url"] = endpoint
+    if isinstance(source, ReplicatedSource):
+        facts["replicas"] = [place_of(one) for one in source.sources[1:]]
+        step.told += f", then in {', '.join(map(str, facts['replicas']))}"
+    context.journal.report.facts["source"] = facts
+
+
+def _kind(source: Source) -> str:
+    name = type(source).__name__
+    if name == "AgentSource":
+        return "agent or extension"
+    return "file" if name == "FileSource" else "Secrets Manager"
+
+
+def _contradiction(secret_id: str, region: str | None) -> Finding | None:
+    """An ARN says its region; another one beside it is a mistake in one of the two."""
+    arn = secret_arn(secret_name(secret_id).name)
+    if arn is None or region is None or arn.region == region:
+        return None
+    return Finding(
+        "wrong-region",
+        f"The secret's ARN is of region {arn.region}, and region {region} is to be asked.",
+        f"Leave the region out: an ARN's own region is asked. If the secret in {region} is meant, name that one.",
+    )
+
+
+def _no_client(error: ConfigurationError, secret_id: str) -> Finding:
+    if type(error.__cause__).__name__ == "NoRegionError":
+        return Finding(
+            "no-region",
+            f"Nobody says in which region secret {secret_id!r} is.",
+            "Set AWS_REGION (or SECRETCONN_REGION, or --region), or name the secret by its ARN. Lambda sets AWS_REGION "
+            "by itself, and ECS for tasks on Fargate; EC2 and EKS without IRSA do not.",
+        )
+    return Finding(
+        "unknown-profile",
+        f"{str(error)[:1].upper()}{str(error)[1:]}.",
+        "Look at --profile, AWS_PROFILE and AWS_CONFIG_FILE. Containers usually have a role and no profile.",
+    )
