@@ -38,6 +38,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return NOT_RUN
     except KeyboardInterrupt:
         return INTERRUPTED
+    except BrokenPipeError:  # the reader of our output has gone; let nobody flush it at the end
+        sys.stdout = None  # type: ignore[assignment]
+        return NOT_RUN
 
 
 def _parser() -> argparse.ArgumentParser:

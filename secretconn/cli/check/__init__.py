@@ -21,6 +21,7 @@ from secretconn.cli.check.read_aws import read_aws
 from secretconn.cli.check.read_others import read_others
 from secretconn.cli.check.report import Report
 from secretconn.environment import environment
+from secretconn.errors import SecretConnError
 from secretconn.runtime import Runtime
 
 __all__ = ["add_parser", "run"]
@@ -50,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     context = Context(asked, environment(runtime.environ), runtime, Journal(asked.secret, runtime.clock, screen))
     try:
         report = check(context)
-    except BaseException:
+    except (SecretConnError, KeyboardInterrupt):
         screen.broken_off()
         raise
     screen.closes(report)

@@ -52,14 +52,19 @@ class Failure:
     Attributes:
         kind: The exception's type.
         code: The server's code, or None where the driver shows none.
-        text: The exception's text; never shown where it holds a password.
+        texts: Its text, and the texts of what it came from; none where one of them holds a password.
         verdict: What the driver's own table says.
     """
 
     kind: str
     code: str | int | None
-    text: str
+    texts: tuple[str, ...]
     verdict: Verdict
+
+    @property
+    def text(self) -> str:
+        """All of it."""
+        return "\n".join(self.texts)
 
 
 def failure_of(error: BaseException, engine: str, verdict: Verdict, passwords: list[str]) -> Failure:
@@ -74,21 +79,24 @@ def failure_of(error: BaseException, engine: str, verdict: Verdict, passwords: l
     read: Callable[[BaseException], str | int | None] = sqlstate_of if engine in _LIKE_POSTGRESQL else code_of
     codes = [] if engine not in (*_LIKE_POSTGRESQL, "mysql") else [read(link) for link in walk_causes(error)]
     code = next((code for code in codes if code is not None), None)
-    texts = [text_of(link) for link in walk_causes(error)]
-    text = "\n".join(text for text in texts if text)
-    if any(password in text for password in passwords):
-        text = ""
-    return Failure(type(error).__name__, code, text, verdict)
+    texts = tuple(text_of(link) for link in walk_causes(error))
+    if any(password in text for password in passwords for text in texts):
+        texts = ()
+    return Failure(type(error).__name__, code, texts, verdict)
 
 
 def short(failure: Failure) -> str:
-    """The exception in one line."""
-    first = next(iter(failure.text.splitlines()), "")
-    server = re.search(r"'M': (?:'([^']*)'|\"([^\"]*)\")", first)  # pg8000's text is the server's message as a dict
-    said = (server[1] or server[2]) if server else first.rpartition("FATAL:  ")[2]
-    if not said:
-        return failure.kind
-    return f"{failure.kind}: {said[:MAX_TEXT]}"
+    """The exception in one line, with what it came from where that says more."""
+    said = ""
+    for line in (text for text in map(_first_line, failure.texts) if text):
+        said = said if line in said else f"{said}: {line}" if said else line
+    return f"{failure.kind}: {said[:MAX_TEXT]}" if said else failure.kind
+
+
+def _first_line(text: str) -> str:
+    line = text.strip().partition("\n")[0]
+    server = re.search(r"'M': (?:'([^']*)'|\"([^\"]*)\")", line)  # pg8000 shows the server's message as a dict
+    return (server[1] or server[2]) if server else line.rpartition("FATAL:  ")[2]
 
 
 def by_server(failure: Failure, place: Place) -> Finding | None:
@@ -173,7 +181,7 @@ def _tls_or_password(place: Place) -> Finding:
         f"The server at {place.address} refused the login of user {place.user!r}. MariaDB and MySQL say the same to a "
         f"wrong password and to a connection without TLS where they require it (REQUIRE SSL, require_secure_transport)"
         f", and {place.driver} may not have used TLS.",
-        f"Try with TLS first: {_tls_option(place.driver)}. If the login is refused then too, secret and database do "
+        f"Try with TLS first: {_tls_option(place)}. If the login is refused then too, secret and database do "
         f"not agree: put the right password into the secret, or rotate the secret now.",
     )
 
@@ -183,7 +191,7 @@ def _tls_required(place: Place) -> Finding:
         "tls-required",
         f"The server at {place.address} lets user {place.user!r} in from here with TLS only, and this connection had "
         f"none.",
-        f"Switch TLS on in the driver: {_tls_option(place.driver)}; with the CA's certificate, so that the server is "
+        f"Switch TLS on in the driver: {_tls_option(place)}; with the CA's certificate, so that the server is "
         f"checked too. If it is refused then as well, the server has no rule for this user, database and address.",
     )
 
@@ -290,9 +298,9 @@ def _plugin(place: Place) -> Finding:
     )
 
 
-def _tls_option(driver: str) -> str:
-    option = _TLS_OPTIONS.get(driver)
-    return f"{option} (here --option {option})" if option else "see its documentation"
+def _tls_option(place: Place) -> str:
+    option = _TLS_OPTIONS.get(place.driver.partition(" ")[0])
+    return f"{option} (here --option '{option}')" if option else "its documentation says how"
 
 
 _TLS_OPTIONS = {
@@ -300,11 +308,13 @@ _TLS_OPTIONS = {
     "psycopg2": "sslmode=require",
     "asyncpg": "ssl=require",
     "pg8000": "ssl_context=true",
-    "pymysql": "ssl_verify_cert=true",
+    "pymysql": "ssl_ca=CA.pem",
     "mysqlclient": "ssl_mode=REQUIRED",
+    "asyncmy": 'ssl={"ca": "CA.pem"}',
     "mysql-connector": "ssl_disabled=false",
     "mariadb": "ssl=true",
 }
+"""What switches TLS on. aiomysql wants an ssl.SSLContext, which no command line can give."""
 
 _TLS_NOT_OFFERED = (
     r"server does not support SSL|rejected SSL upgrade|Server refuses SSL"  # libpq, asyncpg, pg8000
