@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:  # the reader of our output has gone; let nobody flush it at the end
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         return NOT_RUN
 
 

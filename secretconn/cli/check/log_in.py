@@ -12,7 +12,7 @@ from secretconn.cli.check import of_login
 from secretconn.cli.check.asking import Answers, Attempt, open_and_ask
 from secretconn.cli.check.context import Context, Versions
 from secretconn.cli.check.network import is_network_name, look, resolve
-from secretconn.cli.check.of_login import Place
+from secretconn.cli.check.refusals import Place, not_resolved
 from secretconn.cli.check.report import Finding, Step
 from secretconn.engines import Driver, Engine, Verdict, driver_named, engine_named, is_installed, load, pip_line
 from secretconn.errors import ConfigurationError, DriverNotInstalled, SecretConnError
@@ -233,7 +233,7 @@ def _address(context: Context, place: Place) -> bool:
     with context.journal.step("address") as step:
         found = resolve(place.host, place.port)
         if not found:
-            step.findings.append(of_login.not_resolved(place))
+            step.findings.append(not_resolved(place))
             return False
         more = f" and {len(found) - 1} more" if len(found) > 1 else ""
         step.told = f"{place.address}" if found == [place.host] else f"{place.address} is {found[0]}{more}"
