@@ -281,11 +281,12 @@ def _missing_driver(context: Context, engine: Engine) -> Finding:
         return Finding(
             "missing-driver", f"Driver {driver.name} is not installed here.", f"{pip_line(driver)}, in this image."
         )
-    lines = ", or ".join(pip_line(driver) for driver in engine.drivers)
+    first, others = engine.drivers[0], ", ".join(driver.extra for driver in engine.drivers[1:])
     return Finding(
         "missing-driver",
         f"No driver for {engine.name} is installed here.",
-        f"Install the one that the application uses, in this image: {lines}.",
+        f"Install the one that the application uses, in this image: {pip_line(first)}"
+        f"{f', or with one of these in the brackets: {others}' if others else ''}.",
     )
 
 

@@ -49,8 +49,8 @@ class Description:
         """The rotation, in a line."""
         if not self.enabled:
             return "rotation is off" if self.configured else "rotation was never configured"
-        every = f" every {self.every}" if self.every else ""
-        return f"rotation is on{every}, next on {self.next:%Y-%m-%d}" if self.next else f"rotation is on{every}"
+        every = f", {'every ' if self.every[:1].isdigit() else ''}{self.every}" if self.every else ""
+        return f"rotation is on{every}{f', next on {self.next:%Y-%m-%d}' if self.next else ''}"
 
     def facts(self) -> dict[str, Any]:
         """For JSON."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from secretconn.cli.check.report import Finding
 
-__all__ = ["DECRYPT", "Call", "code_of", "diagnose", "is_denied", "is_not_there", "other_region"]
+__all__ = ["DECRYPT", "Call", "code_of", "diagnose", "is_denied", "is_not_there", "no_client", "other_region"]
 
 DECRYPT = "kms:Decrypt"
 
@@ -90,13 +90,13 @@ class Call:
         return f"Secrets Manager{f' in {self.region}' if self.region else ''}{at}"
 
 
-def diagnose(error: BaseException, call: Call, regions: Collection[str] = ()) -> Finding:
+def diagnose(error: BaseException, call: Call, regions: Callable[[], Collection[str]] = tuple) -> Finding:
     """The finding for a call that failed.
 
     Args:
         error: What the SDK raised.
         call: What was asked.
-        regions: The regions that exist, where they are known: a misspelt one looks like a network without a way out.
+        regions: Gives the regions that exist: a misspelt one looks like a network without a way out.
     """
     code = code_of(error)
     return (_of_no_code(error, call, regions) if code is None else _of_code(code, error, call)) or _unknown(error, call)
@@ -140,7 +140,44 @@ def _of_code(code: str, error: BaseException, call: Call) -> Finding | None:
     return _service_error(call, code, _status(error)) if _status(error) >= SERVER_ERROR else None
 
 
-def _of_no_code(error: BaseException, call: Call, regions: Collection[str]) -> Finding | None:
+def no_client(error: BaseException, secret_id: str, region: str | None) -> Finding:
+    """The SDK could not even make a client: a region that is none, or settings that contradict each other.
+
+    Args:
+        error: What was raised; for ConfigurationError, what came before it.
+        secret_id: The secret.
+        region: The region that is to be asked, where it is known.
+    """
+    names = {kind.__name__ for kind in type(error).__mro__}
+    if "NoRegionError" in names:
+        return Finding(
+            "no-region",
+            f"Nobody says in which region secret {secret_id!r} is.",
+            "Set AWS_REGION (or SECRETCONN_REGION, or --region), or name the secret by its ARN. Lambda sets AWS_REGION "
+            "by itself, and ECS for tasks on Fargate; EC2 does not.",
+        )
+    if "InvalidRegionError" in names or "Invalid endpoint" in str(error):
+        return Finding(
+            "wrong-region",
+            f"{region or ''!r} is no region's name.",
+            "Set SECRETCONN_REGION, AWS_REGION or --region to the region the secret is in, such as eu-central-1. A "
+            "variable that is set to nothing counts as well: take it away.",
+        )
+    if "ProfileNotFound" in names:
+        return Finding(
+            "unknown-profile",
+            f"{error}.",
+            "Look at --profile, AWS_PROFILE and AWS_CONFIG_FILE. Containers usually have a role and no profile.",
+        )
+    call = Call("DescribeSecret", secret_id, region)
+    return _of_no_code(error, call, tuple) or Finding(
+        "aws-settings",
+        f"The SDK cannot be set up ({type(error).__name__}): {error}.",
+        "Look at the AWS_ variables, and at the files that AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE name.",
+    )
+
+
+def _of_no_code(error: BaseException, call: Call, regions: Callable[[], Collection[str]]) -> Finding | None:
     names = {kind.__name__ for kind in type(error).__mro__}
     if names.intersection(NO_CREDENTIALS):
         return Finding(
@@ -150,8 +187,9 @@ def _of_no_code(error: BaseException, call: Call, regions: Collection[str]) -> F
         )
     if not names.intersection(UNREACHED):
         return None
-    if call.region is not None and call.endpoint is None and regions and call.region not in regions:
-        near = difflib.get_close_matches(call.region, sorted(regions), n=1)
+    known = sorted(regions()) if call.region is not None and call.endpoint is None else ()
+    if known and call.region is not None and call.region not in known:
+        near = difflib.get_close_matches(call.region, known, n=1)
         return Finding(
             "wrong-region",
             f"There is no region {call.region!r}, so nothing answers there{f'; {near[0]} is one' if near else ''}.",

@@ -11,7 +11,7 @@ from typing import Any
 from secretconn.environment import Environment
 from secretconn.errors import ConfigurationError
 
-__all__ = ["Options", "add_arguments", "options", "regions_around"]
+__all__ = ["REGION_VARIABLES", "Options", "add_arguments", "options", "regions_around"]
 
 TIMEOUT = 5.0
 REGION_VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION")

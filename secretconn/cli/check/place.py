@@ -6,6 +6,8 @@ from typing import Any
 
 from secretconn.arn import secret_arn
 from secretconn.cli.check.context import Context
+from secretconn.cli.check.of_source import no_client
+from secretconn.cli.check.options import REGION_VARIABLES
 from secretconn.cli.check.report import Finding, Step
 from secretconn.errors import ConfigurationError
 from secretconn.sources.base import Source, place_of
@@ -34,8 +36,9 @@ def choose_source(context: Context) -> Source | None:
         if (aws := primary(source)) is not None:
             try:
                 place = aws.client.meta.region_name
-            except ConfigurationError as error:
-                step.findings.append(_no_client(error, asked.secret))
+            except Exception as error:  # noqa: BLE001  (whatever the SDK says of its settings is what is wrong)
+                why = error.__cause__ if isinstance(error, ConfigurationError) and error.__cause__ else error
+                step.findings.append(no_client(why, asked.secret, place or _region(context)))
                 return None
         _tell(step, source, kind, place, context)
     return source
@@ -66,6 +69,12 @@ def _tell(step: Step, source: Source, kind: str, place: str | None, context: Con
     context.journal.report.facts["source"] = facts
 
 
+def _region(context: Context) -> str | None:
+    """What the variables say, for a message."""
+    named = [context.runtime.environ.get(name) for name in REGION_VARIABLES]
+    return next((region for region in named if region), None)
+
+
 def _kind(source: Source) -> str:
     name = type(source).__name__
     if name == "AgentSource":
@@ -82,19 +91,4 @@ def _contradiction(secret_id: str, region: str | None) -> Finding | None:
         "wrong-region",
         f"The secret's ARN is of region {arn.region}, and region {region} is to be asked.",
         f"Leave the region out: an ARN's own region is asked. If the secret in {region} is meant, name that one.",
-    )
-
-
-def _no_client(error: ConfigurationError, secret_id: str) -> Finding:
-    if type(error.__cause__).__name__ == "NoRegionError":
-        return Finding(
-            "no-region",
-            f"Nobody says in which region secret {secret_id!r} is.",
-            "Set AWS_REGION (or SECRETCONN_REGION, or --region), or name the secret by its ARN. Lambda sets AWS_REGION "
-            "by itself, and ECS for tasks on Fargate; EC2 and EKS without IRSA do not.",
-        )
-    return Finding(
-        "unknown-profile",
-        f"{str(error)[:1].upper()}{str(error)[1:]}.",
-        "Look at --profile, AWS_PROFILE and AWS_CONFIG_FILE. Containers usually have a role and no profile.",
     )

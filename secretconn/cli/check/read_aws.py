@@ -111,7 +111,7 @@ def _why(context: Context, error: Exception, call: Call) -> Finding:
         elsewhere = _elsewhere(context, call)
         if elsewhere is not None:
             return of_source.other_region(call, elsewhere)
-    return of_source.diagnose(error, call, _regions())
+    return of_source.diagnose(error, call, _regions)
 
 
 def _elsewhere(context: Context, call: Call) -> str | None:
@@ -151,7 +151,7 @@ def _look_at_replica(context: Context, source: Source, name: str) -> None:
             source.client.describe_secret(SecretId=name)
             version = _value(source.client, name, CURRENT).version_id
         except Exception as error:  # noqa: BLE001
-            step.findings.append(_replica_unreadable(of_source.diagnose(error, call, _regions())))
+            step.findings.append(_replica_unreadable(of_source.diagnose(error, call, _regions)))
             return
         step.told = f"replica: version {version}"
 

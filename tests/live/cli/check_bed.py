@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -56,16 +57,31 @@ class Bed:
 
     Args:
         server: A PostgreSQL with the roles "orders" and "tls_only", and a database "orders".
-        secrets: A Secrets Manager of its own.
+        secrets: A Secrets Manager in which nothing is.
         faulty: What stands before it; the command asks here.
+
+    Attributes:
+        words: The command's first words.
+        environment: Variables for the command; None takes one away.
+        passwords: What it must not print.
+        in_process: Whether it runs in this process.
     """
 
     def __init__(self, server: PostgresServer, secrets: LocalSecretsManager, faulty: FaultySecretsManager) -> None:
         self.server, self.secrets, self.faulty = server, secrets, faulty
         self.login = Login("orders", new_password())
         self.words: list[str] = [SECRET]
+        self.environment: dict[str, str | None] = {
+            **secrets.environment,
+            "AWS_ENDPOINT_URL_SECRETS_MANAGER": faulty.endpoint_url,
+        }
         self.passwords: list[str] = [self.login.password]
         self.in_process = True
+
+    def clear(self) -> None:
+        """Delete what was stored, and let all calls pass."""
+        self.faulty.lift()
+        self.secrets.client().delete_secret(SecretId=SECRET, ForceDeleteWithoutRecovery=True)
 
     @property
     def content(self) -> dict[str, Any]:
@@ -237,14 +253,11 @@ SET_UPS = [
 
 def run(bed: Bed, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *words: str) -> Done:
     """The command: in this process, or in one of its own."""
-    variables = bed.secrets.environment | {"AWS_ENDPOINT_URL_SECRETS_MANAGER": bed.faulty.endpoint_url}
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
+    for name, value in bed.environment.items():
+        monkeypatch.setenv(name, value) if value is not None else monkeypatch.delenv(name, raising=False)
     if bed.in_process:
         code = main(["check", *bed.words, *words])
         return Done(code, *capsys.readouterr())
-    import subprocess
-
     command = [sys.executable, "-c", BLOCKED, "check", *bed.words, *words]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     return Done(done.returncode, done.stdout, done.stderr)
