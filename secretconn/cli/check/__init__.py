@@ -13,8 +13,8 @@ import sys
 from typing import Any
 
 from secretconn.cli.check.context import Context
+from secretconn.cli.check.database import log_in, prepare
 from secretconn.cli.check.journal import Journal, Screen
-from secretconn.cli.check.log_in import log_in, prepare
 from secretconn.cli.check.options import add_arguments, options
 from secretconn.cli.check.place import choose_source, primary
 from secretconn.cli.check.read_aws import read_aws

