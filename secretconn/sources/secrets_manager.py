@@ -92,6 +92,11 @@ class SecretsManagerSource:
         return self._region if self._client is None else self._client.region or self._region
 
     @property
+    def secret_id(self) -> str:
+        """The name or ARN that is asked for."""
+        return self._secret_id
+
+    @property
     def client(self) -> Any:
         """The boto3 client it asks with, made at its first use.
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from secretconn.connect import aconnect, connect
-from secretconn.engines import Driver
+from secretconn.engines import Driver, Verdict
 from secretconn.rotating import RotatingCredentials
 
 __all__ = ["Answers", "Attempt", "open_and_ask", "questions"]
@@ -83,14 +83,18 @@ async def open_and_ask(credentials: RotatingCredentials, attempt: Attempt, clock
     opened = await _settled(opening(credentials, driver=attempt.driver.name, **attempt.arguments))
     async with _closing(opened) as connection:
         connected = clock()
-        server = await _server(connection, attempt.driver.engine)
+        try:
+            server = await _server(connection, attempt.driver.engine)
+        except Exception as error:
+            if attempt.driver.classify(error) is not Verdict.OTHER:  # MySQL tells so of an expired password
+                raise
+            server = None  # a privilege that lacks, a proxy; the connection works, and that is what counts
         answered = clock()
         tls = await _tls(connection, attempt.driver.engine)
     return Answers(server, tls, connected - begun, answered - connected)
 
 
 async def _server(connection: Any, engine: str) -> str | None:
-    """A refused first statement is a refused login to MySQL (an expired password), so this raises what it raises."""
     if engine == "redis":
         return f"Redis {(await _settled(connection.info('server')))['redis_version']}"
     if engine == "mongodb":
@@ -108,7 +112,7 @@ async def _tls(connection: Any, engine: str) -> str | None:
         return None
     try:
         return asked.read(await _rows(connection, asked.tls))
-    except Exception:  # noqa: BLE001  (a proxy or a privilege; the connection works, and that is what counts)
+    except Exception:  # noqa: BLE001  (as above)
         return None
 
 

@@ -15,7 +15,7 @@ from secretconn.cli.check.network import is_network_name, look, resolve
 from secretconn.cli.check.refusals import Place, not_resolved
 from secretconn.cli.check.report import Finding, Step
 from secretconn.engines import Driver, Engine, Verdict, driver_named, engine_named, is_installed, load, pip_line
-from secretconn.errors import ConfigurationError, DriverNotInstalled, SecretConnError
+from secretconn.errors import ConfigurationError, DriverNotInstalled, SecretConnError, SecretUnavailable
 from secretconn.events import Event, Recovered, Rejected
 from secretconn.rotating import RotatingCredentials
 from secretconn.sources.base import Source
@@ -45,9 +45,10 @@ def prepare(context: Context, versions: Versions) -> list[Attempt] | None:
         ConfigurationError: --driver names a driver that nobody knows, or --option holds a login.
     """
     asked, login = context.options, versions.current
+    named = driver_named(asked.driver) if asked.driver is not None else None
     with context.journal.step("driver", timed=False) as step:
         try:
-            engine = engine_named(asked.engine or login.engine or driver_named(asked.driver or "").engine)
+            engine = engine_named(asked.engine or login.engine or (named.engine if named is not None else ""))
         except ConfigurationError as error:
             step.findings.append(_unknown_engine(error, asked.engine is None))
             return None
@@ -306,8 +307,7 @@ def _unknown_engine(error: ConfigurationError, from_secret: bool) -> Finding:
 
 
 def _own_error(error: SecretConnError) -> Finding:
-    return Finding(
-        "not-possible",
-        f"{str(error)[:1].upper()}{str(error)[1:]}.",
-        "Correct the secret, or what the code passes.",
-    )
+    problem = f"{str(error)[:1].upper()}{str(error)[1:]}."
+    if isinstance(error, SecretUnavailable):
+        return Finding("not-read", problem, "It could be read a moment ago: check again.")
+    return Finding("not-possible", problem, "Correct the secret, or what the code passes.")

@@ -67,7 +67,9 @@ class Screen:
             self._write("".join(f"{line}\n" for line in lines(finding)))
 
     def closes(self, report: Report) -> None:
-        """The verdict."""
+        """The permissions that lack, and the verdict."""
+        if report.lacking:
+            self._write(f"Permissions that lack: {', '.join(report.lacking)}\n")
         self._write(f"{report.verdict()}\n")
 
     def broken_off(self) -> None:

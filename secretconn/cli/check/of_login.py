@@ -98,40 +98,13 @@ def by_server(failure: Failure, place: Place) -> Finding | None:
 
 def by_network(probe: Probe, place: Place) -> Finding | None:
     """The finding, where a look at the address shows what is wrong."""
-    if probe.outcome == "unresolved":
-        return refusals.not_resolved(place)
-    if probe.outcome == "refused":
-        return Finding(
-            "closed-port",
-            f"Nothing listens at {place.address}: the connection was refused.",
-            "Look at the port in the secret, or the one that the code passes. Is the server running, and does it "
-            "listen at this address and not only at its own localhost?",
-        )
-    if probe.outcome == "silent":
-        return Finding(
-            "no-answer",
-            f"{place.address} does not answer: no connection, and no refusal either.",
-            "Something in between drops the packets. Let the database's security group take connections from this "
-            "task's security group at this port; look at network ACLs, routes and peering, and whether the host is "
-            "the private one.",
-        )
-    return None
+    make = _BY_OUTCOME.get(probe.outcome)
+    return None if make is None else make(place)
 
 
 def unknown(failure: Failure, place: Place) -> Finding:
     """Nobody knows what it is: the driver's own words must do."""
-    if failure.verdict is Verdict.SUSPECT:
-        return Finding(
-            "login-refused",
-            f"The server refused user {place.user!r}, and {place.driver} does not show why.",
-            "See the server's log. A wrong password is one of the reasons that look like this.",
-        )
-    return Finding(
-        "connect-failed",
-        f"{place.driver} could not connect to {place.address} as user {place.user!r}, for another reason than the "
-        f"ones that are known here.",
-        "See the driver's message above, and the server's log.",
-    )
+    return (refusals.hidden if failure.verdict is Verdict.SUSPECT else refusals.other)(place)
 
 
 _TLS_NOT_OFFERED = (
@@ -169,3 +142,9 @@ _MYSQL: tuple[_Row, ...] = (
 _LIKE_POSTGRESQL = ("postgresql", "redshift")
 _TABLE = {**dict.fromkeys(_LIKE_POSTGRESQL, _POSTGRESQL), "mysql": _MYSQL}
 """Engine to rows, looked through in order: codes, a text, what it means."""
+
+_BY_OUTCOME = {
+    "unresolved": refusals.not_resolved,
+    "refused": refusals.closed_port,
+    "silent": refusals.no_answer,
+}

@@ -14,7 +14,7 @@ from typing import Any
 
 from secretconn.cli.check.report import Finding
 
-__all__ = ["DECRYPT", "Call", "code_of", "diagnose", "is_denied", "is_not_there", "no_client", "other_region"]
+__all__ = ["DECRYPT", "Call", "code_of", "diagnose", "is_not_there", "no_client", "other_region"]
 
 DECRYPT = "kms:Decrypt"
 
@@ -111,11 +111,6 @@ def code_of(error: BaseException) -> str | None:
 def is_not_there(error: BaseException) -> bool:
     """Whether it says that there is no such secret, or no version with that stage."""
     return code_of(error) == NOT_THERE
-
-
-def is_denied(error: BaseException) -> bool:
-    """Whether a permission lacks, be it of Secrets Manager or of KMS."""
-    return code_of(error) in (*DENIED, *DECRYPTION)
 
 
 def other_region(call: Call, found_in: str) -> Finding:

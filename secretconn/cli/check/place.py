@@ -10,8 +10,10 @@ from secretconn.cli.check.of_source import no_client
 from secretconn.cli.check.options import REGION_VARIABLES
 from secretconn.cli.check.report import Finding, Step
 from secretconn.errors import ConfigurationError
+from secretconn.sources.agent import AgentSource
 from secretconn.sources.base import Source, place_of
 from secretconn.sources.choose import Reach, choose
+from secretconn.sources.file import FileSource
 from secretconn.sources.names import secret_name
 from secretconn.sources.replicas import ReplicatedSource
 from secretconn.sources.secrets_manager import SecretsManagerSource
@@ -76,10 +78,9 @@ def _region(context: Context) -> str | None:
 
 
 def _kind(source: Source) -> str:
-    name = type(source).__name__
-    if name == "AgentSource":
+    if isinstance(source, AgentSource):
         return "agent or extension"
-    return "file" if name == "FileSource" else "Secrets Manager"
+    return "file" if isinstance(source, FileSource) else "Secrets Manager"
 
 
 def _contradiction(secret_id: str, region: str | None) -> Finding | None:

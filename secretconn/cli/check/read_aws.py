@@ -18,7 +18,6 @@ from secretconn.cli.check.report import Finding
 from secretconn.credentials import Credentials, Payload
 from secretconn.rules import CURRENT
 from secretconn.sources.base import Source, place_of
-from secretconn.sources.names import secret_name
 from secretconn.sources.replicas import ReplicatedSource
 from secretconn.sources.secrets_manager import SecretsManagerSource, payload_of
 
@@ -30,8 +29,7 @@ def read_aws(context: Context, source: Source) -> Versions | None:
     aws = primary(source)
     if aws is None:
         return None
-    name = secret_name(context.options.secret).name
-    client, region = aws.client, aws.place
+    client, name, region = aws.client, aws.secret_id, aws.place
     described = _describe(context, client, Call("DescribeSecret", name, region, own_endpoint(client)))
     if described is None:
         return None
@@ -43,7 +41,7 @@ def read_aws(context: Context, source: Source) -> Versions | None:
     others = [_read(context, client, call, stage, described) for stage in STAGES[1:]]
     if isinstance(source, ReplicatedSource):
         for replica in source.sources[1:]:
-            _look_at_replica(context, replica, name)
+            _look_at_replica(context, replica)
     return Versions(current, tuple(login for login in others if login is not None))
 
 
@@ -140,16 +138,16 @@ def _regions() -> set[str]:
     return {region for name in names for region in session.get_available_regions("secretsmanager", name)}
 
 
-def _look_at_replica(context: Context, source: Source, name: str) -> None:
+def _look_at_replica(context: Context, source: Source) -> None:
     """One replica's region: the current version can be read there."""
     if not isinstance(source, SecretsManagerSource):
         return
     region = str(place_of(source))
     with context.journal.step(region) as step:
-        call = Call("GetSecretValue", name, region)
+        call = Call("GetSecretValue", source.secret_id, region)
         try:
-            source.client.describe_secret(SecretId=name)
-            version = _value(source.client, name, CURRENT).version_id
+            source.client.describe_secret(SecretId=source.secret_id)
+            version = _value(source.client, source.secret_id, CURRENT).version_id
         except Exception as error:  # noqa: BLE001
             step.findings.append(_replica_unreadable(of_source.diagnose(error, call, _regions)))
             return

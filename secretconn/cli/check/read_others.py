@@ -12,6 +12,7 @@ from secretconn.cli.check.report import Finding
 from secretconn.errors import SecretUnavailable
 from secretconn.rules import CURRENT, PENDING
 from secretconn.sources.base import Reading, Source
+from secretconn.sources.file import FileSource
 from secretconn.sources.names import secret_name
 
 __all__ = ["read_others", "unavailable"]
@@ -64,7 +65,7 @@ def _keep(context: Context, reading: Reading, source: Source) -> None:
     by_version: dict[str, list[str]] = {}
     for stage, version in reading.stages.items():
         by_version.setdefault(version, []).append(stage)
-    knows_stages = type(source).__name__ != "FileSource"
+    knows_stages = not isinstance(source, FileSource)
     context.journal.report.facts |= {
         "versions": by_version,
         "rotation": None,

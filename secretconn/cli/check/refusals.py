@@ -10,13 +10,17 @@ __all__ = [
     "TLS_OPTIONS",
     "Place",
     "blocked",
+    "closed_port",
     "expired",
+    "hidden",
     "host_blocked",
     "host_not_allowed",
     "locked",
+    "no_answer",
     "no_privilege",
     "not_ready",
     "not_resolved",
+    "other",
     "plugin",
     "tls_failed",
     "tls_not_offered",
@@ -53,12 +57,47 @@ class Place:
 
 
 def not_resolved(place: Place) -> Finding:
-    """The host has no address."""
     return Finding(
         "wrong-host",
         f"Host {place.host!r} has no address: the name does not exist, or DNS does not know it here.",
         "Look at the host in the secret, or the one that the code passes. A name in a private hosted zone resolves "
         "only in the VPCs that the zone is associated with.",
+    )
+
+
+def closed_port(place: Place) -> Finding:
+    return Finding(
+        "closed-port",
+        f"Nothing listens at {place.address}: the connection was refused.",
+        "Look at the port in the secret, or the one that the code passes. Is the server running, and does it listen at "
+        "this address and not only at its own localhost?",
+    )
+
+
+def no_answer(place: Place) -> Finding:
+    return Finding(
+        "no-answer",
+        f"{place.address} does not answer: no connection, and no refusal either.",
+        "Something in between drops the packets. Let the database's security group take connections from this task's "
+        "security group at this port; look at network ACLs, routes and peering, and whether the host is the private "
+        "one.",
+    )
+
+
+def hidden(place: Place) -> Finding:
+    return Finding(
+        "login-refused",
+        f"The server refused user {place.user!r}, and {place.driver} does not show why.",
+        "See the server's log. A wrong password is one of the reasons that look like this.",
+    )
+
+
+def other(place: Place) -> Finding:
+    return Finding(
+        "connect-failed",
+        f"{place.driver} could not connect to {place.address} as user {place.user!r}, for another reason than the ones "
+        f"that are known here.",
+        "See the driver's message above, and the server's log.",
     )
 
 

@@ -78,6 +78,11 @@ class Report:
         """Whether something is wrong that is more than a warning."""
         return any(not finding.warning for finding in self.findings)
 
+    @property
+    def lacking(self) -> list[str]:
+        """The permissions that lack, each once."""
+        return _once([one.permission for one in self.findings if one.permission is not None])
+
     def exit_code(self, *, strict: bool = False) -> int:
         """0 or 1.
 
@@ -102,7 +107,7 @@ class Report:
             "ready": not self.failed,
             "exit_code": self.exit_code(strict=strict),
             **self.facts,
-            "lacking_permissions": _once([one.permission for one in self.findings if one.permission is not None]),
+            "lacking_permissions": self.lacking,
             "findings": list(self._findings()),
             "steps": [
                 {"step": step.name, "status": step.status.lower(), "seconds": step.seconds, "told": step.told}

@@ -185,6 +185,11 @@ def test_each_driver_leads_to_the_same_diagnosis(bed: Bed, check: Check, driver:
     assert "\n    tls-required: " in check("--driver", driver).out
 
 
+def test_a_driver_of_another_engine(bed: Bed, check: Check) -> None:
+    bed.store()
+    assert "\n    not-possible: Secret 'prod/orders' is for engine 'postgres'" in check("--driver", "pymysql").out
+
+
 def test_a_refused_login_is_not_sent_again_with_the_next_driver(bed: Bed, check: Check) -> None:
     bed.store(password="wrong-" + bed.login.password, rotated=False)
     before = bed.refused_logins()

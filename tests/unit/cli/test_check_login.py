@@ -8,7 +8,7 @@ import socket
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from secretconn.cli.check.database import TIMEOUTS
@@ -154,6 +154,7 @@ def test_an_exception_in_one_line() -> None:
     assert len(line("x" * 5000)) < 400
 
 
+@settings(deadline=None)
 @given(st.text(min_size=1), st.text(), st.text(), st.sampled_from(Verdict))
 def test_a_text_with_the_password_in_it_is_never_shown(word: str, before: str, after: str, verdict: Verdict) -> None:
     cause = DriverError(before + word + after)
@@ -167,6 +168,7 @@ def test_a_text_with_the_password_in_it_is_never_shown(word: str, before: str, a
         assert found == (by_server(same, POSTGRESQL) or unknown(same, POSTGRESQL))
 
 
+@settings(deadline=None)
 @given(st.text(), st.one_of(st.none(), st.integers(), st.text()), st.sampled_from(Verdict))
 def test_any_failure_is_judged(text: str, code: object, verdict: Verdict) -> None:
     for place in (POSTGRESQL, MYSQL, TLS):

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from secretconn.cli.check.of_secret import (
@@ -103,6 +103,7 @@ def test_content_that_is_no_login(content: str, name: str) -> None:
     assert wrong_format(format_error(content)).name == name
 
 
+@settings(deadline=None)
 @given(st.text(min_size=6).filter(lambda text: text not in "is not a JSON object username password"))
 def test_no_content_is_ever_shown(content: str) -> None:
     try:
