@@ -106,6 +106,12 @@ def test_a_wrong_password_and_a_wrong_database(
     assert failures(told) == ["wrong-password" if driver in TAKES_TLS else "tls-or-password"]
 
 
+def test_an_expired_password(app: Application, capsys: pytest.CaptureFixture[str]) -> None:
+    """The login is accepted, and the first statement is not."""
+    app.server.sql(f"ALTER USER `{app.username}`@`%` PASSWORD EXPIRE")
+    assert failures(check(app, capsys, "--driver", "pymysql")) == ["password-expired"]
+
+
 def test_a_certificate_that_is_not_trusted(app: Application, capsys: pytest.CaptureFixture[str]) -> None:
     told = check(app, capsys, "--driver", "pymysql", "--option", "ssl_verify_cert=true")
     assert failures(told) == ["tls-failed"]

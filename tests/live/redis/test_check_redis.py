@@ -19,6 +19,9 @@ def test_a_redis_user(cache: Any, capsys: pytest.CaptureFixture[str], monkeypatc
     told = json.loads(capsys.readouterr().out)
     assert [(one["driver"], one["async"]) for one in told["connections"]] == [("redis", False), ("redis", True)]
     assert all(one["server"].startswith("Redis ") for one in told["connections"])
+    cache.server.admin().allow(cache.username, "-info")
+    assert main(["check", cache.secret_id]) == 0  # who the server is cannot be asked; the connection works
+    assert "version not known, TLS not known\n" in capsys.readouterr().out
     where = {"engine": "redis", "host": cache.server.host, "port": cache.server.port, "username": cache.username}
     cache.secrets.put(cache.secret_id, {**where, "password": "wrong-1"})
     before = cache.server.rejected_logins()
