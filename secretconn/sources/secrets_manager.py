@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from aws_secretsmanager_caching.cache import SecretCacheItem
     from botocore.config import Config
 
-__all__ = ["SecretsManagerSource"]
+__all__ = ["SecretsManagerSource", "payload_of"]
 
 CONNECT_TIMEOUT = 2.0
 READ_TIMEOUT = 3.0
@@ -91,6 +91,20 @@ class SecretsManagerSource:
         """The region, once it is known."""
         return self._region if self._client is None else self._client.region or self._region
 
+    @property
+    def secret_id(self) -> str:
+        """The name or ARN that is asked for."""
+        return self._secret_id
+
+    @property
+    def client(self) -> Any:
+        """The boto3 client it asks with, made at its first use.
+
+        Raises:
+            ConfigurationError: no region is known, or an unknown profile.
+        """
+        return self._recorder().client
+
     def read(self, stages: tuple[str, ...], held: Set[str]) -> Reading:
         """See Source.read. Raises what DescribeSecret raises, and ConfigurationError where no region is known."""
         client = self._recorder()
@@ -108,7 +122,7 @@ class SecretsManagerSource:
             if version is None or version in held or version in payloads:
                 continue
             try:
-                payloads[version] = _payload(item.get_secret_value(stage), version)
+                payloads[version] = payload_of(item.get_secret_value(stage), version)
                 if not payloads[version].content:  # a broken reply; the item would keep it as the version's for ever
                     self._item = None
             except Exception as error:  # noqa: BLE001  (one version that cannot be read must not hide the others)
@@ -182,13 +196,13 @@ class _Recorder:
     """The client as the cache item sees it: counts the calls, keeps the answer and the error that the item hides."""
 
     def __init__(self, client: Any, calls: Calls) -> None:
-        self._client, self._calls = client, calls
+        self.client, self._calls = client, calls
         self.start()
 
     @property
     def region(self) -> str | None:
         """The client's region, where it tells it."""
-        region = getattr(getattr(self._client, "meta", None), "region_name", None)
+        region = getattr(getattr(self.client, "meta", None), "region_name", None)
         return region if isinstance(region, str) else None
 
     def start(self) -> None:
@@ -196,7 +210,7 @@ class _Recorder:
         self._error: Exception | None = None
 
     def describe_secret(self, **arguments: Any) -> Any:
-        answer = self._call(self._client.describe_secret, arguments)
+        answer = self._call(self.client.describe_secret, arguments)
         if not isinstance(answer.get("VersionIdsToStages"), Mapping):
             self._error = ValueError("DescribeSecret's answer has no VersionIdsToStages")
             raise self._error
@@ -204,10 +218,10 @@ class _Recorder:
         return answer
 
     def get_secret_value(self, **arguments: Any) -> Any:
-        return self._call(self._client.get_secret_value, arguments)
+        return self._call(self.client.get_secret_value, arguments)
 
     def close(self) -> None:
-        self._client.close()
+        self.client.close()
 
     def last_error(self) -> Exception:
         error, self._error = self._error, None
@@ -237,7 +251,7 @@ def _stages(description: Mapping[str, Any]) -> dict[str, str]:
     return {stage: version for version, labels in versions.items() for stage in labels}
 
 
-def _payload(response: Any, version: str) -> Payload:
+def payload_of(response: Any, version: str) -> Payload:
     """The secret's content out of a GetSecretValue answer; whatever is wrong with it is for the parser to say."""
     answer = response if isinstance(response, Mapping) else {}
     content = answer.get("SecretString")
