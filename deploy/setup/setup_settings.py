@@ -1,0 +1,14 @@
+"""The web application's settings with the main login: for `manage.py migrate`, which the application's user may not."""
+
+from __future__ import annotations
+
+import os
+
+from project.settings import *  # noqa: F403
+from project.settings import DATABASES, ENGINE
+
+DATABASES["default"] |= {
+    "OPTIONS": {"secret": {"id": os.environ["SETUP_MAIN_SECRET"], "engine": ENGINE}},
+    "HOST": os.environ["SETUP_HOST"],  # a secret that RDS manages holds user and password alone
+    "NAME": os.environ["SETUP_DATABASE"],
+}
