@@ -97,15 +97,11 @@ def _make_postgresql_user(connection: Any, login: Credentials) -> None:
     name, password = login.username.encode(), login.password.encode()
     # The server gets and stores a SCRAM verifier, made here: whatever it logs holds no password.
     verifier = connection.pgconn.encrypt_password(password, name, b"scram-sha-256").decode()
-    connection.execute(
-        SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(Identifier(login.username), Literal(verifier))
-    )
+    connection.execute(SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(Identifier(login.username), Literal(verifier)))
     say(f"user {login.username}: made")
 
 
-def make_mysql_users(
-    connection: Any, database: str, application: Credentials, rotator: Credentials | None
-) -> None:
+def make_mysql_users(connection: Any, database: str, application: Credentials, rotator: Credentials | None) -> None:
     """One statement after the other, each harmless when it runs again. The server writes no password to its logs."""
     schema = "`" + database.replace("`", "``").replace("%", "%%") + "`"
     app = _first_user(application)
