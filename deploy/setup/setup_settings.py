@@ -7,8 +7,9 @@ import os
 from project.settings import *  # noqa: F403
 from project.settings import DATABASES, ENGINE
 
+MAIN = {"id": os.environ["SETUP_MAIN_SECRET"], "engine": ENGINE, "region": os.environ.get("AWS_REGION") or None}
 DATABASES["default"] |= {
-    "OPTIONS": {"secret": {"id": os.environ["SETUP_MAIN_SECRET"], "engine": ENGINE}},
+    "OPTIONS": {"secret": MAIN},
     "HOST": os.environ["SETUP_HOST"],  # a secret that RDS manages holds user and password alone
     "NAME": os.environ["SETUP_DATABASE"],
 }

@@ -16,7 +16,7 @@ import pytest
 from aws_secretsmanager_caching import SecretCache
 
 import secretconn
-from secretconn.testing import Application
+from secretconn.testing import Application, Login, new_password
 from tests.unit.deploy.reading import KUBERNETES, actions, resources, statements, template
 
 BY_SECRETS_MANAGER = {"kms:Decrypt"}
@@ -59,8 +59,9 @@ def recorded(postgres_app: Application) -> dict[str, set[str]]:
     credentials.invalidate()
     credentials.current()  # starts a background refresh, as after the TTL
     assert credentials.stats().recovered > 0
-    with pytest.raises(psycopg.OperationalError):  # a login that is wrong and stays wrong
-        app.server.sql(f'ALTER ROLE "{app.login().username}" NOLOGIN;\n')
+    for stage in ("AWSCURRENT", "AWSPREVIOUS"):
+        app.server.admin().set_password(Login(app.login(stage).username, new_password()))
+    with pytest.raises(psycopg.OperationalError):  # no login is right any more
         secretconn.connect(credentials, driver="psycopg")
     key = f"{app.secret_id}/django-key"
     client = recorder.session.client("secretsmanager", endpoint_url=app.secrets.endpoint_url)

@@ -1,4 +1,4 @@
-"""deploy/setup/setup_database.py as the setup task runs it: real servers, a main user who is no superuser (as in RDS)."""
+"""deploy/setup as the setup task runs it, on real servers, with a main user who is no superuser (as in RDS)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ADMINS = {"postgres": PostgresAdmin, "mysql": MariaDBAdmin, "mariadb": MariaDBAd
 
 
 class Deployment:
-    """What database.yaml makes: a database, the main user and its secret, the application's and the rotator's secret."""
+    """What database.yaml makes: a database, the main user, its secret, the application's and the rotator's."""
 
     def __init__(self, server: Server, secrets: LocalSecretsManager) -> None:
         self.server, self.secrets = server, secrets
@@ -50,8 +50,8 @@ class Deployment:
         where = {"engine": server.engine, "host": server.host, "port": server.port, "dbname": self.database}
         return where | {"username": username, "password": new_password()}
 
-    def setup(self, *, rotator: bool) -> str:
-        """Run the script; what it printed."""
+    def setup(self, *, rotator: bool, folder: Path | None = None) -> str:
+        """Run the script, in a folder that may hold a Django project; what it printed."""
         credentials = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_REGION": "us-east-1"}
         environ = {
             **{key: value for key, value in os.environ.items() if not key.startswith("AWS_")},
@@ -64,10 +64,16 @@ class Deployment:
             "SETUP_HOST": self.server.host,
             "SETUP_PORT": str(self.server.port),
             "SETUP_DATABASE": self.database,
-            "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+            "PYTHONPATH": os.pathsep.join([str(SETUP.parent), *(path for path in sys.path if path)]),
         }
         done = subprocess.run(
-            [sys.executable, SETUP], env=environ, capture_output=True, text=True, timeout=120, check=False
+            [sys.executable, SETUP],
+            env=environ,
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
         )
         assert done.returncode == 0, done.stderr
         for name in self.names:
@@ -130,6 +136,51 @@ def _mysql(it: Deployment) -> str:
 @pytest.fixture(params=["postgres", "mariadb"])
 def deployment(request: pytest.FixtureRequest, secrets_manager: LocalSecretsManager) -> Deployment:
     return Deployment(request.getfixturevalue(request.param), secrets_manager)
+
+
+PROJECT = {
+    "manage.py": """
+import os, sys
+from django.core.management import execute_from_command_line
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
+execute_from_command_line(sys.argv)
+""",
+    "project/settings.py": """
+import os
+ENGINE = os.environ["WEBAPP_ENGINE"]
+DATABASES = {"default": {
+    "ENGINE": f"secretconn.django.{ENGINE}",
+    "OPTIONS": {"secret": {"id": os.environ["WEBAPP_SECRET"], "on_rotation": "drain"}},
+}}
+if "SETUP_PORT" in os.environ:
+    DATABASES["default"]["PORT"] = os.environ["SETUP_PORT"]
+INSTALLED_APPS = ["shop"]
+SECRET_KEY = "for this test"
+""",
+    "shop/__init__.py": "",
+    "shop/migrations/__init__.py": "",
+    "shop/migrations/0001_initial.py": """
+from django.db import migrations, models
+class Migration(migrations.Migration):
+    operations = [migrations.CreateModel("Order", [("id", models.BigAutoField(primary_key=True))])]
+""",
+}
+"""A project that is set up as examples/webapp is."""
+
+
+def test_migrations_run_with_the_main_login_and_their_tables_are_the_applications_to_use(
+    postgres: PostgresServer, secrets_manager: LocalSecretsManager, tmp_path: Path
+) -> None:
+    for name, text in PROJECT.items():
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    it = Deployment(postgres, secrets_manager)
+    assert "shop.0001_initial... OK" in it.setup(rotator=False, folder=tmp_path)
+    app = it.login("application")
+    it.run(app, "INSERT INTO shop_order DEFAULT VALUES")
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        it.run(app, "DROP TABLE shop_order")
 
 
 def test_the_application_reads_and_writes_rows_and_nothing_else(deployment: Deployment) -> None:

@@ -1,4 +1,4 @@
-"""Kubernetes: what the files say to each other. scripts/check-deploy renders them and checks them against the schemas."""
+"""Kubernetes: what the files say to each other. scripts/check-deploy renders them and knows the schemas."""
 
 from __future__ import annotations
 

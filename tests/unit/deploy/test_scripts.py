@@ -1,5 +1,7 @@
-"""deploy.sh and rotate-now.sh with stand-ins for aws, docker and git: there is no AWS and no Docker here. What they show
-is what the scripts ask for and in which order, not that AWS agrees."""
+"""deploy.sh and rotate-now.sh with stand-ins for aws, docker and git: there is no AWS and no Docker here.
+
+What they show is what the scripts ask for and in which order, not that AWS agrees.
+"""
 
 from __future__ import annotations
 

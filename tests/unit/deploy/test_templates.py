@@ -61,6 +61,9 @@ def test_containers_get_names_and_no_secret(name: str) -> None:
     assert container["LinuxParameters"]["Capabilities"] == {"Drop": ["ALL"]}
     for variable in container["Environment"]:
         value = variable["Value"]
+        if isinstance(value, dict) and "Fn::If" in value:
+            _, value, otherwise = value["Fn::If"]
+            assert otherwise == ""
         if "SECRET" in variable["Name"]:
             assert value["Ref"].endswith("SecretArn"), variable["Name"]
         else:
@@ -105,6 +108,13 @@ def test_no_role_has_a_wildcard_but_for_the_registrys_token(name: str) -> None:
 def test_only_the_setup_task_reads_the_main_login() -> None:
     using = {name for name in ORDER if any(leaf == "MainSecretArn" for leaf in leaves(template(name)["Resources"]))}
     assert using == {"setup"}
+
+
+def test_another_strategy_changes_no_secret() -> None:
+    """CloudFormation makes a new password when GenerateSecretString changes, and the database would not know it."""
+    assert "Strategy" not in template("database")["Parameters"]
+    for secret in resources("database", "AWS::SecretsManager::Secret").values():
+        assert not any(str(leaf).startswith("Fn::If") for leaf in leaves(secret["GenerateSecretString"]))
 
 
 EXPECTED = {
