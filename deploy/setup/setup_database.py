@@ -77,7 +77,7 @@ def make_postgresql_users(
         statements += [
             "GRANT CONNECT ON DATABASE {db} TO {rotator}",
             "ALTER ROLE {rotator} CREATEROLE",
-            # It may hand the application's role on and set passwords; it cannot read a row with it (PostgreSQL 16).
+            # It may hand the application's role on and set its password, and does not use it itself (PostgreSQL 16).
             "GRANT {app} TO {rotator} WITH ADMIN TRUE, INHERIT FALSE, SET FALSE",
         ]
     with connection.transaction():

@@ -11,5 +11,6 @@ MAIN = {"id": os.environ["SETUP_MAIN_SECRET"], "engine": ENGINE, "region": os.en
 DATABASES["default"] |= {
     "OPTIONS": {"secret": MAIN},
     "HOST": os.environ["SETUP_HOST"],  # a secret that RDS manages holds user and password alone
+    "PORT": os.environ.get("SETUP_PORT", ""),
     "NAME": os.environ["SETUP_DATABASE"],
 }

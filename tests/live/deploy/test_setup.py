@@ -152,8 +152,6 @@ DATABASES = {"default": {
     "ENGINE": f"secretconn.django.{ENGINE}",
     "OPTIONS": {"secret": {"id": os.environ["WEBAPP_SECRET"], "on_rotation": "drain"}},
 }}
-if "SETUP_PORT" in os.environ:
-    DATABASES["default"]["PORT"] = os.environ["SETUP_PORT"]
 INSTALLED_APPS = ["shop"]
 SECRET_KEY = "for this test"
 """,
@@ -225,7 +223,7 @@ def test_the_rotator_rotates_alternating_users_and_can_be_rotated_itself(deploym
     assert users == [f"{it.user}_clone", it.user, f"{it.user}_clone"]
     it.setup(rotator=True)  # with the clone as current user
     it.run(it.login("application"), "DELETE FROM orders")
-    if it.engine == "postgresql":  # it reads no row, and has no hold on the main user
+    if it.engine == "postgresql":  # it has no rows in reach, and no hold on the main user
         for denied in ("SELECT * FROM orders", f'ALTER ROLE "{it.main.username}" PASSWORD NULL'):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 it.run(it.login("rotator"), denied)
