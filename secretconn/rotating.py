@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from secretconn import rules
 from secretconn.credentials import Credentials, Shape
-from secretconn.environment import environment
+from secretconn.environment import Environment, environment
 from secretconn.errors import ConfigurationError
 from secretconn.events import Bulletin, Stats, Subscriber
 from secretconn.flight import Flight, Landing
@@ -86,8 +86,7 @@ class RotatingCredentials:
         around = environment(self._runtime.environ)
         if source is not None:
             refuse_beside_source(reach.given())
-        else:
-            source = choose(secret_id, reach, around, self._runtime, cache_config)
+        self._given_source, self._reach, self._cache_config = source, reach, cache_config
         self._secret_id = secret_id
         self._engine = engine
         self._settings = settings(
@@ -103,7 +102,7 @@ class RotatingCredentials:
         self._bulletin = Bulletin()
         shape = Shape(username=username, keys=dict(keys or {}))
         self._refresher = Refresher(
-            secret_id, source, shape, self._settings, self._runtime, self._ledger, self._bulletin
+            secret_id, self._source(around), shape, self._settings, self._runtime, self._ledger, self._bulletin
         )
         self._connectors: dict[object, Any] = {}
         _living.add(self)
@@ -194,6 +193,11 @@ class RotatingCredentials:
         """Have ``subscriber`` called with each Event, in the thread where it happens. Returns what ends that."""
         return self._bulletin.subscribe(subscriber)
 
+    def _source(self, around: Environment) -> Source:
+        if self._given_source is not None:
+            return self._given_source
+        return choose(self._secret_id, self._reach, around, self._runtime, self._cache_config)
+
     # -- for connect.py -----------------------------------------------------------------------------------------------
 
     def _first(self) -> Credentials:
@@ -231,6 +235,12 @@ class RotatingCredentials:
         self._ledger.after_fork()
         self._bulletin = self._bulletin.after_fork()
         self._refresher.after_fork(self._bulletin)
+
+    def _forget(self, source: Source) -> None:
+        """As if made just now, but for its settings and subscribers; for `secretconn.testing.forget`."""
+        self._refresher.forget(source, self._settings.timeout)
+        self._bulletin.reset()
+        self._connectors.clear()  # the secret may be of another engine now
 
 
 def _regions(regions: Iterable[str]) -> tuple[str, ...]:
