@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from secretconn import rules
 from secretconn.credentials import Credentials, Shape
-from secretconn.environment import Environment, environment
 from secretconn.errors import ConfigurationError
 from secretconn.events import Bulletin, Stats, Subscriber
 from secretconn.flight import Flight, Landing
@@ -19,10 +18,11 @@ from secretconn.refresher import Refresher
 from secretconn.runtime import Runtime
 from secretconn.settings import refuse_beside_source, settings
 from secretconn.sources.base import Source
-from secretconn.sources.choose import Reach, choose
 
 if TYPE_CHECKING:
     from aws_secretsmanager_caching import SecretCacheConfig
+
+    from secretconn.environment import Environment
 
 __all__ = ["RotatingCredentials"]
 
@@ -79,6 +79,9 @@ class RotatingCredentials:
         timeout: float = 15.0,
         runtime: Runtime | None = None,
     ) -> None:
+        from secretconn.environment import environment  # not with secretconn: an import is cheap where nobody connects
+        from secretconn.sources.choose import Reach
+
         if not isinstance(secret_id, str) or not secret_id:
             raise ConfigurationError("secret_id must be the name or the ARN of a secret")
         reach = Reach(region, profile, endpoint_url, client, session, role_arn, external_id, _regions(replica_regions))
@@ -196,6 +199,8 @@ class RotatingCredentials:
     def _source(self, around: Environment) -> Source:
         if self._given_source is not None:
             return self._given_source
+        from secretconn.sources.choose import choose
+
         return choose(self._secret_id, self._reach, around, self._runtime, self._cache_config)
 
     # -- for connect.py -----------------------------------------------------------------------------------------------
