@@ -13,7 +13,7 @@ from secretconn.environment import VARIABLES
 from secretconn.testing.hooks import forget
 from secretconn.testing.secrets_manager import LocalSecretsManager
 
-__all__ = ["isolated"]
+__all__ = ["isolated", "unled"]
 
 UNSET = (
     "AWS_PROFILE",
@@ -28,13 +28,20 @@ UNSET = (
 
 
 @contextlib.contextmanager
+def unled() -> Iterator[pytest.MonkeyPatch]:
+    """None of these for a while. The patch is one of its own: a test may undo the fixture monkeypatch."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in UNSET:
+            patch.delenv(name, raising=False)
+        yield patch
+
+
+@contextlib.contextmanager
 def isolated(secrets: LocalSecretsManager) -> Iterator[None]:
     """Environment variables by which boto3 finds this Secrets Manager, and no login from before, for a while."""
     import boto3
 
-    with pytest.MonkeyPatch.context() as patch:  # of its own: the test may undo the fixture monkeypatch
-        for name in UNSET:
-            patch.delenv(name, raising=False)
+    with unled() as patch:
         for name, value in {**secrets.environment, **_around_proxies()}.items():
             patch.setenv(name, value)
         # The session behind boto3.client() keeps its first credentials: neither real ones in, nor dummies out.

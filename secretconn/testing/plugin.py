@@ -79,10 +79,14 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
 @pytest.fixture(scope="session")
 def secretconn_secrets_manager() -> Iterator[LocalSecretsManager]:
     """Secrets Manager on this machine, one for the session (with xdist: for each worker)."""
+    from secretconn.testing._isolation import unled
     from secretconn.testing.secrets_manager import LocalSecretsManager
 
-    with LocalSecretsManager() as server:
-        yield server
+    server = LocalSecretsManager()
+    with unled():  # moto asks boto3 as it starts
+        server.start()
+    yield server
+    server.stop()
 
 
 @pytest.fixture(scope="session")

@@ -145,7 +145,7 @@ class RandomRotations:
         if error is None:
             self.check()
             self._check_number()
-        elif self.error is not None:
+        elif self.error is not None and error.__cause__ is not self.error:
             error.add_note(f"and a rotation failed: {self.error} ({self})")
 
     def __repr__(self) -> str:

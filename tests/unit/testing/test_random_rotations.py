@@ -119,6 +119,14 @@ def test_a_failed_rotation_ends_a_wait_for_more() -> None:
         list(rotations.until(2))
 
 
+def test_one_failure_is_told_once() -> None:
+    rotations = ended(RandomRotations(Steps(fails_at=1), every=0.0, pause=0.0, wait=Waits(last=100)))
+    with pytest.raises(RotationError) as caught:
+        rotations.check()
+    rotations.__exit__(RotationError, caught.value, None)
+    assert not hasattr(caught.value, "__notes__")
+
+
 def test_the_error_of_the_block_itself_comes_first() -> None:
     error = KeyError()
     with pytest.raises(KeyError) as caught:
