@@ -47,23 +47,15 @@ class Application:
         self.username = self.database = f"{name}_{uuid.uuid4().hex[:8]}"
         self.secret_id = secret_id if secret_id is not None else f"test/{self.username}"
         first = Login(self.username, new_password())
-        if server.engine == "postgres":
-            _prepare_postgres(server, self.username)
-        else:
-            server.sql(_mariadb(self.username))
-        server.admin().set_password(first)
-        secrets.create_secret(
-            self.secret_id,
-            {
-                "engine": server.engine,
-                "host": server.host,
-                "port": server.port,
-                "username": first.username,
-                "password": first.password,
-                "dbname": self.database,
-                **(content or {}),
-            },
-        )
+        place = {"engine": server.engine, "host": server.host, "port": server.port, "dbname": self.database}
+        try:
+            _prepare(server, self.username)
+            server.admin().set_password(first)
+            login = {"username": first.username, "password": first.password}
+            secrets.create_secret(self.secret_id, {**place, **login, **(content or {})})
+        except BaseException:
+            self._drop()
+            raise
 
     def login(self, stage: str = "AWSCURRENT") -> Login:
         """The login that carries the stage at this moment."""
@@ -82,6 +74,9 @@ class Application:
     def close(self) -> None:
         """Delete the secret; at an `ExistingServer` also the database and its users, which would outlive the tests."""
         self.secrets.delete_secret(self.secret_id)
+        self._drop()
+
+    def _drop(self) -> None:
         if isinstance(self.server, ExistingServer):
             drop = _drop_postgres if self.server.engine == "postgres" else _drop_mariadb
             self.server.sql(drop(self.username))
@@ -90,14 +85,13 @@ class Application:
         return f"Application({self.secret_id!r}, {self.server!r})"
 
 
-def _prepare_postgres(server: PostgresServer | MariaDBServer | ExistingServer, name: str) -> None:
+def _prepare(server: PostgresServer | MariaDBServer | ExistingServer, name: str) -> None:
+    if server.engine != "postgres":
+        server.sql(_mariadb(name))
+        return
     server.sql(f'CREATE ROLE "{name}" LOGIN;\nCREATE DATABASE "{name}" OWNER "{name}";\n')
     table = "CREATE TABLE orders (id integer PRIMARY KEY, item text NOT NULL);\n"
     server.sql(f'SET ROLE "{name}";\n{table}', database=name)
-
-
-def _drop_postgres(name: str) -> str:
-    return f'DROP DATABASE "{name}" WITH (FORCE);\nDROP ROLE IF EXISTS "{name}{CLONE}";\nDROP ROLE "{name}";\n'
 
 
 def _mariadb(name: str) -> str:
@@ -109,5 +103,11 @@ def _mariadb(name: str) -> str:
     )
 
 
+def _drop_postgres(name: str) -> str:
+    roles = "".join(f'DROP ROLE IF EXISTS "{role}";\n' for role in (name + CLONE, name))
+    return f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE);\n{roles}'
+
+
 def _drop_mariadb(name: str) -> str:
-    return f"DROP DATABASE `{name}`;\nDROP USER `{name}`@`%`;\nDROP USER IF EXISTS `{name}{CLONE}`@`%`;\n"
+    users = "".join(f"DROP USER IF EXISTS `{user}`@`%`;\n" for user in (name + CLONE, name))
+    return f"DROP DATABASE IF EXISTS `{name}`;\n{users}"

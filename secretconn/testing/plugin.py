@@ -136,7 +136,9 @@ def secretconn_environment(secretconn_secrets_manager: LocalSecretsManager) -> I
     from secretconn.testing._isolation import isolated
 
     with isolated(secretconn_secrets_manager):
+        secretconn_secrets_manager.reset_calls()
         yield secretconn_secrets_manager
+        secretconn_secrets_manager.delay = 0.0
 
 
 @pytest.fixture
