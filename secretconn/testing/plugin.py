@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Generator, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
@@ -67,6 +67,8 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
     __tracebackhide__ = True
     rotations = item.stash.get(_rotations, None)
     if rotations is None:
+        if item.get_closest_marker(ROTATE_MARKER):
+            _refuse(item)
         return (yield)
     try:
         with rotations:
@@ -217,6 +219,13 @@ def secretconn_source() -> Iterator[Callable[..., MemorySource]]:
             return source
 
         yield make
+
+
+def _refuse(item: pytest.Item) -> NoReturn:
+    """A test that would pass with no rotation at all: marked after collection, or the fixture is somebody else's."""
+    from secretconn.testing.errors import RotationError
+
+    raise RotationError(f"{item.name} has the marker {ROTATE_MARKER}, but nothing rotates: have it use {ROTATIONS}")
 
 
 def _existing(config: pytest.Config, engine: str) -> ExistingServer | None:

@@ -224,6 +224,13 @@ def test_rotations_that_fail_or_do_not_happen_fail_the_test(run: Run) -> None:
             pass
 
         @pytest.fixture
+        def marked_late(request):
+            request.node.add_marker("secretconn_rotate")
+
+        def test_marked_late(marked_late):
+            pass
+
+        @pytest.fixture
         def teardown_looks():
             yield
             import threading
@@ -235,11 +242,12 @@ def test_rotations_that_fail_or_do_not_happen_fail_the_test(run: Run) -> None:
                 pass
         """
     )
-    result.assert_outcomes(passed=2, failed=4, skipped=1, errors=2)
+    result.assert_outcomes(passed=2, failed=5, skipped=1, errors=2)
     told = "\n".join(line for line in result.outlines if line.startswith("E "))
     assert told.count("RotationError: a rotation failed: ") == 2
     assert "0 of at least 1 rotations were done, which proves nothing" in told
     assert "@pytest.mark.secretconn_rotate takes every, pause, strategy, seed, at_least by keyword, not often=" in told
+    assert "test_marked_late has the marker secretconn_rotate, but nothing rotates" in told
     assert "ConfigurationError: the engine must be postgres or mariadb, not 'oracle'" in told
     assert "for its own reason" in told
 
