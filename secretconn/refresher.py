@@ -23,7 +23,7 @@ from secretconn.sources.base import CachingSource, Reading, Source, name_of, pla
 
 __all__ = ["Refresher"]
 
-log = logging.getLogger("secretconn")
+log = logging.getLogger("secretconn.refresh")
 
 NEVER = float("-inf")
 
@@ -227,6 +227,7 @@ class Refresher:
         self._tell(events.Refreshed, reason=reason, **told)
         if before.current.version_id != version:
             self._bulletin.count(rotations=1)
+            log.info("secretconn: secret %r was rotated: version %s is current now", self._secret_id, version)
             self._tell(
                 events.Rotated,
                 version_id=version,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import threading
 import weakref
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -24,7 +26,9 @@ if TYPE_CHECKING:
 
     from secretconn.environment import Environment
 
-__all__ = ["RotatingCredentials"]
+__all__ = ["RotatingCredentials", "each"]
+
+log = logging.getLogger("secretconn.events")
 
 
 class RotatingCredentials:
@@ -108,7 +112,7 @@ class RotatingCredentials:
             secret_id, self._source(around), shape, self._settings, self._runtime, self._ledger, self._bulletin
         )
         self._connectors: dict[object, Any] = {}
-        _living.add(self)
+        _roll.add(self)
 
     @property
     def secret_id(self) -> str:
@@ -194,7 +198,8 @@ class RotatingCredentials:
 
     def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
         """Have ``subscriber`` called with each Event, in the thread where it happens. Returns what ends that."""
-        return self._bulletin.subscribe(subscriber)
+        self._bulletin.subscribe(subscriber)
+        return lambda: self._bulletin.unsubscribe(subscriber)  # of the bulletin there is then: a child has its own
 
     def _source(self, around: Environment) -> Source:
         if self._given_source is not None:
@@ -252,13 +257,50 @@ def _regions(regions: Iterable[str]) -> tuple[str, ...]:
     return (regions,) if isinstance(regions, str) else tuple(regions)
 
 
-_living: weakref.WeakSet[RotatingCredentials] = weakref.WeakSet()
+class _Roll:
+    """Every RotatingCredentials of this process, and who wants to be told of new ones."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.living: weakref.WeakSet[RotatingCredentials] = weakref.WeakSet()
+        self.watchers: tuple[Callable[[RotatingCredentials], object], ...] = ()
+
+    def add(self, made: RotatingCredentials) -> None:
+        with self.lock:
+            self.living.add(made)
+            watchers = self.watchers
+        for found in watchers:
+            try:
+                found(made)
+            except Exception:  # whatever a watcher does wrong, connections go on
+                log.exception("secretconn: a watcher failed on secret %r", made.secret_id)
+
+    def watch(self, found: Callable[[RotatingCredentials], object]) -> list[RotatingCredentials]:
+        with self.lock:
+            self.watchers = (*self.watchers, found)
+            return list(self.living)
+
+    def leave(self, found: Callable[[RotatingCredentials], object]) -> None:
+        with self.lock:
+            self.watchers = tuple(other for other in self.watchers if other is not found)
+
+    def after_fork(self) -> None:
+        self.lock = threading.Lock()
+        for credentials in list(self.living):
+            credentials._after_fork()
 
 
-def _after_fork_in_child() -> None:
-    for credentials in list(_living):
-        credentials._after_fork()
+_roll = _Roll()
+
+
+def each(found: Callable[[RotatingCredentials], object]) -> Callable[[], None]:
+    """Have ``found`` called once with every RotatingCredentials of this process: those there are, now, and each later
+    one where it is made, those behind ``connect("name")`` included. Returns what ends that.
+    """
+    for credentials in _roll.watch(found):
+        found(credentials)
+    return lambda: _roll.leave(found)
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)
+    os.register_at_fork(after_in_child=_roll.after_fork)

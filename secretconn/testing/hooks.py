@@ -5,10 +5,9 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Set
 
-from secretconn import rotating
 from secretconn.environment import environment
 from secretconn.errors import ConfigurationError
-from secretconn.rotating import RotatingCredentials
+from secretconn.rotating import RotatingCredentials, each
 from secretconn.sources.base import Reading, Source
 from secretconn.sources.choose import stand_ins
 
@@ -25,8 +24,8 @@ def forget() -> None:
 
     The plugin's fixtures call it before and after each test, so that two tests may use one secret name.
     """
-    for credentials in list(rotating._living):
-        credentials._forget(_source(credentials))
+    no_more = each(lambda credentials: credentials._forget(_source(credentials)))
+    no_more()  # of those there are now, not of each later one
 
 
 @contextlib.contextmanager
