@@ -254,6 +254,12 @@ class Bulletin:
             except Exception:  # whatever a subscriber does wrong, connections go on
                 log.exception("secretconn: a subscriber failed on %s", type(event).__name__)
 
+    def reset(self) -> None:
+        """Count from zero, for the same subscribers."""
+        with self._lock:
+            self.reads, self.connects = HotCounter(), HotCounter()
+            self._counts.clear()
+
     def after_fork(self) -> Bulletin:
         """A new one for a forked child: new locks, counters at zero, the same subscribers."""
         child = Bulletin()

@@ -24,6 +24,8 @@ from secretconn.sources.base import Source
 if TYPE_CHECKING:
     from aws_secretsmanager_caching import SecretCacheConfig
 
+    from secretconn.environment import Environment
+
 __all__ = ["RotatingCredentials", "each"]
 
 log = logging.getLogger("secretconn.events")
@@ -82,7 +84,7 @@ class RotatingCredentials:
         runtime: Runtime | None = None,
     ) -> None:
         from secretconn.environment import environment  # not with secretconn: an import is cheap where nobody connects
-        from secretconn.sources.choose import Reach, choose
+        from secretconn.sources.choose import Reach
 
         if not isinstance(secret_id, str) or not secret_id:
             raise ConfigurationError("secret_id must be the name or the ARN of a secret")
@@ -91,8 +93,7 @@ class RotatingCredentials:
         around = environment(self._runtime.environ)
         if source is not None:
             refuse_beside_source(reach.given())
-        else:
-            source = choose(secret_id, reach, around, self._runtime, cache_config)
+        self._given_source, self._reach, self._cache_config = source, reach, cache_config
         self._secret_id = secret_id
         self._engine = engine
         self._settings = settings(
@@ -108,7 +109,7 @@ class RotatingCredentials:
         self._bulletin = Bulletin()
         shape = Shape(username=username, keys=dict(keys or {}))
         self._refresher = Refresher(
-            secret_id, source, shape, self._settings, self._runtime, self._ledger, self._bulletin
+            secret_id, self._source(around), shape, self._settings, self._runtime, self._ledger, self._bulletin
         )
         self._connectors: dict[object, Any] = {}
         _roll.add(self)
@@ -200,6 +201,13 @@ class RotatingCredentials:
         self._bulletin.subscribe(subscriber)
         return lambda: self._bulletin.unsubscribe(subscriber)  # of the bulletin there is then: a child has its own
 
+    def _source(self, around: Environment) -> Source:
+        if self._given_source is not None:
+            return self._given_source
+        from secretconn.sources.choose import choose
+
+        return choose(self._secret_id, self._reach, around, self._runtime, self._cache_config)
+
     # -- for connect.py -----------------------------------------------------------------------------------------------
 
     def _first(self) -> Credentials:
@@ -237,6 +245,12 @@ class RotatingCredentials:
         self._ledger.after_fork()
         self._bulletin = self._bulletin.after_fork()
         self._refresher.after_fork(self._bulletin)
+
+    def _forget(self, source: Source) -> None:
+        """As if made just now, but for its settings and subscribers; for `secretconn.testing.forget`."""
+        self._refresher.forget(source, self._settings.timeout)
+        self._bulletin.reset()
+        self._connectors.clear()  # the secret may be of another engine now
 
 
 def _regions(regions: Iterable[str]) -> tuple[str, ...]:
