@@ -199,7 +199,14 @@ class RotatingCredentials:
     def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
         """Have ``subscriber`` called with each Event, in the thread where it happens. Returns what ends that."""
         self._bulletin.subscribe(subscriber)
-        return lambda: self._bulletin.unsubscribe(subscriber)  # of the bulletin there is then: a child has its own
+        me = weakref.ref(self)  # what ends a subscription keeps nobody alive
+
+        def unsubscribe() -> None:
+            rotating = me()
+            if rotating is not None:
+                rotating._bulletin.unsubscribe(subscriber)  # of the bulletin there is then: a forked child has its own
+
+        return unsubscribe
 
     def _source(self, around: Environment) -> Source:
         if self._given_source is not None:

@@ -117,6 +117,7 @@ def _secrets_manager(
         role_arn=reach.role_arn,
         external_id=reach.external_id,
         cache_config=cache_config,
+        otherwise_region=runtime.environ.get("AWS_REGION") if reach.session is None else None,
     )
     first = arn.region if arn is not None else region
     others = tuple(dict.fromkeys(other for other in replicas if other != first))

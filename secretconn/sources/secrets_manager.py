@@ -48,6 +48,8 @@ class SecretsManagerSource:
         role_arn: A role to take first, for a secret of another account.
         external_id: What that role's trust policy asks for, if it does.
         total_attempts: Tries of the default client for one call.
+        otherwise_region: Region where neither an argument nor boto3's chain has one. boto3 reads AWS_DEFAULT_REGION and
+            not AWS_REGION, which every other SDK of AWS reads.
 
     Raises:
         ConfigurationError: arguments that contradict each other, or an ARN of another region or partition.
@@ -66,6 +68,7 @@ class SecretsManagerSource:
         role_arn: str | None = None,
         external_id: str | None = None,
         total_attempts: int = TOTAL_ATTEMPTS,
+        otherwise_region: str | None = None,
     ) -> None:
         _refuse_conflicts(client, session, region, profile, endpoint_url, role_arn)
         self._secret_id = secret_id
@@ -76,7 +79,7 @@ class SecretsManagerSource:
         self._given_client = client
         self._config = cache_config
         self._role = Role(role_arn, external_id) if role_arn is not None or external_id is not None else None
-        self._total_attempts = total_attempts
+        self._total_attempts, self._otherwise_region = total_attempts, otherwise_region
         self._client: _Recorder | None = None
         self._item: SecretCacheItem | None = None
         self._calls = Calls()
@@ -159,6 +162,9 @@ class SecretsManagerSource:
             make = self._maker(options)
             return make("secretsmanager", region_name=self._region, endpoint_url=self._endpoint_url, config=options)
         except NoRegionError as error:
+            if self._region is None and self._otherwise_region is not None:
+                self._region = self._otherwise_region
+                return self._make_client()
             raise ConfigurationError(
                 f"no region for secret {self._secret_id!r}: pass region=, use the secret's ARN, or set AWS_REGION"
             ) from error
@@ -172,7 +178,7 @@ class SecretsManagerSource:
 
             session = boto3.session.Session(profile_name=self._profile)
         if self._role is not None:
-            region = self._region or getattr(session, "region_name", None)
+            region = self._region or getattr(session, "region_name", None) or self._otherwise_region
             session = role_session(self._role, session, self._profile, region, options)
         make: Callable[..., Any] = session.client if hasattr(session, "client") else session.create_client
         return make
