@@ -6,8 +6,12 @@ import importlib
 import logging
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from functools import partial, wraps
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -181,6 +185,26 @@ def test_loading() -> None:
         load(registry().driver_named("pg8000"), for_async=True)
     with pytest.raises(ConfigurationError, match=r"asyncpg has no sync connect.*: psycopg, psycopg2, pg8000$"):
         load(registry().driver_named("asyncpg"), for_async=False)
+
+
+def test_a_driver_that_another_thread_is_importing_just_now_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first connects of many threads: all but one find the driver's module half-made in sys.modules."""
+    entered, leave = threading.Event(), threading.Event()
+    monkeypatch.setitem(sys.modules, "slow_gate", SimpleNamespace(entered=entered, leave=leave))
+    body = "import slow_gate\nslow_gate.entered.set()\nslow_gate.leave.wait(30)\ndef connect(): ...\n"
+    (tmp_path / "slow_driver.py").write_text(body)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    slow = a_driver(module="slow_driver", connect="connect")
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(load, slow, for_async=False)
+        assert entered.wait(30)
+        second = pool.submit(load, slow, for_async=False)
+        wait([second], timeout=0.1)  # it would be over by now if it took what is there
+        leave.set()
+        assert first.result() is second.result() is sys.modules["slow_driver"].connect
+    sys.modules.pop("slow_driver")
 
 
 def test_loading_a_submodule_the_package_does_not_import() -> None:
