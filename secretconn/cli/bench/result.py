@@ -39,6 +39,7 @@ class Measured:
         rejected: Logins that were refused, or may have been.
         recovered: Seconds from the first rejection to the open connection, of each connect that had both.
         rotations: Rotations that ended in the run.
+        errors: The types of what failed connects raised, where a run has real ones.
     """
 
     seconds: float
@@ -53,6 +54,7 @@ class Measured:
     recovered: tuple[float, ...]
     rotations: int
     throttled: int = 0
+    errors: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
