@@ -10,12 +10,12 @@ import importlib.metadata
 import sys
 from collections.abc import Sequence
 
-from secretconn.cli import demo
+from secretconn.cli import bench, demo
 from secretconn.errors import SecretConnError
 
 __all__ = ["main"]
 
-COMMANDS = (demo,)
+COMMANDS = (demo, bench)
 
 NOT_RUN = 2
 INTERRUPTED = 130

@@ -62,7 +62,8 @@ class Options:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add bench's options to a parser."""
     add = parser.add_argument
-    add("--real", action="store_true", help="run the code in real time, in real processes, against a local one")
+    add("--real", action="store_true", help="run the code in real time, in real processes, against a local Secrets "
+        "Manager")
     add("--engine", choices=ENGINE_NAMES, help="with --real: what is connected to (null: a driver that only checks the "
         "password; default)")  # fmt: skip
     long = parser.add_mutually_exclusive_group()
@@ -180,7 +181,7 @@ def _compared(text: str, workload: Workload) -> tuple[str, tuple[tuple[str, Work
         try:
             changed = COMPARED[name](value)
         except (argparse.ArgumentTypeError, ValueError) as error:
-            raise ConfigurationError(f"--compare {name}: {value!r} {error}") from None
+            raise ConfigurationError(f"--compare {name}: {error}") from None
         runs.append((value, replace(workload, **changed)))
     return name, tuple(runs)
 
@@ -222,7 +223,7 @@ def _positive(text: str) -> float:
 def _choice(choices: Mapping[str, Any] | tuple[str, ...]) -> Callable[[str], Any]:
     def choose(text: str) -> Any:
         if text not in choices:
-            raise argparse.ArgumentTypeError(f"must be one of {', '.join(choices)}")
+            raise argparse.ArgumentTypeError(f"must be one of {', '.join(choices)}, not {text!r}")
         return choices[text] if isinstance(choices, Mapping) else text
 
     return choose

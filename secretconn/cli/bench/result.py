@@ -39,6 +39,8 @@ class Measured:
         rejected: Logins that were refused, or may have been.
         recovered: Seconds from the first rejection to the open connection, of each connect that had both.
         rotations: Rotations that ended in the run.
+        served_by: Second of the run at which the last process had its first answer; simulated runs tell it.
+        recovered_by: Second of the run at which the last connect recovered; likewise.
         errors: The types of what failed connects raised, where a run has real ones.
     """
 
@@ -54,6 +56,8 @@ class Measured:
     recovered: tuple[float, ...]
     rotations: int
     throttled: int = 0
+    served_by: float | None = None
+    recovered_by: float | None = None
     errors: tuple[str, ...] = ()
 
 

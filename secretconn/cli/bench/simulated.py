@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Set
+from dataclasses import dataclass, field, replace
 
 from secretconn.cli.bench.result import Measured
 from secretconn.cli.bench.workload import Starts, Workload
 from secretconn.events import Event, Fetched, Recovered
 from secretconn.rotating import RotatingCredentials
+from secretconn.sources.base import Reading
 from secretconn.testing.simulation import (
     Clock,
     SimulatedClient,
@@ -25,6 +26,9 @@ __all__ = ["Times", "simulate"]
 
 SLICES = 200
 """How often progress is told."""
+
+NO_DICE = 0.999
+"""What the library's dice say when they are taken away: everything lasts its full time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,34 +49,49 @@ class Tape:
     """What all processes of a run did.
 
     Attributes:
-        quota: Calls a second after which a read fails; None for no such limit.
+        quota: Calls a second after which a read is refused; None for no such limit.
+        calls: Second to the calls in it, refused ones too.
+        refused: Calls that were refused.
+        first_calls: Calls of first answers.
+        recovered: See Measured.
+        served_by, recovered_by: See Measured.
     """
 
     clock: Clock
     quota: int | None = None
     calls: Counter[int] = field(default_factory=Counter)
-    throttled: Counter[int] = field(default_factory=Counter)
+    refused: int = 0
     first_calls: int = 0
     recovered: list[float] = field(default_factory=list)
+    served_by: float | None = None
+    recovered_by: float | None = None
+    _admitted: Counter[int] = field(default_factory=Counter)
+
+    def refuses(self) -> bool:
+        """Whether this second's quota is used up; else the read that begins now is counted against it."""
+        second = int(self.clock.now)
+        if self.quota is not None and self._admitted[second] >= self.quota:
+            return True
+        self._admitted[second] += 1
+        return False
 
     def log(self, calls: int, *, failed: bool) -> None:
-        """So many calls were made just now."""
+        """A read with so many calls is over."""
         second = int(self.clock.now)
         self.calls[second] += calls
         if failed:
-            self.throttled[second] += calls
-
-    def is_throttled(self) -> bool:
-        """Whether this second's quota is used up."""
-        second = int(self.clock.now)
-        return self.quota is not None and self.calls[second] - self.throttled[second] >= self.quota
+            self.refused += calls
+        else:
+            self._admitted[second] += calls - 1
 
     def saw(self, event: Event) -> None:
         """A subscriber."""
         if isinstance(event, Recovered):
             self.recovered.append(event.seconds)
+            self.recovered_by = self.clock.now
         elif isinstance(event, Fetched):
             self.first_calls += event.api_calls
+            self.served_by = self.clock.now
 
 
 class TapedSecret(SimulatedSecret):
@@ -80,11 +99,11 @@ class TapedSecret(SimulatedSecret):
 
     tape: Tape
 
-    def read(self, stages: tuple[str, ...], held: object) -> object:  # type: ignore[override]
+    def read(self, stages: tuple[str, ...], held: Set[str]) -> Reading:
         """See Source.read."""
         before, failed = self.api_calls, True
         try:
-            reading = super().read(stages, held)  # type: ignore[arg-type]
+            reading = super().read(stages, held)
             failed = False
         finally:
             self.tape.log(self.api_calls - before, failed=failed)
@@ -96,6 +115,7 @@ def simulate(
     *,
     times: Times | None = None,
     quota: int | None = None,
+    jitter: bool = True,
     thinned: bool = True,
     progress: Callable[[float], object] = lambda share: None,
 ) -> Measured:
@@ -104,12 +124,14 @@ def simulate(
     Args:
         workload: What is played; every process of it.
         times: How long things take.
-        quota: Calls a second after which reads fail, as Secrets Manager's throttling makes them. None: no limit.
+        quota: Calls a second after which reads fail, as Secrets Manager's throttling makes them. None: no limit. The
+            SDK's own second try is not played.
+        jitter: False takes the library's dice away, to see what they are for.
         thinned: False plays every connect, and takes as long as that takes. The counts are the same.
         progress: Told the share that is done, from 0 to 1.
     """
     logging.getLogger("secretconn").addHandler(logging.NullHandler())  # failed reads are counted here, not written
-    scene = _Scene(workload, times or Times(), quota)
+    scene = _Scene(workload, times or Times(), quota, jitter=jitter)
     processes = [scene.process(starts, thinned=thinned) for starts in workload.starts()]
     for process in processes:
         process.start()
@@ -122,8 +144,8 @@ def simulate(
 class _Scene:
     """Clock, secret and server of one run."""
 
-    def __init__(self, workload: Workload, times: Times, quota: int | None) -> None:
-        self.workload, self.times = workload, times
+    def __init__(self, workload: Workload, times: Times, quota: int | None, *, jitter: bool) -> None:
+        self.workload, self.times, self.jitter = workload, times, jitter
         self.clock = Clock(workload.seed)
         self.tape = Tape(self.clock, quota)
         self.secret = self._secret()
@@ -135,6 +157,7 @@ class _Scene:
     def process(self, starts: Starts, *, thinned: bool) -> SimulatedProcess:
         workload, clock = self.workload, self.clock
         source = self._secret()
+        runtime = runtime_for(clock, source)
         rotating = RotatingCredentials(
             "simulated",
             source=source,
@@ -142,7 +165,7 @@ class _Scene:
             retries=workload.retries,
             patience=workload.patience,
             fallback_stages=workload.fallback_stages,
-            runtime=runtime_for(clock, source),
+            runtime=runtime if self.jitter else replace(runtime, random=lambda: NO_DICE),
         )
         rotating.subscribe(self.tape.saw)
         login = self.times.login
@@ -163,7 +186,7 @@ class _Scene:
             clock,
             seconds=lambda: clock.random.uniform(least, most),
             users=self.workload.users,
-            fails=self.tape.is_throttled,
+            fails=self.tape.refuses,
         )
         made.tape = self.tape
         if hasattr(self, "secret"):
@@ -190,7 +213,9 @@ def _measured(scene: _Scene, processes: list[SimulatedProcess]) -> Measured:
         rejected=sum(one.rejected + one.suspected for one in stats),
         recovered=tuple(scene.tape.recovered),
         rotations=int(scene.secret.stages["AWSCURRENT"][1:]),
-        throttled=sum(scene.tape.throttled.values()),
+        throttled=scene.tape.refused,
+        served_by=scene.tape.served_by,
+        recovered_by=scene.tape.recovered_by,
     )
 
 
