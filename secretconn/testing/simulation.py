@@ -77,10 +77,7 @@ class Clock:
             return
 
     def _when_landed(self, process: Process, flight: Flight) -> None:
-        if flight.landed:
-            self.at(self.now, lambda: self._advance(process))
-        else:
-            self.at(self.now + 0.001, lambda: self._when_landed(process, flight))
+        flight._future.add_done_callback(lambda _: self.at(self.now, lambda: self._advance(process)))
 
 
 @dataclass
