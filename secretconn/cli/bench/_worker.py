@@ -99,9 +99,7 @@ def credentials_for(wish: dict[str, Any], tally: Tally) -> RotatingCredentials:
     """The library as an application sets it up; each request that is sent is counted."""
     import boto3
 
-    session = boto3.session.Session(
-        aws_access_key_id="testing", aws_secret_access_key="testing", region_name=wish["region"]
-    )
+    session = boto3.session.Session(**wish["session"])
     session.events.register("before-send.secretsmanager", tally.sent)
     credentials = RotatingCredentials(
         wish["secret_id"],

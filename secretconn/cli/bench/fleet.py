@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from secretconn.cli.bench.result import QUOTA, Measured
 from secretconn.cli.bench.workload import Workload
 
-__all__ = ["FLEET", "PHASES", "SIZES", "Phase", "growth", "phase", "within_quota"]
+__all__ = ["FLEET", "PHASES", "SIZES", "Phase", "growth", "of_size", "phase", "within_quota"]
 
 SIZES = (10, 100, 1_000, 10_000, 100_000)
 

@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -61,35 +62,36 @@ class Options:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add bench's options to a parser."""
-    add = parser.add_argument
-    add("--real", action="store_true", help="run the code in real time, in real processes, against a local Secrets "
-        "Manager")
-    add("--engine", choices=ENGINE_NAMES, help="with --real: what is connected to (null: a driver that only checks the "
-        "password; default)")  # fmt: skip
+    add = partial(parser.add_argument, metavar="TIME")
+    flag = partial(parser.add_argument, action="store_true")
+    number = partial(parser.add_argument, metavar="N")
+    choice = parser.add_argument
+    flag("--real", help="run the library in real processes, against a local Secrets Manager, in real time")
+    choice(
+        "--engine", choices=ENGINE_NAMES, help="with --real: the database (default: null, which only knows passwords)"
+    )
     long = parser.add_mutually_exclusive_group()
     long.add_argument("--seconds", type=duration, metavar="TIME", help="how long (default: 30d; with --real 20s)")
-    long.add_argument("--days", type=float, help="the same in days")
+    long.add_argument("--days", type=float, metavar="N", help="the same in days")
     crew = parser.add_mutually_exclusive_group()
     crew.add_argument("--threads", type=_whole, metavar="N", help="threads of each process (default: 4)")
     crew.add_argument("--tasks", type=_whole, metavar="N", help="asyncio tasks of each process, instead")
-    add("--processes", type=_whole, metavar="N", help="each has its own cache (default: 4; with --real 2)")
-    add("--connects-per-second", dest="rate", type=_positive, metavar="N", help="of each process (default: 10; with "
-        "--real 20)")  # fmt: skip
-    add("--start-over", type=duration, default=1.0, metavar="TIME", help="time over which the processes start (default: "
-        "1s)")  # fmt: skip
-    add("--ttl", type=duration, default=3600.0, metavar="TIME", help="of the cache (default: 1h)")
-    add("--strategy", choices=STRATEGIES, default="single-user", help="of the rotation (default: single-user)")
-    add("--rotate-every", type=duration, metavar="TIME", help="period of the rotation (default: 1d; with --real 5s)")
-    add("--window", type=duration, metavar="TIME", help="from setSecret to finishSecret (default: 10s; with --real 1s)")
-    add("--retries", type=_count, default=1, metavar="N", help="further logins after a rejected one (default: 1)")
-    add("--patience", type=_seconds, default=0.0, metavar="TIME", help="time to go on asking when no login is good "
-        "(default: 0)")  # fmt: skip
-    add("--fallback-stages", choices=tuple(STAGES), default="both", help="none: AWSCURRENT alone (default: both)")
-    add("--seed", type=_count, default=1, metavar="N", help="of all dice (default: 1)")
-    add("--compare", metavar="OPTION=A,B,...", help=f"a run for each value; OPTION is one of {', '.join(COMPARED)}")
-    add("--plot", type=Path, metavar="FILE", help="draw it: a .svg, .png or .html file")
-    add("--dark", action="store_true", help="the plot is for a dark page (an .html file suits both)")
-    add("--json", action="store_true", help="print JSON instead of a table")
+    number("--processes", type=_whole, help="each has its own cache (default: 4; with --real 2)")
+    number("--connects-per-second", dest="rate", type=_positive, help="of each process (default: 10; with --real 20)")
+    add("--start-over", type=duration, default=1.0, help="time over which the processes start (default: 1s)")
+    add("--ttl", type=duration, default=3600.0, help="of the cache (default: 1h)")
+    choice("--strategy", choices=STRATEGIES, default="single-user", help="of the rotation (default: single-user)")
+    add("--rotate-every", type=duration, help="period of the rotation (default: 1d; with --real 5s)")
+    add("--window", type=duration, help="from setSecret to finishSecret (default: 10s; with --real 1s)")
+    number("--retries", type=_count, default=1, help="further logins after a rejected one (default: 1)")
+    add("--patience", type=_seconds, default=0.0, help="time to go on asking when no login is good (default: 0)")
+    choice("--fallback-stages", choices=tuple(STAGES), default="both", help="none: AWSCURRENT alone (default: both)")
+    number("--seed", type=_count, default=1, help="of all dice (default: 1)")
+    compared = ", ".join(COMPARED)
+    choice("--compare", metavar="OPTION=A,B,...", help=f"a run for each value; OPTION is one of {compared}")
+    choice("--plot", type=Path, metavar="FILE", help="draw it: a .svg, .png or .html file")
+    flag("--dark", help="the plot is for a dark page (an .html file suits both)")
+    flag("--json", help="print JSON instead of a table")
 
 
 def options(arguments: argparse.Namespace) -> Options:
@@ -102,7 +104,8 @@ def options(arguments: argparse.Namespace) -> Options:
     if arguments.engine is not None and not real:
         raise ConfigurationError("--engine needs --real; a simulated run has its own database")
     workload = _workload(arguments, REAL if real else SIMULATED)
-    compared, runs = "", (("", workload),)
+    compared = ""
+    runs: tuple[tuple[str, Workload], ...] = (("", workload),)
     if arguments.compare is not None:
         compared, runs = _compared(arguments.compare, workload)
     for _, one in runs:

@@ -25,9 +25,7 @@ class Lines:
         clock: Monotonic seconds.
     """
 
-    def __init__(
-        self, what: str, write: Callable[[str], object], clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, what: str, write: Callable[[str], object], clock: Callable[[], float] = time.monotonic) -> None:
         self._what, self._write, self._clock = what, write, clock
         self._begun = clock()
         self._next = self._begun + FIRST

@@ -20,7 +20,7 @@ from secretconn.cli.bench.result import Measured
 from secretconn.cli.bench.workload import Starts, Workload
 from secretconn.cli.demo.bed import ENGINES, bed
 from secretconn.errors import ConfigurationError, SecretConnError
-from secretconn.testing import LocalSecretsManager, Login, Rotator, new_password
+from secretconn.testing import LocalSecretsManager, Login, Rotator, Strategy, new_password
 
 __all__ = ["Rotations", "WorkerFailed", "play", "started"]
 
@@ -43,12 +43,12 @@ class Target:
     """
 
     wish: dict[str, Any]
-    rotator: Callable[[str], Rotator]
+    rotator: Callable[[Strategy], Rotator]
     calls: Callable[[], Counter[str]]
 
 
 @contextmanager
-def started(workload: Workload, engine: str, tell: Callable[[str], object] = lambda text: None) -> Iterator[Target]:
+def started(workload: Workload, engine: str, tell: Callable[[str], object] = lambda _: None) -> Iterator[Target]:
     """Servers, and a secret with a login.
 
     Raises:
@@ -67,7 +67,7 @@ def started(workload: Workload, engine: str, tell: Callable[[str], object] = lam
 
         def starting(what: str) -> Callable[[str], None]:
             tell(f"starting {what}")
-            return lambda how: None
+            return lambda _: None
 
         made = stack.enter_context(bed(known, workload.processes * workload.workers + 50, starting))
         yield Target(
@@ -86,16 +86,17 @@ def _null(stack: ExitStack) -> Target:
     secrets.create_secret("bench", content)
     return Target(
         {**_address(secrets), "secret_id": "bench", "driver": None, "folder": str(folder)},
-        lambda strategy: Rotator(secrets.client(), "bench", strategy=strategy, admin=server),  # type: ignore[arg-type]
+        lambda strategy: Rotator(secrets.client(), "bench", strategy=strategy, admin=server),
         lambda: secrets.calls,
     )
 
 
-def _address(secrets: LocalSecretsManager) -> dict[str, str]:
-    return {"endpoint_url": secrets.endpoint_url, "region": secrets.region}
+def _address(secrets: LocalSecretsManager) -> dict[str, Any]:
+    session = {"aws_access_key_id": "testing", "region_name": secrets.region}
+    return {"endpoint_url": secrets.endpoint_url, "session": session | {"aws_secret_access_key": "testing"}}
 
 
-def play(workload: Workload, target: Target, progress: Callable[[float], object] = lambda share: None) -> Measured:
+def play(workload: Workload, target: Target, progress: Callable[[float], object] = lambda _: None) -> Measured:
     """Play the workload on servers that run.
 
     Args:
@@ -129,7 +130,7 @@ class Worker:
     def __init__(self, wish: dict[str, Any]) -> None:
         home = str(Path(__file__).parents[3])
         path = os.pathsep.join(filter(None, [home, os.environ.get("PYTHONPATH")]))
-        self._errors = tempfile.TemporaryFile("w+", errors="replace")
+        self._errors = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115  (closed in __exit__)
         self._process = subprocess.Popen(
             [sys.executable, "-m", "secretconn.cli.bench._worker"],
             stdin=subprocess.PIPE,
@@ -196,12 +197,12 @@ class Rotations:
         done: Rotations that have ended.
     """
 
-    def __init__(self, workload: Workload, rotator: Callable[[str], Rotator]) -> None:
+    def __init__(self, workload: Workload, rotator: Callable[[Strategy], Rotator]) -> None:
         self.done = 0
         self._workload = workload
         self._times = _step_times(workload)
         self.next_at = next(self._times)
-        self._steps = _all_steps(rotator(workload.strategy)) if workload.rotates else iter(())
+        self._steps = iter(()) if workload.strategy == "none" else _all_steps(rotator(workload.strategy))
 
     def catch_up(self, now: float) -> None:
         """Do what is due."""

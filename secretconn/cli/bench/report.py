@@ -127,23 +127,6 @@ def _workers(one: Workload) -> str:
     return f"{one.workers} {'task' if one.tasks else 'thread'}{'' if one.workers == 1 else 's'}"
 
 
-ROWS: tuple[tuple[str, Callable[[Figures], str]], ...] = (
-    ("connects", lambda one: f"{one.connects:,}"),
-    ("failed connects", lambda one: f"{one.failed:,}"),
-    ("cache hit rate", lambda one: _hit_rate(one)),
-    ("reads that had to wait", lambda one: f"{one.misses:,}"),
-    ("rotations", lambda one: f"{one.rotations:,}"),
-    ("rejected logins", lambda one: f"{one.rejected:,}"),
-    ("recovery, median", lambda one: _ms(one.recovery_median)),
-    ("recovery, longest", lambda one: _ms(one.recovery_longest)),
-    ("API calls", lambda one: f"{one.api_calls:,}"),
-    ("API calls a month", lambda one: f"{one.api_calls_a_month:,.0f}"),
-    ("cost a month", lambda one: f"{one.usd_a_month:,.2f} USD"),
-    ("API calls, busiest second", lambda one: f"{one.busiest_second:,}"),
-    ("its share of the quota", lambda one: _share(one.quota_share)),
-)
-
-
 def _table(compared: str, runs: Sequence[Run]) -> list[str]:
     columns = [[run.label, *(show(run.figures) for _, show in ROWS)] for run in runs]
     names = [compared, *(name for name, _ in ROWS)]
@@ -173,3 +156,20 @@ def _share(share: float) -> str:
 
 def _ms(seconds: float | None) -> str:
     return "-" if seconds is None else f"{seconds * 1000:.0f} ms"
+
+
+ROWS: tuple[tuple[str, Callable[[Figures], str]], ...] = (
+    ("connects", lambda one: f"{one.connects:,}"),
+    ("failed connects", lambda one: f"{one.failed:,}"),
+    ("cache hit rate", _hit_rate),
+    ("reads that had to wait", lambda one: f"{one.misses:,}"),
+    ("rotations", lambda one: f"{one.rotations:,}"),
+    ("rejected logins", lambda one: f"{one.rejected:,}"),
+    ("recovery, median", lambda one: _ms(one.recovery_median)),
+    ("recovery, longest", lambda one: _ms(one.recovery_longest)),
+    ("API calls", lambda one: f"{one.api_calls:,}"),
+    ("API calls a month", lambda one: f"{one.api_calls_a_month:,.0f}"),
+    ("cost a month", lambda one: f"{one.usd_a_month:,.2f} USD"),
+    ("API calls, busiest second", lambda one: f"{one.busiest_second:,}"),
+    ("its share of the quota", lambda one: _share(one.quota_share)),
+)

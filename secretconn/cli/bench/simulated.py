@@ -117,7 +117,7 @@ def simulate(
     quota: int | None = None,
     jitter: bool = True,
     thinned: bool = True,
-    progress: Callable[[float], object] = lambda share: None,
+    progress: Callable[[float], object] = lambda _: None,
 ) -> Measured:
     """Play it.
 

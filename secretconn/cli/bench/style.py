@@ -31,8 +31,12 @@ class Theme:
     series: tuple[str, ...]
 
 
-LIGHT = Theme("#ffffff", "#1f2328", "#59636e", "#d8dee4", "#c2410c", ("#0b5cad", "#7c3aed", "#0f766e", "#9a6700", "#b4238a"))
-DARK = Theme("#0d1117", "#e6edf3", "#9aa4af", "#30363d", "#ff8f5a", ("#58a6ff", "#c297ff", "#4fd1c5", "#e3b341", "#ff7bc8"))
+LIGHT = Theme(
+    "#ffffff", "#1f2328", "#59636e", "#d8dee4", "#c2410c", ("#0b5cad", "#7c3aed", "#0f766e", "#9a6700", "#b4238a")
+)
+DARK = Theme(
+    "#0d1117", "#e6edf3", "#9aa4af", "#30363d", "#ff8f5a", ("#58a6ff", "#c297ff", "#4fd1c5", "#e3b341", "#ff7bc8")
+)
 
 
 def figure(theme: Theme, width: float, height: float) -> Any:
@@ -43,11 +47,11 @@ def figure(theme: Theme, width: float, height: float) -> Any:
 
 
 def heading(made: Any, theme: Theme, text: str, under: str = "") -> None:
-    """A figure's title, at the left, and a smaller line under it."""
-    lines = f"{text}\n" if under else text
-    made.suptitle(lines, x=0.012, ha="left", fontsize=13, fontweight="bold", color=theme.text)
-    if under:
-        made.text(0.012, 0.985 - 0.32 / made.get_figheight(), under, ha="left", va="top", fontsize=9, color=theme.muted)
+    """A figure's title, at the left, and a smaller line under it; the plots get the room below."""
+    height = made.get_figheight()
+    made.text(0.012, 1 - 0.1 / height, text, ha="left", va="top", fontsize=13, fontweight="bold", color=theme.text)
+    made.text(0.012, 1 - 0.38 / height, under, ha="left", va="top", fontsize=9, color=theme.muted)
+    made.get_layout_engine().set(rect=(0, 0, 1, 1 - (0.6 if under else 0.38) / height))
 
 
 def axes(part: Any, theme: Theme, title: str = "") -> None:

@@ -6,6 +6,7 @@ import math
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 __all__ = ["PENDING_PAUSES", "Starts", "Workload"]
 
@@ -48,7 +49,7 @@ class Workload:
     rate: float = 10.0
     start_over: float = 1.0
     ttl: float = 3600.0
-    strategy: str = "single-user"
+    strategy: Literal["single-user", "alternating-users", "none"] = "single-user"
     rotate_every: float = 86400.0
     window: float = 10.0
     retries: int = 1
