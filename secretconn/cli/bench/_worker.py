@@ -96,10 +96,14 @@ class Tally:
 
 
 def credentials_for(wish: dict[str, Any], tally: Tally) -> RotatingCredentials:
-    """The library as an application sets it up; each request that is sent is counted."""
+    """The library as an application sets it up; each request that is sent is counted.
+
+    botocore's description of the service is read from the disk beforehand: that is no time of ours.
+    """
     import boto3
 
     session = boto3.session.Session(**wish["session"])
+    session.client("secretsmanager", endpoint_url=wish["endpoint_url"]).close()
     session.events.register("before-send.secretsmanager", tally.sent)
     credentials = RotatingCredentials(
         wish["secret_id"],

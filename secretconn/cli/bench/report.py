@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -16,6 +17,7 @@ from secretconn.cli.bench.workload import Workload
 __all__ = ["Run", "as_json", "conditions", "seconds_as_text", "title", "written"]
 
 WIDTH = 100
+NO_BREAK = "\u00a0"
 LABEL = 30
 
 
@@ -39,9 +41,9 @@ class Run:
 
 def written(options: Options, runs: Sequence[Run]) -> list[str]:
     """All lines."""
-    lines = [*textwrap.wrap(title(options), WIDTH), "", *_table(options.compared, runs), ""]
+    lines = [*_wrapped(title(options)), "", *_table(options.compared, runs), ""]
     for note in [*_failures(runs), *conditions(options)]:
-        lines += textwrap.wrap(note, WIDTH)
+        lines += _wrapped(note)
     return lines
 
 
@@ -105,6 +107,13 @@ def seconds_as_text(seconds: float) -> str:
         if seconds >= unit and seconds % unit == 0 and not (name == "min" and seconds < 2 * unit):
             return f"{seconds / unit:g} {name}"
     return f"{seconds:g} s"
+
+
+def _wrapped(text: str) -> list[str]:
+    """Lines that part no number from its unit."""
+    kept = re.sub(r"(?<=\d) (?=(?:d|h|min|s|ms|USD|calls)\b)|(?<=seed) ", NO_BREAK, text)
+    lines = textwrap.wrap(kept, WIDTH, break_on_hyphens=False)
+    return [line.replace(NO_BREAK, " ") for line in lines]
 
 
 def _crew(one: Workload, compared: str) -> str:

@@ -53,11 +53,11 @@ def test_the_simulation_counts_what_real_processes_do(strategy: str) -> None:
         assert len(one.recovered) == one.rejected
         assert workload.processes <= one.reads - one.hits <= workload.processes * workload.workers
 
-    # Start and TTL, then rotation and TTL, within what the dice and a busy machine make of them.
+    # Start and TTL, then rotation and TTL: the dice differ, and a busy machine is late, so that there are fewer.
     for span in (lambda second: second < CHANGED, lambda second: second >= CHANGED):
-        assert calls(real, span) == pytest.approx(calls(simulated, span), rel=0.35)
-    assert real.api_calls == pytest.approx(simulated.api_calls, rel=0.25)
-    assert real.connects == pytest.approx(simulated.connects, rel=0.25)
+        assert 0.5 <= calls(real, span) / calls(simulated, span) <= 1.35
+    assert 0.6 <= real.api_calls / simulated.api_calls <= 1.25
+    assert 0.5 <= real.connects / simulated.connects <= 1.01
 
 
 def test_tasks_on_a_real_database_from_the_command_line() -> None:
