@@ -31,6 +31,7 @@ CAPTION = (
     "Simulated; 1 thread in each process, which connects every 10 s; TTL 1 h; one single-user rotation with a window "
     "of 10 s; seed 1."
 )
+WAYS_CAPTION = f"{CAPTION} Unless the bar says otherwise."
 SHORT = replace(fleet.FLEET, seconds=300.0, rotate_every=180.0, start_over=60.0)
 """For the variants: the same start-up and rotation with less waiting between them."""
 
@@ -184,7 +185,7 @@ def write(out: Path, text: str, found: Found) -> None:
     rows = [(f"{row['phase']}: {row['name']}", int(row["busiest"])) for row in found.helps]
     for name, theme in (("light", LIGHT), ("dark", DARK)):
         time_plot = fleet_plots.over_time(found.runs, theme, CAPTION)
-        ways_plot = fleet_plots.ways(rows, theme, found.ways, CAPTION)
+        ways_plot = fleet_plots.ways(rows, theme, found.ways, WAYS_CAPTION)
         out.with_name(f"{out.name}-{name}.svg").write_bytes(rendered(time_plot, "svg"))
         out.with_name(f"{out.name}-ways-{name}.svg").write_bytes(rendered(ways_plot, "svg"))
 

@@ -89,7 +89,15 @@ def _over_time(options: Options, run: Run, theme: Theme) -> Any:
     shown = [(number, top) for number, top in enumerate(tops) if top]
     places = [number * width / unit for number, _ in shown]
     part.set_yscale("log")
-    part.bar(places, [top for _, top in shown], width / unit, align="edge", color=theme.series[0], bottom=0)
+    part.bar(
+        places,
+        [top for _, top in shown],
+        width / unit,
+        align="edge",
+        color=theme.series[0],
+        linewidth=0.6,
+        edgecolor=theme.series[0],
+    )
     _rotations(part, workload.rotate_every if workload.rotates else 0.0, workload.seconds, unit, theme)
     _quota(part, measured, theme)
     part.set_xlim(0, workload.seconds / unit)

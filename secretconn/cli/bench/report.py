@@ -80,7 +80,7 @@ def conditions(options: Options) -> list[str]:
 
 
 def as_json(options: Options, runs: Sequence[Run]) -> dict[str, Any]:
-    """The same for programs; all times are float seconds."""
+    """The same for programs; all times are float seconds. Seconds of the run without a call are left out."""
     return {
         "real": options.real,
         "engine": options.engine if options.real else None,
@@ -90,6 +90,7 @@ def as_json(options: Options, runs: Sequence[Run]) -> dict[str, Any]:
                 "value": run.label or None,
                 "workload": asdict(run.workload),
                 "figures": asdict(run.figures),
+                "calls_by_second": list(run.measured.calls_by_second.items()),
                 "errors": list(run.measured.errors),
             }
             for run in runs

@@ -137,7 +137,7 @@ async def test_the_library_recovers_on_the_null_database(tasks: bool, tmp_path: 
 
 
 def test_a_process_that_cannot_begin_says_why() -> None:
-    with Worker({"session": {}}) as worker, pytest.raises(WorkerFailed, match="KeyError: 'secret_id'"):
+    with Worker({"session": {}}) as worker, pytest.raises(WorkerFailed, match="KeyError: 'endpoint_url'"):
         worker.expect_ready()
 
 

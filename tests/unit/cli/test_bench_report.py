@@ -6,7 +6,7 @@ import json
 import re
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -22,7 +22,9 @@ from secretconn.cli.bench.simulated import simulate
 from secretconn.cli.bench.style import DARK, LIGHT, Theme, rendered
 from secretconn.cli.bench.workload import Workload
 
-DOCS = Path(__file__).parents[3] / "docs" / "bench.md"
+ROOT = Path(__file__).parents[3]
+DOCS = ROOT / "docs" / "bench.md"
+RESULTS = ROOT / "benchmarks" / "results"
 
 MEASURED = Measured(
     seconds=MONTH / 10,
@@ -131,6 +133,7 @@ def test_json_has_all_figures(capsys: pytest.CaptureFixture[str]) -> None:
     assert [run["value"] for run in answer["runs"]] == ["0", "1"]
     assert [run["workload"]["retries"] for run in answer["runs"]] == [0, 1]
     assert answer["runs"][0]["figures"]["failed"] > 0 == answer["runs"][1]["figures"]["failed"]
+    assert sum(calls for _, calls in answer["runs"][1]["calls_by_second"]) == answer["runs"][1]["figures"]["api_calls"]
     alone = as_json(asked(), [Run("", WORKLOAD, MEASURED)])
     assert (alone["compared"], alone["engine"], alone["runs"][0]["errors"]) == (None, None, ["OperationalError"])
 
@@ -147,6 +150,24 @@ def test_the_documented_output_is_what_comes(command: str, text: str, capsys: py
 
 def test_there_is_documented_output() -> None:
     assert len(documented()) >= 3
+
+
+def test_the_documented_fleet_is_the_measured_one_and_comes_again() -> None:
+    sizes = json.loads((RESULTS / "fleet.json").read_text())["sizes"]
+    for size, phases in sizes.items():
+        tops = [f"{one['busiest']:,}" for one in phases]
+        (row,) = re.findall(rf"^\| {int(size):,} \|(.*)$", DOCS.read_text(), re.MULTILINE)
+        assert re.findall(r"([\d,]+)[* ]*\(", row) == tops
+    for size in (10, 100):
+        workload = fleet.of_size(size)
+        measured = simulate(workload)
+        assert [asdict(fleet.phase(name, workload, measured)) for name in fleet.PHASES] == sizes[str(size)]
+
+
+def test_the_documented_plots_are_there() -> None:
+    named = re.findall(r'(?:src|srcset)="([^"]+)"', DOCS.read_text())
+    assert len(named) == 4
+    assert all((DOCS.parent / name).stat().st_size > 10_000 for name in named)
 
 
 def test_progress_is_written_now_and_then() -> None:
