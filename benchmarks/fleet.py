@@ -1,9 +1,9 @@
 """A fleet of 10 to 100,000 processes against Secrets Manager's quota: at start-up, at the TTL, at a rotation.
 
-    python benchmarks/fleet.py --out benchmarks/results/fleet
+    python benchmarks/fleet.py --out benchmarks/results/fleet --plots docs/images/fleet
 
-Writes OUT.json, OUT.md and plots for light and dark pages. The library's own decisions run on a simulated clock, for
-every process: nothing is scaled up. The same seed gives the same figures. ``--most 1000`` stops at a smaller fleet;
+Writes OUT.json and OUT.md, and plots for light and dark pages. The library's own decisions run on a simulated clock,
+for every process: nothing is scaled up. The same seed gives the same figures. ``--most 1000`` stops at a smaller fleet;
 ``--ways 100000`` plays the settings that help, and the refused reads, with the largest one.
 """
 
@@ -161,19 +161,23 @@ def main() -> int:
     parser.add_argument(
         "--ways", type=int, default=10_000, choices=fleet.SIZES, help="processes, where settings differ"
     )
-    parser.add_argument("--out", type=Path, help="write OUT.json, OUT.md and the plots")
+    parser.add_argument("--out", type=Path, help="write OUT.json and OUT.md")
+    parser.add_argument("--plots", type=Path, help="write PLOTS-light.svg, PLOTS-dark.svg and the same of -ways")
     options = parser.parse_args()
     helps, beyond = play_ways(ways(), options.ways), play_ways(throttled(), options.ways)
     found = Found(sizes(options.most), options.ways, helps, beyond)
-    text = report(found, f"python {' '.join(['benchmarks/fleet.py', *sys.argv[1:]])}")
+    text = report(found, f"python benchmarks/fleet.py --most {options.most} --ways {options.ways}")
     print(text)
     if options.out is not None:
         write(options.out, text, found)
+    if options.plots is not None:
+        rows = [(f"{row['phase']}: {row['name']}", int(row["busiest"])) for row in helps]
+        draw(options.plots, found.runs, rows, found.ways)
     return 0
 
 
 def write(out: Path, text: str, found: Found) -> None:
-    """All files."""
+    """The results."""
     phases = {
         str(size): [asdict(fleet.phase(name, fleet.FLEET, measured)) for name in fleet.PHASES]
         for size, measured in found.runs.items()
@@ -182,10 +186,13 @@ def write(out: Path, text: str, found: Found) -> None:
     whole |= {"ways": {"processes": found.ways, "helps": found.helps, "throttled": found.beyond}}
     out.with_suffix(".json").write_text(json.dumps(whole, indent=1) + "\n")
     out.with_suffix(".md").write_text(text)
-    rows = [(f"{row['phase']}: {row['name']}", int(row["busiest"])) for row in found.helps]
+
+
+def draw(out: Path, runs: dict[int, Measured], rows: list[tuple[str, int]], processes: int) -> None:
+    """The plots."""
     for name, theme in (("light", LIGHT), ("dark", DARK)):
-        time_plot = fleet_plots.over_time(found.runs, theme, CAPTION)
-        ways_plot = fleet_plots.ways(rows, theme, found.ways, WAYS_CAPTION)
+        time_plot = fleet_plots.over_time(runs, theme, CAPTION)
+        ways_plot = fleet_plots.ways(rows, theme, processes, WAYS_CAPTION)
         out.with_name(f"{out.name}-{name}.svg").write_bytes(rendered(time_plot, "svg"))
         out.with_name(f"{out.name}-ways-{name}.svg").write_bytes(rendered(ways_plot, "svg"))
 
