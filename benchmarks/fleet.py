@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -136,9 +137,9 @@ def report(found: Found, command: str) -> str:
     head = [f"{name}: {what}" for name in fleet.PHASES for what in ("calls", "busiest second")]
     lines += [f"| processes | {' | '.join(head)} | failed connects |", f"|{'---|' * (len(head) + 2)}"]
     for size, measured in runs.items():
-        phases = [fleet.phase(name, fleet.FLEET, measured) for name in fleet.PHASES]
-        cells = [f"{one.calls:,} | {_busiest(one.busiest)}" for one in phases]
+        cells = [f"{one.calls:,} | {_busiest(one.busiest)}" for one in _phases(measured)]
         lines.append(f"| {size:,} | {' | '.join(cells)} | {measured.failed:,} |")
+    lines += growth_lines({size: _phases(measured) for size, measured in runs.items()})
     lines += ["", f"What helps, at {largest:,} processes:", "", "| phase | | busiest second |", "|---|---|---|"]
     lines += [f"| {row['phase']} | {row['name']} | {_busiest(row['busiest'])} |" for row in found.helps]
     lines += ["", f"With {QUOTA:,} calls a second let through and the others refused, at {largest:,} processes:", ""]
@@ -148,6 +149,20 @@ def report(found: Found, command: str) -> str:
         failed = f"{row['failed']:,} of {row['connects']:,}"
         lines.append(f"| {row['phase']} | {row['name']} | {row['throttled']:,} | {failed} | {seconds:.0f} s |")
     return "\n".join([*lines, "", f"Python {platform.python_version()}", ""])
+
+
+def growth_lines(sizes: dict[int, list[fleet.Phase]]) -> list[str]:
+    """How the busiest second grows from each size to the next."""
+    lines = ["", "Times as many calls in the busiest second:", ""]
+    lines += [f"| processes | {' | '.join(fleet.PHASES)} |", f"|{'---|' * (len(fleet.PHASES) + 1)}"]
+    for smaller, larger in pairwise(sizes):
+        found = [fleet.growth(*pair) for pair in zip(sizes[smaller], sizes[larger], strict=True)]
+        lines.append(f"| {smaller:,} to {larger:,} | {' | '.join(f'{times:.1f}' for times in found)} |")
+    return lines
+
+
+def _phases(measured: Measured) -> list[fleet.Phase]:
+    return [fleet.phase(name, fleet.FLEET, measured) for name in fleet.PHASES]
 
 
 def _busiest(calls: int) -> str:
@@ -178,10 +193,7 @@ def main() -> int:
 
 def write(out: Path, text: str, found: Found) -> None:
     """The results."""
-    phases = {
-        str(size): [asdict(fleet.phase(name, fleet.FLEET, measured)) for name in fleet.PHASES]
-        for size, measured in found.runs.items()
-    }
+    phases = {str(size): [asdict(one) for one in _phases(measured)] for size, measured in found.runs.items()}
     whole = {"workload": asdict(fleet.FLEET), "sizes": phases}
     whole |= {"ways": {"processes": found.ways, "helps": found.helps, "throttled": found.beyond}}
     out.with_suffix(".json").write_text(json.dumps(whole, indent=1) + "\n")

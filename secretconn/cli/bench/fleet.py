@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from secretconn.cli.bench.result import QUOTA, Measured
 from secretconn.cli.bench.workload import Workload
 
-__all__ = ["FLEET", "PHASES", "SIZES", "Phase", "growth", "of_size", "phase", "within_quota"]
+__all__ = ["FLEET", "PHASES", "SIZES", "Phase", "growth", "of_size", "phase"]
 
 SIZES = (10, 100, 1_000, 10_000, 100_000)
 
@@ -54,19 +54,9 @@ def phase(name: str, workload: Workload, measured: Measured) -> Phase:
     return Phase(name, begin, end, sum(calls), max(calls, default=0))
 
 
-def growth(smaller: Phase, larger: Phase, times: float) -> float:
-    """How the busiest second grows with the fleet: 1 is in proportion, below 1 slower.
-
-    Args:
-        smaller, larger: The same phase of two fleets.
-        times: How many times as many processes the larger one has.
-    """
-    return larger.busiest / smaller.busiest / times
-
-
-def within_quota(one: Phase, processes: int) -> int:
-    """How many processes fit under the quota, where the busiest second is in proportion to their number."""
-    return int(QUOTA / one.busiest * processes) if one.busiest else 0
+def growth(smaller: Phase, larger: Phase) -> float:
+    """How many times as busy the busiest second of the larger fleet is."""
+    return larger.busiest / max(smaller.busiest, 1)
 
 
 def of_size(processes: int, **changes: object) -> Workload:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from secretconn.cli.bench.fleet import FLEET, PHASES, growth, of_size, phase, within_quota
+from secretconn.cli.bench.fleet import FLEET, PHASES, growth, of_size, phase
 from secretconn.cli.bench.result import Measured
 from secretconn.cli.bench.simulated import Times, simulate
 from secretconn.cli.bench.workload import Workload
@@ -124,7 +124,7 @@ def test_a_fleet_grows_in_proportion_or_slower() -> None:
     runs = {one.processes: simulate(one) for one in (small, large)}
     for name in PHASES:
         before, after = phase(name, small, runs[100]), phase(name, large, runs[800])
-        assert 0.1 < growth(before, after, 8) <= 1.0, name  # a larger fleet is smoother: its peak stands out less
+        assert 1.0 < growth(before, after) <= 8.0, name  # a larger fleet is smoother: its peak stands out less
         assert 7.5 < after.calls / before.calls < 8.5, name
     assert runs[800].failed == 0
 
@@ -144,10 +144,3 @@ def test_jitter_is_what_keeps_a_ttl_from_making_a_crowd() -> None:
     with_dice, without = simulate(workload), simulate(workload, jitter=False)
     tops = [busiest(measured, workload)["TTL"] for measured in (with_dice, without)]
     assert tops[1] > 10 * tops[0]
-
-
-def test_how_many_processes_fit() -> None:
-    workload = of_size(100)
-    one = phase("rotation", workload, simulate(workload))
-    assert within_quota(one, 100) == int(10_000 / one.busiest * 100)
-    assert within_quota(replace(one, busiest=0), 100) == 0
