@@ -10,12 +10,12 @@ import importlib.metadata
 import sys
 from collections.abc import Sequence
 
-from secretconn.cli import check, demo
+from secretconn.cli import bench, check, demo
 from secretconn.errors import SecretConnError
 
 __all__ = ["main"]
 
-COMMANDS = (demo, check)
+COMMANDS = (demo, check, bench)
 
 NOT_RUN = 2
 INTERRUPTED = 130
