@@ -1,0 +1,14 @@
+"""Addresses. /healthz and /readyz are answered by project.middleware.Health."""
+
+from __future__ import annotations
+
+import customers.views
+import status.views
+from django.urls import path
+
+urlpatterns = [
+    path("", customers.views.customers, name="customers"),
+    path("status/", status.views.page, name="status"),
+    path("status/data.json", status.views.data, name="status-data"),
+    path("status/rotate", status.views.rotate, name="rotate"),
+]
