@@ -2,7 +2,8 @@
 "use strict";
 
 const EVERY = 1000; // milliseconds
-const SPAN = 180; // seconds in the strip
+const SPANS = [60, 120, 180]; // seconds in the strip: as few as show what happened
+const NARROW = 480; // pixels; a strip that is narrower keeps to the first span
 const LANE = 22, LEFT = 58, TOP = 6, BOTTOM = 24; // pixels
 const SVG = "http://www.w3.org/2000/svg";
 const byId = (id) => document.getElementById(id);
@@ -12,6 +13,12 @@ function fill(node, values) {
     const text = String(values[place.dataset.f] ?? "");
     if (place.textContent !== text) place.textContent = text;
   }
+  for (const place of node.querySelectorAll("[data-if]")) place.hidden = !values[place.dataset.if];
+}
+
+function span(data, width) {
+  const oldest = Math.min(data.now, ...data.happenings.map((one) => one.at), ...(data.rotator?.windows ?? []).map((one) => one.opened));
+  return width < NARROW ? SPANS[0] : SPANS.find((seconds) => data.now - oldest <= seconds) ?? SPANS.at(-1);
 }
 
 function rows(list, template, all) {
@@ -52,8 +59,9 @@ function strip(data) {
   legend.hidden = false;
   const lanes = data.workers.map((worker) => worker.pid);
   const width = svg.clientWidth, bottom = TOP + lanes.length * LANE, height = bottom + BOTTOM;
-  const x = (at) => LEFT + (width - LEFT - 10) * (1 - (data.now - at) / SPAN);
-  const begin = data.now - SPAN;
+  const seconds = span(data, width);
+  const x = (at) => LEFT + (width - LEFT - 10) * (1 - (data.now - at) / seconds);
+  const begin = data.now - seconds;
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
   svg.setAttribute("height", height);
   const shapes = [];
@@ -66,10 +74,10 @@ function strip(data) {
     const y = TOP + (lane + 0.5) * LANE;
     shapes.push(draw("line", { x1: LEFT, x2: width - 10, y1: y, y2: y, class: "lane" }), label(LEFT - 8, y + 4, pid, "end"));
   });
-  for (let ago = 0; ago <= SPAN; ago += 60) {
+  for (let ago = 0; ago <= seconds; ago += seconds / 3) {
     const at = x(data.now - ago);
     shapes.push(draw("line", { x1: at, x2: at, y1: bottom, y2: bottom + 5, class: "tick" }));
-    shapes.push(label(at, bottom + 19, ago ? `−${ago / 60} min` : "now", ago ? (ago === SPAN ? "start" : "middle") : "end"));
+    shapes.push(label(at, bottom + 19, ago ? `−${ago} s` : "now", ago ? (ago === seconds ? "start" : "middle") : "end"));
   }
   for (const { at, pid, kind, version, stages, detail } of data.happenings) {
     const lane = lanes.indexOf(pid), shape = SHAPES[kind];

@@ -18,7 +18,7 @@ from status.reporter import reporter
 
 __all__ = ["data", "page", "rotate"]
 
-STRATEGIES = {"single-user": "Single user", "alternating-users": "Alternating users"}
+STRATEGIES = ("single-user", "alternating-users")
 ANSWER_SECONDS = 2.0
 
 
@@ -46,7 +46,7 @@ def rotate(request: HttpRequest) -> HttpResponse:
         return HttpResponse("no such strategy", status=400, content_type="text/plain")
     try:
         _rotator({"strategy": strategy})
-        messages.success(request, f"Rotating: {STRATEGIES[strategy].lower()}. Watch the timeline.")
+        messages.success(request, f"Rotating, {strategy}. Watch the timeline.")
     except urllib.error.HTTPError as error:
         messages.error(request, "A rotation is under way already." if error.code == 409 else "The rotator refused.")
     except OSError:

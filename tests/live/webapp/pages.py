@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
@@ -29,20 +31,33 @@ class Pages:
         self.open("/")
         for field, text in (("name", name), ("email", email), ("city", city)):
             self.browser.find_element(By.NAME, field).send_keys(text)
-        self.browser.find_element(By.CSS_SELECTOR, "button.primary").click()
-        self._no_error_page()
+        self.click("button.primary")
         assert name in self.text(".message")
         assert self.text(".people li:first-child strong") == name
         return self.text(".people li:first-child .by span").removeprefix("by ")
+
+    def click(self, selector: str) -> None:
+        """Click on what leads to another page, and wait for that page."""
+        old = self.browser.find_element(By.TAG_NAME, "html")
+        self.browser.find_element(By.CSS_SELECTOR, selector).click()
+        self._until(lambda: self.browser.find_element(By.TAG_NAME, "html") != old, "no page came")
+        self._until(lambda: self.browser.execute_script("return document.readyState") == "complete", "half a page came")
+        self._no_error_page()
 
     def text(self, selector: str) -> str:
         return str(self.browser.find_element(By.CSS_SELECTOR, selector).text)
 
     def wait_for_text(self, selector: str, wanted: str) -> None:
         """Until the page itself, with no reload, shows this."""
-        WebDriverWait(self.browser, PATIENCE, 0.1, [Exception]).until(
-            lambda _: self.text(selector) == wanted, f"{selector} never became {wanted!r}"
-        )
+        self._until(lambda: self.text(selector) == wanted, f"{selector} never became {wanted!r}")
+
+    def wait_for_other_text(self, selector: str, than: str) -> None:
+        """Until the page itself, with no reload, shows something else."""
+        self._until(lambda: self.text(selector) != than, f"{selector} stayed {than!r}")
+
+    def _until(self, done: Callable[[], bool], otherwise: str) -> None:
+        # A page that changes under the look is looked at again.
+        WebDriverWait(self.browser, PATIENCE, 0.1, [WebDriverException]).until(lambda _: done(), otherwise)
 
     def violations(self) -> list[str]:
         """What the browser complained of: refused by the content security policy, missing files, script errors."""
@@ -75,12 +90,17 @@ class Pages:
             )
         )
 
-    def picture(self, path: Path, height: int | None = None) -> None:
+    def wait_for_a_strip(self, width: int) -> None:
+        """Until the timeline is drawn for a screen of this width."""
+        drawn = "return document.getElementById('strip').viewBox.baseVal?.width ?? 0"
+        self._until(lambda: 0.6 * width < self.browser.execute_script(drawn) < width, "no timeline was drawn")
+
+    def picture(self, path: Path, height: int) -> None:
         """The page from its top, whole or this high."""
         size = self.browser.execute_script(
             "const e = document.documentElement; return [e.clientWidth, document.scrollingElement.scrollHeight]"
         )
-        clip = {"x": 0, "y": 0, "width": size[0], "height": min(size[1], height or size[1]), "scale": 1}
+        clip = {"x": 0, "y": 0, "width": size[0], "height": min(size[1], height), "scale": 1}
         shot = self.browser.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True, "clip": clip})
         path.write_bytes(base64.b64decode(shot["data"]))
 
