@@ -144,7 +144,7 @@ def _happening(note: Note, worker: str) -> Happening:
 def _detail(event: Event) -> str:
     match event:
         case Rotated():
-            return "another user" if event.username_changed else "the same user"
+            return "another user" if event.username_changed else "same user"
         case Recovered():
             return f"login {event.attempts} was accepted"
         case Rejected():
