@@ -22,8 +22,8 @@ import boto3
 import psycopg
 from botocore.exceptions import BotoCoreError
 from psycopg import sql
-from rotator import STRATEGIES, DevRotator
 
+from rotator import STRATEGIES, DevRotator
 from secretconn.testing import Login, PostgresAdmin, Rotator, Strategy, new_password
 
 __all__ = ["main", "provision"]

@@ -1,4 +1,4 @@
-"""The web application on this machine: a real PostgreSQL, a local Secrets Manager, gunicorn, and a rotator to play with.
+"""The web application on this machine: a real PostgreSQL, a local Secrets Manager, gunicorn, and a rotator.
 
     scripts/webapp                                      # start; Enter rotates, Ctrl-C ends everything
     scripts/webapp rotate --strategy single-user        # in another terminal
@@ -27,7 +27,6 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 from rotator import STRATEGIES, DevRotator
-
 from secretconn.testing import Application, LocalSecretsManager, PostgresServer
 
 __all__ = ["Site", "main"]

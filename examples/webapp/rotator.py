@@ -101,10 +101,10 @@ class DevRotator:
         rotator = self
 
         class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:  # noqa: N802  (http.server's name)
+            def do_GET(self) -> None:
                 self._answer(200, rotator.state())
 
-            def do_POST(self) -> None:  # noqa: N802
+            def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 if self.headers.get_content_type() != "application/json":
                     return self._answer(415, {"error": "application/json only"})

@@ -184,7 +184,7 @@ def _secret(settings_dict: dict[str, Any], alias: str) -> Secret:
 def credentials_of(alias: str = DEFAULT_DB_ALIAS) -> RotatingCredentials:
     """Where this process's connections of an alias get their logins: to look at, to prefetch, to subscribe to.
 
-    Opens no connection and reads no secret. A forked child keeps the object and its subscribers; its counters start anew.
+    Opens no connection and reads no secret. A forked child keeps the object and its subscribers; it counts from zero.
 
     Args:
         alias: The key in DATABASES.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from customers.models import Customer
 from django import forms
+
+from customers.models import Customer
 
 __all__ = ["CustomerForm"]
 

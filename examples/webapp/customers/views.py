@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from customers.forms import CustomerForm
-from customers.models import Customer
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
+
+from customers.forms import CustomerForm
+from customers.models import Customer
 from project.database import database_user
 
 __all__ = ["customers"]
@@ -28,4 +29,3 @@ def customers(request: HttpRequest) -> HttpResponse:
     latest, count = Customer.objects.order_by("-id")[:SHOWN], Customer.objects.count()
     status = 422 if form.errors else 200
     return render(request, "customers/customers.html", {"form": form, "latest": latest, "count": count}, status=status)
-

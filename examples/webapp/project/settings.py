@@ -9,7 +9,7 @@
 | WEBAPP_DJANGO_KEY_SECRET | name or ARN of a secret whose string is Django's SECRET_KEY; else a random one |
 | WEBAPP_HTTPS | 1 behind a proxy that ends TLS and sets X-Forwarded-Proto itself: secure cookies, HSTS |
 | WEBAPP_CONN_MAX_AGE | Django's CONN_MAX_AGE in seconds; 0 (default): every request logs in |
-| WEBAPP_DEV_ROTATOR_URL | only for development: where rotator.py listens; the status page then has buttons that rotate |
+| WEBAPP_DEV_ROTATOR_URL | only for development: where rotator.py listens; the status page has buttons then |
 """
 
 from __future__ import annotations

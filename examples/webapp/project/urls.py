@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from django.urls import path
+
 import customers.views
 import status.views
-from django.urls import path
 
 urlpatterns = [
     path("", customers.views.customers, name="customers"),

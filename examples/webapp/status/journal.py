@@ -1,4 +1,4 @@
-"""Journal: what secretconn told this process. A subscriber must be quick, so it only takes notes; reporter.py writes."""
+"""Journal: what secretconn told this process. A subscriber must be quick: it takes notes, and reporter.py writes."""
 
 from __future__ import annotations
 

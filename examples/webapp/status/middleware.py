@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
+
 from status.reporter import reporter
 
 __all__ = ["Count"]

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import Error
+
 from project.database import database_user
 from status.models import Happening, Worker
 from status.reporter import PERIOD, Reporter

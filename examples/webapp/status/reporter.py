@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import Error, connection
+
 from project.database import database_user
 from secretconn import Event, Recovered, Refreshed, RefreshFailed, Rejected, Rotated
 from secretconn.django import credentials_of

@@ -13,6 +13,7 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
+
 from status.overview import overview
 from status.reporter import reporter
 
@@ -69,11 +70,11 @@ def _rotator_state() -> dict[str, Any] | None:
 
 
 def _rotator(wish: dict[str, str] | None = None) -> dict[str, Any]:
-    request = urllib.request.Request(  # noqa: S310  (an address from the environment, development only)
+    request = urllib.request.Request(
         settings.DEV_ROTATOR_URL,
         data=None if wish is None else json.dumps(wish).encode(),
         headers={"Content-Type": "application/json"},
     )
-    with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as answer:  # noqa: S310
+    with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as answer:
         found: dict[str, Any] = json.load(answer)
         return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.db import connections
 
-from secretconn import ConfigurationError, Event, RotatingCredentials, Rotated, shared
+from secretconn import ConfigurationError, Event, Rotated, RotatingCredentials, shared
 from secretconn.django import credentials_of as logins_of
 from secretconn.testing import Application
 

@@ -40,10 +40,10 @@ class Report:
         return sorted(self.latencies)[min(int(share * len(self.latencies)), len(self.latencies) - 1)]
 
     def sentence(self, rotations: int, rejected: int, recovered: int) -> str:
-        """For a log."""
+        """For a log. Failed: a 5xx, or no answer."""
         bad = sum(count for status, count in self.statuses.items() if status >= 500 or not status)
         return (
-            f"{sum(self.statuses.values())} requests ({self.posts} forms), {bad} of them with a 5xx or without an answer; "
+            f"{sum(self.statuses.values())} requests ({self.posts} forms), {bad} of them failed; "
             f"p50 {1000 * self.quantile(0.5):.0f} ms, p99 {1000 * self.quantile(0.99):.0f} ms, "
             f"max {1000 * max(self.latencies):.0f} ms; "
             f"{rotations} rotations, {rejected} logins rejected, {recovered} recovered"

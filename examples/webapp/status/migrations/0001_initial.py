@@ -4,48 +4,46 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Happening',
+            name="Happening",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField(db_index=True)),
-                ('worker', models.CharField(max_length=32)),
-                ('pid', models.IntegerField()),
-                ('kind', models.CharField(max_length=16)),
-                ('version_id', models.CharField(blank=True, max_length=64)),
-                ('previous_version_id', models.CharField(blank=True, max_length=64)),
-                ('stages', models.CharField(blank=True, max_length=128)),
-                ('seconds', models.FloatField(default=0.0)),
-                ('detail', models.CharField(blank=True, max_length=200)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("at", models.DateTimeField(db_index=True)),
+                ("worker", models.CharField(max_length=32)),
+                ("pid", models.IntegerField()),
+                ("kind", models.CharField(max_length=16)),
+                ("version_id", models.CharField(blank=True, max_length=64)),
+                ("previous_version_id", models.CharField(blank=True, max_length=64)),
+                ("stages", models.CharField(blank=True, max_length=128)),
+                ("seconds", models.FloatField(default=0.0)),
+                ("detail", models.CharField(blank=True, max_length=200)),
             ],
         ),
         migrations.CreateModel(
-            name='Worker',
+            name="Worker",
             fields=[
-                ('key', models.CharField(max_length=32, primary_key=True, serialize=False)),
-                ('host', models.CharField(max_length=255)),
-                ('pid', models.IntegerField()),
-                ('started', models.DateTimeField()),
-                ('seen', models.DateTimeField(db_index=True)),
-                ('user', models.CharField(max_length=128)),
-                ('version_id', models.CharField(max_length=64)),
-                ('stage', models.CharField(max_length=64)),
-                ('since', models.DateTimeField(help_text='when this worker first had this version')),
-                ('reads', models.BigIntegerField(default=0)),
-                ('hits', models.BigIntegerField(default=0)),
-                ('api_calls', models.BigIntegerField(default=0)),
-                ('connects', models.BigIntegerField(default=0)),
-                ('rejected', models.BigIntegerField(default=0)),
-                ('recovered', models.BigIntegerField(default=0)),
-                ('requests', models.BigIntegerField(default=0)),
-                ('failures', models.BigIntegerField(default=0)),
+                ("key", models.CharField(max_length=32, primary_key=True, serialize=False)),
+                ("host", models.CharField(max_length=255)),
+                ("pid", models.IntegerField()),
+                ("started", models.DateTimeField()),
+                ("seen", models.DateTimeField(db_index=True)),
+                ("user", models.CharField(max_length=128)),
+                ("version_id", models.CharField(max_length=64)),
+                ("stage", models.CharField(max_length=64)),
+                ("since", models.DateTimeField(help_text="when this worker first had this version")),
+                ("reads", models.BigIntegerField(default=0)),
+                ("hits", models.BigIntegerField(default=0)),
+                ("api_calls", models.BigIntegerField(default=0)),
+                ("connects", models.BigIntegerField(default=0)),
+                ("rejected", models.BigIntegerField(default=0)),
+                ("recovered", models.BigIntegerField(default=0)),
+                ("requests", models.BigIntegerField(default=0)),
+                ("failures", models.BigIntegerField(default=0)),
             ],
         ),
     ]
