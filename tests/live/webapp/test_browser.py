@@ -28,10 +28,8 @@ def test_forms_go_through_every_window_and_the_status_follows(make_site: Callabl
     for strategy in STRATEGIES:
         last: RotationStep | None = None
         for step in site.app.rotator(strategy).steps():
-            for _ in range(2):
-                users.add(pages.add_customer(f"Customer {sent}"))
-                sent += 1
-            last = step
+            users.add(pages.add_customer(f"Customer {sent}"))
+            sent, last = sent + 1, step
         assert last is not None
         pages.open("/status/")
         pages.wait_for_text("#version", last.version_id[:8])
