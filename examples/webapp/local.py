@@ -88,7 +88,8 @@ class Site:
     def __enter__(self) -> Self:
         key = self.environment["WEBAPP_DJANGO_KEY_SECRET"]
         self._application.secrets.create_secret(key, secrets.token_urlsafe(50))
-        self._run([sys.executable, "manage.py", "migrate", "--verbosity", "0"]).wait()
+        if self._run([sys.executable, "manage.py", "migrate", "--verbosity", "0"]).wait() != 0:
+            raise RuntimeError("the tables could not be made; the output says why")
         self.rotator.__enter__()
         listening = self._socket.fileno()
         self._gunicorn = self._run(
@@ -150,6 +151,9 @@ def main() -> int:
 
 def _start(arguments: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a KeyboardInterrupt too
+    if arguments.port and _taken(arguments.port):
+        _say(f"port {arguments.port} is taken; choose another one: scripts/webapp --port 0 takes any")
+        return 2
     with suppress(KeyboardInterrupt):
         _say("starting PostgreSQL and a local Secrets Manager")
         with PostgresServer(options={"max_connections": "200"}) as server, LocalSecretsManager(process=True) as aws:
@@ -164,6 +168,14 @@ def _start(arguments: argparse.Namespace) -> int:
                     STATE.unlink(missing_ok=True)
                     _say("ending")
     return 0
+
+
+def _taken(port: int) -> bool:
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError:
+        return True
+    return False
 
 
 def _announce(site: Site, application: Application) -> None:
