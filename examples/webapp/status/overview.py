@@ -22,6 +22,9 @@ LOOK_BACK = timedelta(minutes=30)
 STRIP = timedelta(minutes=3)
 ALIVE = timedelta(seconds=5 * PERIOD)
 ROTATIONS = 10
+MOST = 2000
+"""Events that are looked at."""
+
 SHORT = 8
 SUMMED = ("connects", "rejected", "recovered", "api_calls", "reads", "hits", "requests", "failures")
 
@@ -48,8 +51,8 @@ def _from_database(now: datetime) -> tuple[dict[str, dict[str, Any]], list[Happe
     """The workers by key, what happened, our user, and what is wrong: a page about trouble must not fail in it."""
     try:
         alive = Worker.objects.filter(seen__gte=now - ALIVE)
-        happened = Happening.objects.filter(at__gte=now - LOOK_BACK).order_by("at", "id")
-        return {worker.key: _row(worker) for worker in alive}, list(happened), database_user(), ""
+        happened = Happening.objects.filter(at__gte=now - LOOK_BACK).order_by("-at", "-id")[:MOST]
+        return {worker.key: _row(worker) for worker in alive}, list(reversed(happened)), database_user(), ""
     except Error as error:
         log.warning("the status cannot be read: %s", error)
         return {}, [], None, "The database does not answer: this is what the worker that answered knows by itself."

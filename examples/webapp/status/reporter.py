@@ -17,7 +17,7 @@ from typing import Any
 from django.db import Error, connection
 
 from project.database import database_user
-from secretconn import Event, Recovered, Refreshed, RefreshFailed, Rejected, Rotated
+from secretconn import Event, Recovered, Refreshed, RefreshFailed, Rejected, Rotated, SecretConnError
 from secretconn.django import credentials_of
 from status.journal import Journal, Note
 from status.models import Happening, Worker
@@ -69,14 +69,14 @@ class Reporter:
         Args:
             user: Whom the database takes us for, if it was asked; else the user of the version held as AWSCURRENT.
         """
-        login, stats = self._credentials.current(), self._credentials.stats()
-        use, (requests, failures) = self.journal.use(login.version_id), self.journal.counts()
+        held_user, version = self._held()
+        stats, use, (requests, failures) = self._credentials.stats(), self.journal.use(version), self.journal.counts()
         return {
             "host": socket.gethostname(),
             "pid": os.getpid(),
             "started": self._started,
             "seen": datetime.now(UTC),
-            "user": user or login.username,
+            "user": user or held_user,
             "version_id": use.version_id,
             "stage": use.stage,
             "since": use.since,
@@ -89,6 +89,15 @@ class Reporter:
             "requests": requests,
             "failures": failures,
         }
+
+    def _held(self) -> tuple[str, str]:
+        """User and version of what is held as AWSCURRENT; nothing where the secret could not be read yet."""
+        try:
+            login = self._credentials.current()
+        except SecretConnError as error:
+            log.warning("the secret cannot be read: %s", error)
+            return "", ""
+        return login.username, login.version_id
 
     def report(self) -> None:
         """Write the worker's row and what happened since.

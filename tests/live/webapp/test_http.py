@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
 import pytest
+
+from .conftest import WEBAPP
 
 
 @pytest.fixture
@@ -74,3 +78,17 @@ def test_in_production_nothing_rotates_from_here(make_site: Callable[..., Any]) 
         assert client.post("/status/rotate", data=sent, headers=origin).status_code == 404
         assert client.get("/", headers={"X-Forwarded-Proto": "http"}).status_code == 301
         assert client.get("/readyz", headers={"X-Forwarded-Proto": "http"}).status_code == 200
+
+
+def test_the_status_tells_of_a_secret_that_cannot_be_read(make_site: Callable[..., Any]) -> None:
+    site = make_site("postgres", workers=1)
+    missing = {**site.environment, "WEBAPP_SECRET": "no/such/secret"}
+    code = (
+        "import project.wsgi\nfrom django.test import Client\n"
+        "for path in ('/healthz', '/readyz', '/status/'):\n"
+        "    print(path, Client(headers={'host': 'localhost'}).get(path).status_code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=WEBAPP, env=missing, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.splitlines() == ["/healthz 200", "/readyz 503", "/status/ 200"], done.stderr
