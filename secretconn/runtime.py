@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextvars
 import os
-import random
 import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -13,9 +13,13 @@ __all__ = ["Runtime"]
 
 
 def _spawn(work: Callable[[], None]) -> None:
-    """Run ``work`` in a short-lived daemon thread, or here and now where the interpreter starts no more threads."""
+    """Run ``work`` in a short-lived daemon thread, or here and now where the interpreter starts no more threads.
+
+    It sees the caller's context variables, so that traces and log lines know on whose behalf it runs.
+    """
     try:
-        threading.Thread(target=work, name="secretconn-refresh", daemon=True).start()
+        inside = contextvars.copy_context().run
+        threading.Thread(target=inside, args=(work,), name="secretconn-refresh", daemon=True).start()
     except RuntimeError:  # "can't start new thread", at interpreter shutdown or at a process limit
         work()
 
@@ -24,6 +28,12 @@ async def _asleep(seconds: float) -> None:
     import asyncio
 
     await asyncio.sleep(seconds)
+
+
+def _random() -> float:
+    import random  # one of the larger modules; like asyncio, not for those who only import secretconn
+
+    return random.random()  # noqa: S311  (for jitter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +52,6 @@ class Runtime:
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
     asleep: Callable[[float], Awaitable[None]] = _asleep
-    random: Callable[[], float] = random.random
+    random: Callable[[], float] = _random
     spawn: Callable[[Callable[[], None]], None] = _spawn
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
