@@ -14,15 +14,28 @@ from secretconn.testing import Application, LocalSecretsManager, PostgresServer
 
 ROOT = Path(__file__).parents[2]
 FENCED = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-BLOCKS = FENCED.findall((ROOT / "README.md").read_text())
+README = FENCED.findall((ROOT / "README.md").read_text())
 ABOUT_TESTS = FENCED.findall((ROOT / "docs" / "testing.md").read_text())
 NAMED = re.compile(r"# (\w+\.py)\n")
+BLOCKS = [code for code in README if not NAMED.match(code)]
 FILES = {named[1]: code for code in ABOUT_TESTS if (named := NAMED.match(code))}
 SCRIPTS = [code for code in ABOUT_TESTS if not NAMED.match(code)]
 
 
 def test_there_are_snippets() -> None:
     assert len(BLOCKS) >= 5
+
+
+def test_the_test_in_the_readme_is_one_of_those_on_the_page_about_tests() -> None:
+    named = [code for code in README if NAMED.match(code)]
+    assert named
+    assert set(named) <= set(FILES.values())
+
+
+def test_the_check_in_the_readme_is_the_one_on_its_page() -> None:
+    shown = re.findall(r"^source +ok.*?^READY\n", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    assert shown
+    assert all(text in (ROOT / "docs" / "check.md").read_text() for text in shown)
 
 
 @pytest.mark.parametrize("number", range(len(BLOCKS)))
