@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import sys
 import threading
 import time
@@ -90,6 +91,7 @@ class Load:
 
     def __init__(self, wish: dict[str, Any]) -> None:
         self.engine: str = wish["engine"]
+        self.pause: float = wish["pause"]
         self.tally = Tally()
         self.stopping = threading.Event()
         server = LocalSecretsManager()
@@ -114,6 +116,8 @@ class Load:
             except Exception as raised:  # noqa: BLE001  (counted, told at the end)
                 error = raised
             self.tally.one(begun, calls.made, error)
+            if self.pause:
+                time.sleep(self.seconds())
 
     async def _loop(self, tasks: int) -> None:
         await asyncio.gather(*(self._task() for _ in range(tasks)))
@@ -131,6 +135,12 @@ class Load:
             except Exception as raised:  # noqa: BLE001  (as above)
                 error = raised
             self.tally.one(begun, calls.made, error)
+            if self.pause:
+                await asyncio.sleep(self.seconds())
+
+    def seconds(self) -> float:
+        """How long a worker waits this time: the pause on average, so that nobody marches in step."""
+        return self.pause * random.uniform(0.5, 1.5)
 
     def lap(self, since: int) -> dict[str, Any]:
         """The connects since the one with this number."""

@@ -5,7 +5,9 @@
 The database, Secrets Manager's stand-in, the load and the rotations are separate processes. Between two steps of a
 rotation there is a pause, so that one rotation lasts at least four times the 99th percentile of a connect, measured in
 a warm-up and again while it runs: with one retry, a single connect cannot survive two rotations. It ends with 1 when
-one connect failed or needed more than one retry. ``--fallback-stages none`` shows what AWSCURRENT alone would do.
+one connect failed or needed more than one retry. With ``--pause`` the machine is not saturated: connects, and so
+rotations, are quick, and a thousand of them take a quarter of an hour instead of hours. ``--fallback-stages none``
+shows what AWSCURRENT alone would do.
 """
 
 from __future__ import annotations
@@ -67,9 +69,10 @@ class LoadProcess:
         self._process.communicate()
 
 
-def pace(p99: float, fixed: float | None) -> float:
+def pace(p99: float, options: argparse.Namespace) -> float:
     """Seconds for one rotation."""
-    return fixed if fixed is not None else max(0.4, TIMES_P99 * p99)
+    fixed: float | None = options.seconds_per_rotation
+    return fixed if fixed is not None else max(options.shortest_rotation, TIMES_P99 * p99)
 
 
 def rotate(app: Application, strategy: Any, load: LoadProcess, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
@@ -85,7 +88,7 @@ def rotate(app: Application, strategy: Any, load: LoadProcess, options: argparse
     print(f"  warm-up: p99 of a connect {p99 * 1000:.0f} ms", flush=True)
     rotator = app.rotator(strategy, on_step=note)
     for number in range(1, options.rotations + 1):
-        seconds = pace(p99, options.seconds_per_rotation)
+        seconds = pace(p99, options)
         for _ in rotator.steps():
             time.sleep(seconds / GAPS)
         lap = load.ask("lap")
@@ -102,6 +105,7 @@ def soak(engine: str, strategy: str, server: Any, secrets: LocalSecretsManager, 
         endpoint_url=secrets.endpoint_url,
         threads=options.threads,
         tasks=options.tasks,
+        pause=options.pause,
         fallback_stages=STAGES[options.fallback_stages],
     )
     begun, failed = time.monotonic(), 0
@@ -170,9 +174,9 @@ def report(result: dict[str, Any]) -> str:
             HEAD,
             *(line(run) for run in result["runs"]),
             "",
-            f"{options['threads']} threads and {options['tasks']} tasks; fallback stages: "
-            f"{options['fallback_stages']}. {about['date']}, {about['cores']} cores, {about['system']}, "
-            f"Python {about['python']}, {', '.join(result['servers'])}; {packages}.",
+            f"{options['threads']} threads and {options['tasks']} tasks, each pausing {options['pause']:g} s after a "
+            f"connect; fallback stages: {options['fallback_stages']}. {about['date']}, {about['cores']} cores, "
+            f"{about['system']}, Python {about['python']}, {', '.join(result['servers'])}; {packages}.",
             "",
         ]
     )
@@ -206,13 +210,33 @@ def options_of(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--engine", choices=[*ENGINES, "both"], default="both")
     parser.add_argument("--strategy", choices=[*STRATEGIES, "both"], default="both")
     parser.add_argument("--seconds-per-rotation", type=float, default=None, help="default: four times the p99")
+    parser.add_argument("--shortest-rotation", type=float, default=0.4, help="seconds, however quick a connect is")
     parser.add_argument("--fallback-stages", choices=list(STAGES), default="both")
-    parser.add_argument("--full", action="store_true", help="32 threads, 64 tasks, 1,000 rotations of each kind")
+    parser.add_argument("--pause", type=float, default=0.0, help="seconds each worker waits after a connect; default 0")
+    parser.add_argument(
+        "--full", action="store_true", help="32 threads, 64 tasks, 1,000 rotations of each kind, pause 1"
+    )
     parser.add_argument("--out", type=Path, help="write OUT.json and OUT.md")
     options = parser.parse_args(arguments)
     if options.full:
         options.threads, options.tasks, options.rotations = 32, 64, 1000
+        options.pause, options.shortest_rotation = 0.5, 1.0
     return options
+
+
+def save(given: list[str], options: argparse.Namespace, servers: list[str], runs: list[dict[str, Any]]) -> None:
+    """Write what is known so far: a soak that is interrupted keeps the runs it finished."""
+    if options.out is None:
+        return
+    result = {
+        "command": " ".join(["python benchmarks/soak.py", *without_out(given)]),
+        "machine": machine(),
+        "servers": servers,
+        "options": {**vars(options), "out": None},
+        "runs": runs,
+    }
+    options.out.with_suffix(".json").write_text(json.dumps(result, indent=1, default=str))
+    options.out.with_suffix(".md").write_text(report(result))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -230,16 +254,7 @@ def main(arguments: list[str] | None = None) -> int:
                     print(f"{HEAD}\n{line(runs[-1])}", flush=True)
                     if not passed(runs[-1]):
                         story(runs[-1])
-    result = {
-        "command": " ".join(["python benchmarks/soak.py", *without_out(given)]),
-        "machine": machine(),
-        "servers": servers,
-        "options": {**vars(options), "out": None},
-        "runs": runs,
-    }
-    if options.out is not None:
-        options.out.with_suffix(".json").write_text(json.dumps(result, indent=1, default=str))
-        options.out.with_suffix(".md").write_text(report(result))
+                    save(given, options, servers, runs)
     good = all(passed(run) for run in runs)
     print("soak: 0 failed connects, at most one retry" if good else "soak: FAILED", flush=True)
     return 0 if good else 1
