@@ -16,6 +16,7 @@ from secretconn.errors import ConfigurationError
 from secretconn.settings import given_keywords
 from secretconn.sources.base import Reading
 from secretconn.sources.role import Role, role_session
+from secretconn.sources.sessions import new_session
 
 if TYPE_CHECKING:
     from aws_secretsmanager_caching import SecretCacheConfig
@@ -154,9 +155,7 @@ class SecretsManagerSource:
     def _maker(self, options: Config) -> Callable[..., Any]:
         session = self._session
         if session is None:
-            import boto3
-
-            session = boto3.session.Session(profile_name=self._profile)
+            session = new_session(self._profile)
         if self._role is not None:
             region = self._region or getattr(session, "region_name", None)
             session = role_session(self._role, session, self._profile, region, options)
