@@ -36,7 +36,7 @@ null_driver.__module__ = "psycopg"  # so that connect() knows whose arguments it
 
 def measure(bed: Bed, *, quick: bool) -> dict[str, Any]:
     found = {engine: loopback(bed, engine, 40 if quick else 3000) for engine in ENGINES}
-    return {"null": null(5 if quick else 31), "loopback": found}
+    return {"null": null(50 if quick else 1000), "loopback": found}
 
 
 def null(rounds: int) -> dict[str, float]:
@@ -45,13 +45,13 @@ def null(rounds: int) -> dict[str, float]:
     wrapped = secretconn.wrap(null_driver, credentials)
     calls: dict[str, Callable[[], object]] = {
         "driver": lambda: null_driver(user="a", password="b", host="c", port=1, dbname="d"),
-        "wrap": lambda: wrapped(),
+        "wrap": wrapped,
         "connect": lambda: secretconn.connect(credentials, driver=null_driver),
         "wrap, one argument": lambda: wrapped(connect_timeout=5),
     }
     for call in calls.values():
         call()
-    seconds = interleaved(calls, rounds, dict.fromkeys(calls, 20_000))
+    seconds = interleaved(calls, rounds, dict.fromkeys(calls, 500))
     return {name: statistics.median(found) for name, found in seconds.items()}
 
 
@@ -90,9 +90,7 @@ def added(data: dict[str, Any], name: str) -> float:
 
 def criteria(data: dict[str, Any]) -> list[Criterion]:
     says = {"wrap": "a wrapped driver adds, with a null driver", "connect": "connect() adds, with a null driver"}
-    found = [
-        Criterion(f"overhead.null.{name}", says[name], added(data, name) * 1e6, NULL_LIMIT, "us") for name in says
-    ]
+    found = [Criterion(f"overhead.null.{name}", says[name], added(data, name) * 1e6, NULL_LIMIT, "us") for name in says]
     for engine, row in data["loopback"].items():
         if row:
             says_so = f"connect on loopback against the plain driver ({engine})"

@@ -60,7 +60,7 @@ class Parts:
             "rejected login": self._rejected,
             "DescribeSecret": lambda: client.describe_secret(SecretId=secret_id),
             "GetSecretValue": lambda: client.get_secret_value(SecretId=secret_id, VersionStage="AWSCURRENT"),
-            "login": lambda: self._new.connect(),
+            "login": lambda: self._new.connect(),  # noqa: PLW0108  (another one after each rotation)
         }
 
     def after_a_rotation(self) -> None:
@@ -112,11 +112,17 @@ def lines(data: dict[str, Any]) -> list[str]:
             continue
         ours, parts = row["seconds"][clients.OURS]["p50"], sum_of_parts(row)
         head = [f"{engine}: first connect after a rotation", "times", "median, ms", "slowest, ms", "times secretconn's"]
-        each = [(name, s["count"], milli(s["p50"]), milli(s["max"]), number(s["p50"] / ours)) for name, s in row["seconds"].items()]
+        each = [
+            (name, s["count"], milli(s["p50"]), milli(s["max"]), number(s["p50"] / ours))
+            for name, s in row["seconds"].items()
+        ]
         told += [*([""] if told else []), *table(head, each)]
-        told += ["", f"Sum of the parts (rejected login, both calls, login): {milli(parts)} ms; secretconn takes "
-                 f"{ours / parts:.2f} times that, and {ours / least(row):.2f} times what no client can go below: a "
-                 f"rejected login, one GetSecretValue, a login."]
+        told += [
+            "",
+            f"Sum of the parts (rejected login, both calls, login): {milli(parts)} ms; secretconn takes "
+            f"{ours / parts:.2f} times that, and {ours / least(row):.2f} times what no client can go below: a "
+            f"rejected login, one GetSecretValue, a login.",
+        ]
     return told
 
 

@@ -63,7 +63,7 @@ class Worker:
         try:
             self._client.connect().close()
             good = True
-        except Exception:  # noqa: BLE001, S110  (counted)
+        except Exception:  # noqa: BLE001  (counted)
             pass
         if counts:
             self.took.append((time.perf_counter() - begun, good))
@@ -122,7 +122,9 @@ def criteria(data: dict[str, Any]) -> list[Criterion]:
             says = f"of {ours['connects']:,} connects in the rotation window, failed ({engine})"
             found.append(Criterion(f"window.{engine}.failed", says, ours["failed"], 0, "failures", "count"))
             says = f"connects in the rotation window ({engine})"
-            found.append(Criterion(f"window.{engine}.met", says, ours["connects"], 1, "connects", "count", at_least=True))
+            found.append(
+                Criterion(f"window.{engine}.met", says, ours["connects"], 1, "connects", "count", at_least=True)
+            )
     return found
 
 

@@ -54,6 +54,4 @@ class Bed:
     def versions(self) -> list[str]:
         """The servers that were started, with their versions."""
         asked = {"postgres": ("PostgreSQL", "SHOW server_version"), "mariadb": ("MariaDB", "SELECT version()")}
-        return [
-            f"{asked[engine][0]} {server.sql(asked[engine][1])[0][0]}" for engine, server in self._servers.items()
-        ]
+        return [f"{asked[engine][0]} {server.sql(asked[engine][1])[0][0]}" for engine, server in self._servers.items()]

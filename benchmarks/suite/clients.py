@@ -23,7 +23,8 @@ DRIVERS = {"postgres": "psycopg", "mariadb": "mysql.connector"}  # those that aw
 OPTIONS: dict[str, dict[str, Any]] = {
     "postgres": {},
     # The wrapper takes the connector's pure Python connection, so all do. No TLS: the server has none.
-    "mariadb": {"ssl_disabled": True, "use_pure": True},
+    # Ten seconds, its default, are too little for the last of a crowd.
+    "mariadb": {"ssl_disabled": True, "use_pure": True, "connection_timeout": 300},
 }
 DATABASE = {"postgres": "dbname", "mariadb": "database"}
 
@@ -40,9 +41,17 @@ class Client(Protocol):
         """What restarting the application does. Only the plain driver needs it."""
 
 
+Around = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
 def driver_connect(engine: str) -> Callable[..., Any]:
     """The connect function that all clients use."""
     return importlib.import_module(DRIVERS[engine]).connect  # type: ignore[no-any-return]
+
+
+def as_it_is(connect: Callable[..., Any]) -> Callable[..., Any]:
+    """Nothing put around the driver's connect."""
+    return connect
 
 
 def keywords(engine: str, secret: dict[str, Any]) -> dict[str, Any]:
@@ -62,8 +71,8 @@ class PlainDriver:
 
     name = PLAIN
 
-    def __init__(self, engine: str, app: Application) -> None:
-        self._engine, self._app, self._driver = engine, app, driver_connect(engine)
+    def __init__(self, engine: str, app: Application, around: Around = as_it_is) -> None:
+        self._engine, self._app, self._driver = engine, app, around(driver_connect(engine))
         self._client = app.secrets.client()
         self.restart()
 
@@ -81,8 +90,8 @@ class Cached:
 
     name = CACHE
 
-    def __init__(self, engine: str, app: Application) -> None:
-        self._engine, self._driver, self._secret_id = engine, driver_connect(engine), app.secret_id
+    def __init__(self, engine: str, app: Application, around: Around = as_it_is) -> None:
+        self._engine, self._driver, self._secret_id = engine, around(driver_connect(engine)), app.secret_id
         self._client = app.secrets.client()
         self._cache = self._new_cache()
 
@@ -122,15 +131,15 @@ class CachedNoSleep(Cached):
 
 
 class Wrapper:
-    """aws-advanced-python-wrapper with its Secrets Manager plugin alone; the dialect is named, so none is looked for."""
+    """aws-advanced-python-wrapper with its Secrets Manager plugin alone; the dialect is named, so it looks for none."""
 
     name = WRAPPER
 
-    def __init__(self, engine: str, app: Application) -> None:
+    def __init__(self, engine: str, app: Application, around: Around = as_it_is) -> None:
         from aws_advanced_python_wrapper import AwsWrapperConnection
 
         self._connect = AwsWrapperConnection.connect
-        self._driver = wrapped_driver(engine)
+        self._driver = around(wrapped_driver(engine))
         self._settings = {
             "host": app.server.host,
             "port": app.server.port,
@@ -164,10 +173,10 @@ class Ours:
 
     name = OURS
 
-    def __init__(self, engine: str, app: Application, **settings: Any) -> None:
-        self.credentials = secretconn.RotatingCredentials(app.secret_id, client=app.secrets.client(), **settings)
+    def __init__(self, engine: str, app: Application, around: Around = as_it_is) -> None:
+        credentials = secretconn.RotatingCredentials(app.secret_id, client=app.secrets.client())
         self._options = OPTIONS[engine]
-        self._connect = secretconn.wrap(driver_connect(engine), self.credentials)
+        self._connect = secretconn.wrap(around(driver_connect(engine)), credentials)
 
     def restart(self) -> None:
         """Nothing."""
@@ -176,7 +185,7 @@ class Ours:
         return self._connect(**self._options)
 
 
-CLIENTS: dict[str, Callable[[str, Application], Client]] = {
+CLIENTS: dict[str, Callable[[str, Application, Around], Client]] = {
     PLAIN: PlainDriver,
     CACHE: Cached,
     QUICK: CachedNoSleep,
@@ -193,9 +202,15 @@ def missing(engine: str, name: str) -> str | None:
     return f"{name} is left out: {' and '.join(absent)} not installed" if absent else None
 
 
-def make(engine: str, app: Application, names: tuple[str, ...] = NAMES) -> dict[str, Client]:
-    """Those that can take part, each with one connection made already: nobody is measured while it loads."""
-    found = {name: CLIENTS[name](engine, app) for name in names if missing(engine, name) is None}
+def make(engine: str, app: Application, names: tuple[str, ...] = NAMES, around: Around = as_it_is) -> dict[str, Client]:
+    """Those that can take part, each with one connection made already: nobody is measured while it loads.
+
+    Args:
+        engine, app: Where they connect to.
+        names: Which of them.
+        around: Put around the driver's connect function, for all of them.
+    """
+    found = {name: CLIENTS[name](engine, app, around) for name in names if missing(engine, name) is None}
     for client in found.values():
         client.connect().close()
     return found
@@ -212,4 +227,3 @@ def release() -> None:
         from aws_advanced_python_wrapper import release_resources
 
         release_resources()
-

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from suite import plots
 from suite.machine import sentence
 from suite.table import number, table
 
@@ -89,6 +90,7 @@ def write(result: Mapping[str, Any], out: Path, benchmarks: Mapping[str, ModuleT
     out.mkdir(parents=True, exist_ok=True)
     (out / "results.json").write_text(json.dumps(result, indent=1) + "\n")
     (out / "results.md").write_text(as_markdown(result, benchmarks))
+    plots.draw(result, out)
 
 
 def read(out: Path) -> dict[str, Any]:

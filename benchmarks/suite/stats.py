@@ -30,7 +30,8 @@ def interleaved(
     """Seconds a call takes: for each name one figure a round, each the mean of ``numbers[name]`` calls in a row.
 
     In every round each has its turn, in an order that is drawn anew, so that all of them see the same machine and none
-    always follows the same other.
+    always follows the same other. Many short rounds are better than a few long ones: a round of a millisecond is rarely
+    interrupted, and the median leaves out those that are.
     """
     found: dict[str, list[float]] = {name: [] for name in calls}
     for name in turns(calls, rounds, seed):
