@@ -2,9 +2,9 @@
 
 Each client in turn connects once, then the secret is rotated, then all threads (or tasks) connect, once each. A gate in
 front of the driver lets nobody through until all have come to it: each of them has the login of before the rotation, as
-those have whose connect is under way while a password changes. Seconds count from when the gate opens. The calls are counted by Secrets Manager's stand-in, so what a client calls behind one's back counts as well. "cold" is
-the very first read of the secret by as many threads. The plain driver is given the new login, for comparison: it asks
-nobody.
+those have whose connect is under way while a password changes. Seconds count from when the gate opens. The calls
+are counted by Secrets Manager's stand-in, so what a client calls behind one's back counts as well. "cold" is the very
+first read of the secret by as many threads. The plain driver is given the new login, for comparison: it asks nobody.
 """
 
 from __future__ import annotations
