@@ -8,6 +8,7 @@ one that imports nothing. Memory is measured in processes of their own (suite/me
 from __future__ import annotations
 
 import json
+import resource
 import statistics
 import subprocess
 import sys
@@ -37,24 +38,30 @@ def measure(bed: Bed, *, quick: bool) -> dict[str, Any]:
 
 
 def imports(rounds: int) -> dict[str, dict[str, float]]:
-    """Seconds for each statement, median and least."""
+    """Seconds for each statement: median and least of the wall clock, and the median of what the processor did."""
     modules = ["secretconn", "aws_secretsmanager_caching", "boto3"]
     if installed(clients.WRAPPER_PACKAGE) is not None:
         modules.append("aws_advanced_python_wrapper")
     statements = {NOTHING: "pass", **{module: f"import {module}" for module in modules}}
     for statement in statements.values():
         run(statement)  # once untimed: the compiled files are written, the disk's cache is warm
-    seconds: dict[str, list[float]] = {name: [] for name in statements}
+    lives: dict[str, list[tuple[float, float]]] = {name: [] for name in statements}
     for name in turns(statements, rounds):
-        seconds[name].append(run(statements[name]))
-    return {name: {"median": statistics.median(took), "least": min(took)} for name, took in seconds.items()}
+        lives[name].append(run(statements[name]))
+    found = {}
+    for name, lived in lives.items():
+        wall, processor = zip(*lived, strict=True)
+        median = {"median": statistics.median(wall), "processor": statistics.median(processor)}
+        found[name] = median | {"least": min(wall)}
+    return found
 
 
-def run(statement: str) -> float:
-    """Seconds of an interpreter's whole life."""
-    begun = time.perf_counter()
+def run(statement: str) -> tuple[float, float]:
+    """Seconds of an interpreter's whole life, by the clock and by the processor."""
+    before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     subprocess.run([sys.executable, "-c", statement], check=True)
-    return time.perf_counter() - begun
+    seconds, after = time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return seconds, after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
 
 def memory(bed: Bed, sizes: tuple[int, ...]) -> list[dict[str, Any]]:
@@ -87,11 +94,11 @@ def criteria(data: dict[str, Any]) -> list[Criterion]:
 
 def lines(data: dict[str, Any]) -> list[str]:
     rows = [
-        (f"`import {name}`", milli(over_nothing(data, name)), milli(over_nothing(data, name, "least")))
+        (f"`import {name}`", *(milli(over_nothing(data, name, which)) for which in ("median", "least", "processor")))
         for name in data["imports"]
         if name != NOTHING
     ]
-    told = table(["over a bare interpreter", "median, ms", "least, ms"], rows)
+    told = table(["over a bare interpreter", "median, ms", "least, ms", "processor, median, ms"], rows)
     each = [
         (
             row["client"],

@@ -93,8 +93,8 @@ def criteria(data: dict[str, Any]) -> list[Criterion]:
     found = [Criterion(f"overhead.null.{name}", says[name], added(data, name) * 1e6, NULL_LIMIT, "us") for name in says]
     for engine, row in data["loopback"].items():
         if row:
-            says_so = f"connect on loopback against the plain driver ({engine})"
-            found.append(Criterion(f"overhead.{engine}", says_so, row["ratio"], LOOPBACK_LIMIT, "times"))
+            told = "connect on loopback, times the plain driver's"
+            found.append(Criterion(f"overhead.{engine}", told, row["ratio"], LOOPBACK_LIMIT, "times", engine=engine))
     return found
 
 

@@ -98,10 +98,10 @@ def criteria(data: dict[str, Any]) -> list[Criterion]:
             continue
         ours = row["seconds"][clients.OURS]["p50"]
         parts, faster = ours / sum_of_parts(row), row["seconds"][clients.CACHE]["p50"] / ours
-        says = f"recovery after a rotation, times the sum of its parts ({engine})"
-        found.append(Criterion(f"recovery.{engine}.parts", says, parts, PARTS_LIMIT, "times"))
-        says = f"recovery, times faster than with refresh_secret_now ({engine})"
-        found.append(Criterion(f"recovery.{engine}.faster", says, faster, FASTER_LIMIT, "times", at_least=True))
+        name, says = f"recovery.{engine}.parts", "recovery after a rotation, times the sum of its parts"
+        found.append(Criterion(name, says, parts, PARTS_LIMIT, "times", engine=engine))
+        name, says = f"recovery.{engine}.faster", "recovery after a rotation, times faster than with refresh_secret_now"
+        found.append(Criterion(name, says, faster, FASTER_LIMIT, "times", at_least=True, engine=engine))
     return found
 
 

@@ -25,7 +25,10 @@ from suite.verdicts import Criterion, failing
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 NAMES = ("reads", "overhead", "recovery", "stampede", "window", "footprint", "fleet")
-"""In this order. Each is a module here with TITLE, measure(bed, quick=...), criteria(data) and lines(data)."""
+"""In this order, those that are there. Each is a module with TITLE, measure(bed, quick=...), criteria(data), lines(data).
+
+What a measure returns goes into results.json; criteria and tables are made of that alone.
+"""
 
 
 def benchmarks() -> dict[str, ModuleType]:
@@ -62,7 +65,7 @@ def run(chosen: dict[str, ModuleType], *, quick: bool, command: str) -> tuple[di
 def options_of(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="few rounds and small crowds; only counts can fail")
-    parser.add_argument("--only", action="append", choices=NAMES, help="this benchmark; may be given more than once")
+    parser.add_argument("--only", action="append", choices=list(benchmarks()), help="this benchmark; may be given more than once")
     parser.add_argument("--out", type=Path, help="folder to write to; a whole run writes to benchmarks/results anyway")
     parser.add_argument("--readme", action="store_true", help="measure nothing; write the README's block")
     options = parser.parse_args(arguments)

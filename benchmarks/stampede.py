@@ -185,11 +185,14 @@ def criteria(data: dict[str, Any]) -> list[Criterion]:
             if row["size"] != largest or row["client"] not in {clients.OURS, TASKS, COLD}:
                 continue
             kind = {clients.OURS: "threads", TASKS: "tasks", COLD: "cold"}[row["client"]]
-            says = f"API calls when {largest:,} {KINDS[kind]} ({engine})"
-            name = f"stampede.{engine}.{kind}"
-            found.append(Criterion(f"{name}.calls", says, row["api_calls"], LIMIT, "calls", "count"))
-            says = f"failures when {largest:,} {KINDS[kind]} ({engine})"
-            found.append(Criterion(f"{name}.failed", says, row["failed"], 0, "failures", "count"))
+            name, when = f"stampede.{engine}.{kind}", f"{largest:,} {KINDS[kind]}"
+            calls = Criterion(
+                f"{name}.calls", f"{when}: API calls", row["api_calls"], LIMIT, "calls", "count", engine=engine
+            )
+            failed = Criterion(
+                f"{name}.failed", f"{when}: failures", row["failed"], 0, "failures", "count", engine=engine
+            )
+            found += [calls, failed]
     return found
 
 

@@ -30,7 +30,7 @@ COLOURS = {  # readable on white and on GitHub's dark grey; told apart by more t
     },
 }
 SIZE = (6.4, 3.2)
-NAMES = {"postgres": "PostgreSQL", "mariadb": "MariaDB"}
+ENGINE_NAMES = {"postgres": "PostgreSQL", "mariadb": "MariaDB"}
 
 
 def draw(result: Mapping[str, Any], out: Path, suffix: str = "svg") -> list[Path]:
@@ -90,7 +90,7 @@ def bars(axes: Any, values: Mapping[str, Mapping[str, float]], theme: str, text:
                 continue
             at = place + (len(values) - 1) * height / 2 - number * height
             axes.barh(at, by_client[name], height * 0.86, color=COLOURS[theme][name], alpha=1.0 if number == 0 else 0.6)
-            said = f"{text(by_client[name])}  {NAMES[engine]}" if len(values) > 1 else text(by_client[name])
+            said = f"{text(by_client[name])}  {ENGINE_NAMES[engine]}" if len(values) > 1 else text(by_client[name])
             axes.annotate(
                 said, (by_client[name], at), (4, 0), textcoords="offset points", va="center", fontsize=8.5,
                 color=THEMES[theme]["faint"],

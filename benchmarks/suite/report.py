@@ -10,6 +10,7 @@ from typing import Any
 
 from suite import plots
 from suite.machine import sentence
+from suite.plots import ENGINE_NAMES
 from suite.table import number, table
 
 BEGIN, END = "<!-- benchmarks -->", "<!-- /benchmarks -->"
@@ -32,17 +33,20 @@ def as_markdown(result: Mapping[str, Any], benchmarks: Mapping[str, ModuleType])
 
 
 def criteria_lines(result: Mapping[str, Any]) -> list[str]:
-    """What has to be true, and whether it is."""
-    rows = [
-        (
-            one["says"],
-            f"{number(one['value'])} {one['unit']}",
-            f"{'at least' if one['at_least'] else 'at most'} {number(one['limit'])}",
-            "met" if one["met"] else "**missed**",
-        )
-        for one in result["criteria"]
-    ]
-    return table(["criterion", "measured", "limit", ""], rows)
+    """What has to be true, and whether it is; one line for all engines."""
+    rows: dict[str, list[dict[str, Any]]] = {}
+    for one in result["criteria"]:
+        rows.setdefault(one["says"], []).append(one)
+    return table(["criterion", "measured", "limit", ""], [criterion_line(group) for group in rows.values()])
+
+
+def criterion_line(group: list[dict[str, Any]]) -> tuple[str, str, str, str]:
+    """One criterion, with what was measured on each engine."""
+    first = group[0]
+    values = [f"{number(one['value'])} {one['unit']} {ENGINE_NAMES.get(one['engine'], '')}".rstrip() for one in group]
+    limit = f"{'at least' if first['at_least'] else 'at most'} {number(first['limit'])}"
+    missed = [ENGINE_NAMES.get(one["engine"], "") for one in group if not one["met"]]
+    return first["says"], ", ".join(values), limit, f"**missed** {' '.join(missed)}".rstrip() if missed else "met"
 
 
 def readme_block(result: Mapping[str, Any], folder: str = "benchmarks/results") -> str:

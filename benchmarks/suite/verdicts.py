@@ -20,6 +20,7 @@ class Criterion:
         unit: After the numbers: "us", "ms", "times", "calls".
         kind: "count" for what does not depend on how fast or how busy the machine is; a quick run fails by these alone.
         at_least: The limit is a floor.
+        engine: The engine it was measured on, where it depends on one.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Criterion:
     unit: str
     kind: Kind = "time"
     at_least: bool = False
+    engine: str = ""
 
     @property
     def met(self) -> bool:

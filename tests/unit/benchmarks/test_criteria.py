@@ -27,6 +27,7 @@ RECOVERY = {
     }.items()
 }
 IN_WINDOW = {"connects": 9, "failed": 0, "share": 0.0, "p50": 0.01, "max": 0.02}
+ENGINES = {"postgres": 2, "mariadb": 3}
 GOOD: dict[str, Any] = {
     "reads": {"seconds": {clients.CACHE: 40e-6, clients.OURS: 0.2e-6}},
     "overhead": {"null": NULL, "loopback": {"postgres": LOOPBACK}},
@@ -41,7 +42,10 @@ GOOD: dict[str, Any] = {
     },
     "window": {"postgres": {"rotations": 1, "seconds": 6.0, "clients": {clients.OURS: IN_WINDOW}}},
     "footprint": {
-        "imports": {"nothing": {"median": 0.01, "least": 0.01}, "secretconn": {"median": 0.039, "least": 0.03}},
+        "imports": {
+            "nothing": {"median": 0.01, "least": 0.01, "processor": 0.01},
+            "secretconn": {"median": 0.039, "least": 0.03, "processor": 0.03},
+        },
         "memory": [{"client": "secretconn", "secrets": 10, "traced": 10240, "resident": 20480}],
     },
 }
@@ -107,3 +111,10 @@ def test_a_missed_criterion_is_said_to_be_missed() -> None:
     lines = report.criteria_lines({"criteria": [met.as_json(), missed.as_json()]})
     assert lines[2] == "| calls | 2 calls | at most 2 | met |"
     assert lines[3] == "| reads | 150 times | at least 200 | **missed** |"
+
+
+def test_engines_share_a_line_and_the_one_that_misses_is_named() -> None:
+    one, other = (Criterion(name, "calls", value, 2, "calls", engine=name) for name, value in ENGINES.items())
+    assert report.criteria_lines({"criteria": [one.as_json(), other.as_json()]})[2:] == [
+        "| calls | 2 calls PostgreSQL, 3 calls MariaDB | at most 2 | **missed** MariaDB |"
+    ]
