@@ -65,7 +65,9 @@ def run(chosen: dict[str, ModuleType], *, quick: bool, command: str) -> tuple[di
 def options_of(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="few rounds and small crowds; only counts can fail")
-    parser.add_argument("--only", action="append", choices=list(benchmarks()), help="this benchmark; may be given more than once")
+    parser.add_argument(
+        "--only", action="append", choices=list(benchmarks()), help="this benchmark; may be given more than once"
+    )
     parser.add_argument("--out", type=Path, help="folder to write to; a whole run writes to benchmarks/results anyway")
     parser.add_argument("--readme", action="store_true", help="measure nothing; write the README's block")
     options = parser.parse_args(arguments)

@@ -56,6 +56,9 @@ def readme_block(result: Mapping[str, Any], folder: str = "benchmarks/results") 
     return "\n".join(
         [
             BEGIN,
+            "Side by side in one run, on real servers, with the plain driver, `aws-secretsmanager-caching` by hand and "
+            "aws-advanced-python-wrapper ([how, and how it is kept fair](benchmarks/README.md)):",
+            "",
             *plots,
             "",
             *criteria_lines(result),
