@@ -25,10 +25,8 @@ from suite.verdicts import Criterion, failing
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 NAMES = ("reads", "overhead", "recovery", "stampede", "window", "footprint", "fleet")
-"""In this order, those that are there. Each is a module with TITLE, measure(bed, quick=...), criteria(data), lines(data).
-
-What a measure returns goes into results.json; criteria and tables are made of that alone.
-"""
+"""In this order, those that are there. Each is a module with TITLE, measure(bed, quick=...), criteria(data) and
+lines(data). What a measure returns goes into results.json; criteria and tables are made of that alone."""
 
 
 def benchmarks() -> dict[str, ModuleType]:

@@ -1,8 +1,8 @@
 """Sessions of our own, which share what botocore reads of its service descriptions.
 
 Each secret has its own session, so that credentials are looked for when they are needed and no lock is shared. But a
-session's loader keeps the descriptions it has read, eight megabytes of them, and reading them takes a quarter of a
-second on a slow core; they are the same for all.
+session's loader keeps the descriptions it has read. They take some megabytes, reading them takes longer than the secret
+does, and they are the same for all.
 """
 
 from __future__ import annotations
