@@ -1,6 +1,6 @@
 """Runs the benchmarks and writes what came of them.
 
-    python benchmarks/run.py                       # everything, about eight minutes; scripts/bench does this
+    python benchmarks/run.py                       # everything, which takes minutes; scripts/bench does this
     python benchmarks/run.py --quick --only window # a little of one of them
     python benchmarks/run.py --readme              # puts the results that are there into README.md
 

@@ -26,7 +26,7 @@ from suite.verdicts import Criterion
 
 TITLE = "Stampede after a rotation"
 LIMIT = 2
-SIZES, QUICK_SIZES = (32, 100, 320, CROWD), (100,)
+SIZES, QUICK_SIZES = (32, 180, CROWD), (100,)
 TASK_DRIVERS = {"postgres": "asyncpg", "mariadb": "aiomysql"}
 TASK_OPTIONS: dict[str, dict[str, Any]] = {"postgres": {"ssl": False, "timeout": 300.0}, "mariadb": {}}
 PATIENCE = 300.0

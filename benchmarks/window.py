@@ -15,7 +15,7 @@ from secretconn.testing import Application
 from suite import clients
 from suite.bed import ENGINES, Bed
 from suite.stats import quantile
-from suite.table import milli, table
+from suite.table import milli, number, table
 from suite.verdicts import Criterion
 
 TITLE = "Connects in the rotation window"
@@ -137,7 +137,7 @@ def lines(data: dict[str, Any]) -> list[str]:
                 name,
                 f"{one['connects']:,}",
                 one["failed"],
-                f"{one['share'] * 100:.0f} %",
+                f"{number(one['share'] * 100)} %",
                 *((milli(one["p50"]), milli(one["max"])) if one["failed"] < one["connects"] else ("-", "-")),
             )
             for name, one in row["clients"].items()

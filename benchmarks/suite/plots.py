@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from suite import clients
+from suite.table import number
 
 THEMES = {
     "light": {"ink": "#1f2328", "faint": "#59636e", "grid": "#d1d9e0"},
@@ -84,12 +85,12 @@ def bars(axes: Any, values: Mapping[str, Mapping[str, float]], theme: str, text:
     """Lying bars: for each client one for each engine, with its value at the end, the engine's initial in it."""
     names = [name for name in reversed(clients.NAMES) if any(name in one for one in values.values())]
     height = 0.8 / len(values)
-    for number, (engine, by_client) in enumerate(values.items()):
+    for nth, (engine, by_client) in enumerate(values.items()):
         for place, name in enumerate(names):
             if name not in by_client:
                 continue
-            at = place + (len(values) - 1) * height / 2 - number * height
-            axes.barh(at, by_client[name], height * 0.86, color=COLOURS[theme][name], alpha=1.0 if number == 0 else 0.6)
+            at = place + (len(values) - 1) * height / 2 - nth * height
+            axes.barh(at, by_client[name], height * 0.86, color=COLOURS[theme][name], alpha=1.0 if nth == 0 else 0.6)
             said = f"{text(by_client[name])}  {ENGINE_NAMES[engine]}" if len(values) > 1 else text(by_client[name])
             axes.annotate(
                 said, (by_client[name], at), (4, 0), textcoords="offset points", va="center", fontsize=8.5,
@@ -107,7 +108,7 @@ def window(axes: Any, data: Mapping[str, Any], theme: str) -> None:
     shares = {
         engine: {name: row["share"] * 100 for name, row in found["clients"].items()} for engine, found in data.items()
     }
-    bars(axes, shares, theme, lambda share: f"{share:.0f} %")
+    bars(axes, shares, theme, lambda share: f"{number(share)} %")
     axes.set_xlim(0, 128)
     axes.set_xticks([0, 25, 50, 75, 100])
     axes.set_title("Connects in the rotation window that failed")
@@ -152,7 +153,8 @@ def stampede(axes: Any, data: Mapping[str, Any], theme: str) -> None:
     for name in (one for one in clients.NAMES if any(row["client"] == one for row in rows)):
         calls = {row["size"]: row["api_calls"] for row in rows if row["client"] == name}
         colour = COLOURS[theme][name]
-        axes.plot(list(calls), list(calls.values()), "o-", color=colour, linewidth=2, markersize=4.5, label=name)
+        style = "o--" if name == clients.WRAPPER else "o-"  # it lies on SecretCache's line, which must show through
+        axes.plot(list(calls), list(calls.values()), style, color=colour, linewidth=2, markersize=4.5, label=name)
     axes.set_xscale("log")
     axes.set_yscale("log")
     for axis in (axes.xaxis, axes.yaxis):
