@@ -120,7 +120,7 @@ def _odbc_given(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Given:
         if not args and isinstance(kept.get(string), str):
             args = (kept.pop(string),)
     if args and isinstance(args[0], str):
-        args = (re.sub(r"(?i)\btrusted_connection\s*=\s*\{?(?:no|false|0)\}?\s*(?=;|$)", "", args[0]), *args[1:])
+        args = (re.sub(r"(?i)\btrusted_connection\s*=\s*\{?(?:no|false|0)\}?\s*(?=;|$)", "", args[0]),)
     return _odbc_plain(args, kept)
 
 
@@ -132,8 +132,8 @@ def _server(keywords: dict[str, Any]) -> dict[str, object]:
     return {
         "SERVER": f"{host},{port}" if host is not None and port is not None else host,
         "DATABASE": keywords.pop("DATABASE", None),
-        "UID": keywords.pop("UID", None),
-        "PWD": keywords.pop("PWD", None),
+        "UID": keywords.pop("UID"),
+        "PWD": keywords.pop("PWD"),
     }
 
 

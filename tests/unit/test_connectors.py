@@ -1,4 +1,4 @@
-"""connect, aconnect and wrap: which secret and which driver they choose, that settings arrive, that a choice is kept."""
+"""connect, aconnect, wrap: which secret and driver they choose, that settings arrive, that a choice is kept."""
 
 from __future__ import annotations
 
@@ -145,11 +145,11 @@ def test_a_callable_of_the_other_kind_is_refused_and_the_right_call_named(
 def test_a_login_among_the_arguments_is_refused_and_forgotten(
     call: Callable[..., Any], argument: dict[str, str]
 ) -> None:
-    with pytest.raises(TypeError, match="leave them out of the arguments .and of a DSN. of psycopg's connect"):
+    with pytest.raises(TypeError, match=r"leave them out of the arguments \(and of a DSN\) of psycopg's connect"):
         call(Bed().rotating, driver="psycopg", **argument)
 
 
-# -- a connect that returns an awaitable, as aiomysql's and asyncmy's do ------------------------------------------------
+# -- a connect that returns an awaitable, as aiomysql's and asyncmy's do -----------------------------------------------
 
 OPENING = replace(DRIVER, connect=None)
 
