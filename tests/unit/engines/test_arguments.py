@@ -1,4 +1,4 @@
-"""What callers' arguments say already, argument by argument; and what the drivers with a connection string are given."""
+"""What callers' arguments say already, argument by argument; and what goes into a connection string."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ GIVEN: list[tuple[str, tuple[Any, ...], dict[str, Any], Given]] = [
     # A DSN is the whole address; what stands before the last @ is a login.
     ("oracledb", (), {"user": "u", "password": "p", "host": "h", "port": 1, "service_name": "d"}, EVERYTHING),
     ("oracledb", ("h/s",), {"port": 5}, given("host port database", "h/s")),
+    ("oracledb", ("h/s",), {"user": "u"}, given("user host port database", "h/s")),
     ("oracledb", (), {"dsn": "@h/s"}, given("host port database", "h/s")),
     ("oracledb", ("u/p@2@h/s",), {}, given("user host port database", "h/s")),
     ("oracledb", ("",), {"dsn": "h/s"}, NOTHING_GIVEN),
@@ -189,7 +190,7 @@ def test_db2_can_hold_a_semicolon_in_neither(login: dict[str, object]) -> None:
     )
 
 
-# -- MongoDB's clients connect when they are used, so they are used before they are handed out --------------------------
+# -- MongoDB's clients connect when they are used, so they are used before they are handed out -------------------------
 
 
 class Mongo:

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -166,7 +165,7 @@ def test_texts_of_what_cannot_be_registered() -> None:
     with pytest.raises(ConfigurationError) as caught:
         registry().register_driver(a_driver(connect=None))
     assert str(caught.value) == "driver 'fresh' has neither a sync nor an async connect"
-    with pytest.raises(ConfigurationError, match="^unknown engine 'nosuch'; known engines: aurora-mysql, "):
+    with pytest.raises(ConfigurationError, match=r"^unknown engine 'nosuch'; known engines: aurora-mysql, "):
         registry().register_driver(a_driver(engine="nosuch"))
 
 
