@@ -8,9 +8,10 @@ from collections.abc import Callable, Coroutine, Generator
 from types import ModuleType
 from typing import Any, TypeVar, cast
 
+from secretconn import engines
 from secretconn.connector import Attempt, Connector, OwnClassify
-from secretconn.engines import default_driver, driver_of, engine_named, is_async, load
 from secretconn.engines.base import Driver, Given
+from secretconn.engines.loading import is_async
 from secretconn.errors import ConfigurationError
 from secretconn.recovery import Login, Wait
 from secretconn.rotating import RotatingCredentials
@@ -127,7 +128,7 @@ def wrap(
         ConfigurationError: the driver is not known, or the arguments contradict each other.
     """
     rotating = _rotating(secret, region, profile, endpoint_url, client, session)
-    known = driver_of(connect if driver is None else driver)
+    known = engines.driver_of(connect if driver is None else driver)
     connector = Connector(rotating, connect, known, classify, retries, patience)
     wrapped = _wrapper(connector, _is_coroutine_function(connect), is_async(known, connect))
     keep = () if inspect.isclass(connect) else functools.WRAPPER_UPDATES
@@ -228,9 +229,9 @@ def _connector(
     patience: float | None,
 ) -> Connector:
     """Made once for these arguments and kept with the secret."""
-    known = driver_of(driver) if driver is not None else _default(rotating, engine, for_async)
+    known = engines.driver_of(driver) if driver is not None else _default(rotating, engine, for_async)
     own_call = driver is not None and callable(driver)
-    call = cast("Callable[..., Any]", driver) if own_call else load(known, for_async=for_async)
+    call = cast("Callable[..., Any]", driver) if own_call else engines.load(known, for_async=for_async)
     if own_call and is_async(known, call) is not for_async:
         other = "aconnect" if not for_async else "connect"
         raise ConfigurationError(f"{call!r} is for {other}(), not for this")
@@ -247,7 +248,7 @@ def _default(rotating: RotatingCredentials, engine: str | None, for_async: bool)
             f"secret {rotating.secret_id!r} names no engine (RDS-managed secrets do not); pass driver=, "
             f"or engine= to RotatingCredentials"
         )
-    return default_driver(engine_named(engine), for_async=for_async)
+    return engines.default_driver(engines.engine_named(engine), for_async=for_async)
 
 
 def _rotating(

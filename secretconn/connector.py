@@ -12,9 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from secretconn import events, rules
+from secretconn import engines, events, rules
 from secretconn.credentials import Credentials
-from secretconn.engines import engine_named
 from secretconn.engines.base import NOTHING_GIVEN, Driver, Engine, Given, Verdict, walk_causes
 from secretconn.errors import ConfigurationError
 from secretconn.ledger import Endpoint
@@ -62,7 +61,7 @@ class Connector:
             self.policy = replace(self.policy, patience=check_patience(patience))
         self._classify = classify
         self._bound = call if isinstance(call, functools.partial) else None  # partials of partials are flat
-        self._engine = engine_named(driver.engine)
+        self._engine = engines.engine_named(driver.engine)
         self._fitting: str | None = None
         names = driver.keywords
         self._user, self._password = names["user"], names["password"]
@@ -270,6 +269,6 @@ class Attempt:
 def _engine(named: str, otherwise: Engine) -> Engine:
     """The engine a secret names; one nobody knows is left to the driver that the caller chose."""
     try:
-        return engine_named(named)
+        return engines.engine_named(named)
     except ConfigurationError:
         return otherwise

@@ -9,7 +9,6 @@ only `parse`, whose locals are all redacted, turns a Problem into SecretFormatEr
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn, cast
@@ -191,6 +190,8 @@ def _text(content: object) -> Payload | Problem:
 
 def _json(content: object) -> object:
     """The JSON value, or None. A JSONDecodeError carries the whole document, so it must not live on."""
+    import json  # with `import secretconn` it would be a good part of the cost
+
     try:
         return json.loads(cast("str", content))
     except (ValueError, RecursionError):

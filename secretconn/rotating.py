@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from secretconn import rules
 from secretconn.credentials import Credentials, Shape
-from secretconn.environment import environment
 from secretconn.errors import ConfigurationError
 from secretconn.events import Bulletin, Stats, Subscriber
 from secretconn.flight import Flight, Landing
@@ -19,7 +18,6 @@ from secretconn.refresher import Refresher
 from secretconn.runtime import Runtime
 from secretconn.settings import refuse_beside_source, settings
 from secretconn.sources.base import Source
-from secretconn.sources.choose import Reach, choose
 
 if TYPE_CHECKING:
     from aws_secretsmanager_caching import SecretCacheConfig
@@ -79,6 +77,9 @@ class RotatingCredentials:
         timeout: float = 15.0,
         runtime: Runtime | None = None,
     ) -> None:
+        from secretconn.environment import environment  # not with secretconn: an import is cheap where nobody connects
+        from secretconn.sources.choose import Reach, choose
+
         if not isinstance(secret_id, str) or not secret_id:
             raise ConfigurationError("secret_id must be the name or the ARN of a secret")
         reach = Reach(region, profile, endpoint_url, client, session, role_arn, external_id, _regions(replica_regions))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -26,6 +25,12 @@ async def _asleep(seconds: float) -> None:
     await asyncio.sleep(seconds)
 
 
+def _random() -> float:
+    import random  # one of the larger modules; like asyncio, not for those who only import secretconn
+
+    return random.random()  # noqa: S311  (for jitter)
+
+
 @dataclass(frozen=True, slots=True)
 class Runtime:
     """Effects that tests replace.
@@ -42,6 +47,6 @@ class Runtime:
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
     asleep: Callable[[float], Awaitable[None]] = _asleep
-    random: Callable[[], float] = random.random
+    random: Callable[[], float] = _random
     spawn: Callable[[Callable[[], None]], None] = _spawn
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)

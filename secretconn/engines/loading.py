@@ -66,7 +66,7 @@ def load(driver: Driver, *, for_async: bool, others: Iterable[Driver] = ()) -> C
     if path is None:
         raise ConfigurationError(_wrong_kind(driver, for_async, others))
     try:
-        found: Any = sys.modules.get(driver.module) or importlib.import_module(driver.module)
+        found: Any = importlib.import_module(driver.module)  # waits where another thread is importing it just now
         place = driver.module
         for part in path.split("."):
             place = f"{place}.{part}"

@@ -1,4 +1,4 @@
-"""The engines and drivers secretconn knows, those third parties add, and how a name or a callable leads to one."""
+"""Registry: a set of engines, those third parties add, and how a name or a callable leads to one."""
 
 from __future__ import annotations
 
@@ -10,18 +10,11 @@ from typing import Any, Protocol
 
 from secretconn.errors import ConfigurationError, DriverNotInstalled
 
-from . import loading, mysql, postgresql
+from . import loading
 from .base import Driver, Engine
-from .db2 import ENGINE as DB2
 from .loading import connect_path, homes, is_installed, lives_in, pip_line, shown
-from .mongodb import ENGINE as MONGODB
-from .oracle import ENGINE as ORACLE
-from .redis import ENGINE as REDIS
-from .redshift import ENGINE as REDSHIFT
-from .snowflake import ENGINE as SNOWFLAKE
-from .sqlserver import ENGINE as SQLSERVER
 
-__all__ = ["BUILT_IN", "ENTRY_POINTS", "Registry"]
+__all__ = ["ENTRY_POINTS", "Registry"]
 
 ENTRY_POINTS = "secretconn.engines"
 """The entry point group in which packages offer an Engine, a Driver, or a callable that returns one."""
@@ -249,16 +242,3 @@ class Registry:
 
 def _names(driver: Driver) -> set[str]:
     return {driver.name, driver.module.lower(), *driver.aliases}
-
-
-BUILT_IN = (
-    mysql.ENGINE,
-    postgresql.ENGINE,
-    ORACLE,
-    SQLSERVER,
-    DB2,
-    REDSHIFT,
-    MONGODB,
-    REDIS,
-    SNOWFLAKE,
-)

@@ -6,8 +6,12 @@ import importlib
 import logging
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from functools import partial, wraps
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -259,3 +263,23 @@ def test_importing_it_loads_no_driver_and_no_boto() -> None:
     code = f"import sys, secretconn.engines as e; e.engines(); print(sorted({names!r} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_threads_that_load_a_driver_at_once_wait_for_its_import(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = ModuleType("gate_of_slow_driver")
+    gate.importing, gate.go_on = threading.Event(), threading.Event()  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "gate_of_slow_driver", gate)
+    code = "import gate_of_slow_driver as gate\ngate.importing.set()\ngate.go_on.wait(10)\ndef connect(): ...\n"
+    (tmp_path / "slow_driver.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    driver = replace(BUILT_IN[0].drivers[0], name="slow", module="slow_driver")
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(load, driver, for_async=False)
+        assert gate.importing.wait(10)
+        second = pool.submit(load, driver, for_async=False)
+        wait([second], timeout=0.05)  # time to fail in; it must not be done with a module that is half there
+        gate.go_on.set()
+        assert first.result(10) is second.result(10)
+    monkeypatch.delitem(sys.modules, "slow_driver")
