@@ -1,0 +1,66 @@
+"""The tables' rejections, counted out: none may come by accident; and Snowflake's numbers that are none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from secretconn import Verdict
+from secretconn.engines import db2, mongodb, mysql, oracle, redis, snowflake, sqlserver
+from tests.unit.engines.test_further import LOGIN, by_snowflake_s_shape, called_with
+
+REJECTED, SUSPECT, OTHER = Verdict.REJECTED, Verdict.SUSPECT, Verdict.OTHER
+
+# A code too many here sends a failure that is not the login's to the source, or logs in again where that locks the user.
+ONLY: list[tuple[dict[Any, Verdict], set[Any], set[Any]]] = [
+    (mysql._CODES, {1045, 1698, 1820, 1862}, set()),
+    (oracle.CODES, {1017, 9911, 28001}, {1005, 28000}),
+    (sqlserver.CODES, {18456, 18487, 18488}, {18470, 18486}),
+    (db2.REASONS, {"24", "1"}, {"19"}),
+    (mongodb.CODES, {18, 8000}, {13}),
+    (snowflake.CODES, {390100, 390106, 390144}, {390101, 390102}),
+    (redis.PREFIXES, {"WRONGPASS", "NOAUTH"}, set()),
+]
+
+
+@pytest.mark.parametrize(("table", "rejected", "suspect"), ONLY)
+def test_no_other_code_of_a_table_speaks_of_the_login(
+    table: dict[Any, Verdict], rejected: set[Any], suspect: set[Any]
+) -> None:
+    assert {code for code, verdict in table.items() if verdict is REJECTED} == rejected
+    assert {code for code, verdict in table.items() if verdict is SUSPECT} == suspect
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "verdict"),
+    [
+        (250001, "250001 (08001): Failed to connect to DB. JWT token is invalid.", REJECTED),
+        (250001, "250001 (08001): Failed to connect to DB. Verify the account name.", OTHER),
+        (250003, "250003: Incorrect username or password was specified.", OTHER),  # the number tells, not the text
+    ],
+)
+def test_snowflake_3_tells_a_refused_login_by_its_text(code: int, text: str, verdict: Verdict) -> None:
+    error = by_snowflake_s_shape(code)
+    error.args = (text,)
+    assert snowflake.classify(error) is verdict
+
+
+@pytest.mark.parametrize(("errno", "verdict"), [(-1, REJECTED), (None, REJECTED), (True, REJECTED), (0, OTHER)])
+def test_snowflake_s_minus_one_is_no_number_and_what_lies_beneath_is_heard(errno: Any, verdict: Verdict) -> None:
+    error = by_snowflake_s_shape(errno)
+    error.__context__ = by_snowflake_s_shape(390100)
+    assert snowflake.classify(error) is verdict
+
+
+def test_a_system_s_number_is_not_snowflake_s() -> None:
+    assert snowflake.classify(OSError(390100, "the system's number")) is OTHER
+
+
+@pytest.mark.parametrize(
+    ("host", "account"),
+    [("acc.eu.snowflakecomputing.com", "acc.eu"), ("acc.snowflakecomputing.cn", "acc"), ("org-acc", "org-acc")],
+)
+def test_snowflake_s_account_is_the_host_without_its_domain(host: str, account: str) -> None:
+    expected = ("x",), {**LOGIN, "account": account, "role": "r"}
+    assert called_with("snowflake", {"host": host}, "x", role="r") == expected
