@@ -12,7 +12,7 @@ from tests.unit.engines.test_further import LOGIN, by_snowflake_s_shape, called_
 
 REJECTED, SUSPECT, OTHER = Verdict.REJECTED, Verdict.SUSPECT, Verdict.OTHER
 
-# A code too many here sends a failure that is not the login's to the source, or logs in again where that locks the user.
+# A code too many sends a failure that is not the login's to the source, or logs in again where that locks the user.
 ONLY: list[tuple[dict[Any, Verdict], set[Any], set[Any]]] = [
     (mysql._CODES, {1045, 1698, 1820, 1862}, set()),
     (oracle.CODES, {1017, 9911, 28001}, {1005, 28000}),
