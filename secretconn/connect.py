@@ -64,7 +64,8 @@ def connect(
         connector = _connector(rotating, driver, engine, False, classify, retries, patience)
     given = connector.given(args, kwargs)
     if given.has_login:
-        args = _forget(kwargs)
+        kwargs.clear()
+        del args  # what may hold the caller's password is in no frame that raises
         raise _login_given(connector)
     return _connect(connector, given, args, kwargs)
 
@@ -95,7 +96,8 @@ async def aconnect(
         connector = _connector(rotating, driver, engine, True, classify, retries, patience)
     given = connector.given(args, kwargs)
     if given.has_login:
-        args = _forget(kwargs)
+        kwargs.clear()
+        del args  # what may hold the caller's password is in no frame that raises
         raise _login_given(connector)
     return await _aconnect(connector, given, args, kwargs)
 
@@ -183,10 +185,10 @@ class _Opening:
     """What a wrapped aiomysql or asyncmy connect returns: awaitable, and an async context manager, as theirs are."""
 
     __slots__ = ("_connection", "_open")
+    _connection: Any
 
     def __init__(self, opening: Callable[[], Coroutine[Any, Any, Any]]) -> None:
         self._open = opening
-        self._connection: Any = None
 
     def __await__(self) -> Generator[Any, Any, Any]:
         return self._open().__await__()
@@ -203,7 +205,8 @@ def _wrapper(connector: Connector, coroutine_function: bool, awaitable: bool) ->
     def connecting(*args: Any, **kwargs: Any) -> Any:
         given = connector.given(args, kwargs)
         if given.has_login:
-            args = _forget(kwargs)
+            kwargs.clear()
+            del args
             raise _login_given(connector)
         if awaitable:
             return _Opening(functools.partial(_aconnect, connector, given, args, kwargs))
@@ -212,7 +215,8 @@ def _wrapper(connector: Connector, coroutine_function: bool, awaitable: bool) ->
     async def aconnecting(*args: Any, **kwargs: Any) -> Any:
         given = connector.given(args, kwargs)
         if given.has_login:
-            args = _forget(kwargs)
+            kwargs.clear()
+            del args
             raise _login_given(connector)
         return await _aconnect(connector, given, args, kwargs)
 
@@ -266,12 +270,6 @@ def _rotating(
     if extra:
         raise ConfigurationError(f"the RotatingCredentials already decides about {', '.join(extra)}; leave that out")
     return secret
-
-
-def _forget(kwargs: dict[str, Any]) -> tuple[()]:
-    """Drop what may hold the caller's password from a frame that is about to raise."""
-    kwargs.clear()
-    return ()
 
 
 def _login_given(connector: Connector) -> TypeError:

@@ -65,7 +65,7 @@ def _by_db_library(number: int, text: str) -> Verdict:
 
 
 def _by_odbc(text: str) -> Verdict:
-    verdicts = [CODES.get(int(number), Verdict.OTHER) for number in re.findall(_NUMBER, text)]
+    verdicts = [CODES.get(int(number)) for number in re.findall(_NUMBER, text)]
     if "(4060)" in text or not verdicts:
         return Verdict.OTHER
     for verdict in (Verdict.REJECTED, Verdict.SUSPECT):

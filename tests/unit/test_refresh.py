@@ -12,8 +12,9 @@ import pytest
 
 from secretconn import Credentials, RotatingCredentials, SecretUnavailable, rotating
 from secretconn.events import Refreshed, RefreshFailed
+from secretconn.recovery import Refresh
 from secretconn.testing.memory import MemorySource
-from tests.unit.fakes import Bed, login
+from tests.unit.fakes import Bed, Refused, login
 
 
 async def refresh(credentials: RotatingCredentials) -> Credentials:
@@ -150,3 +151,35 @@ class Source(MemorySource):
 
     def after_fork(self, in_use: bool) -> None:
         self.forked.append(in_use)
+
+
+async def test_an_answer_that_landed_since_the_look_is_taken_as_it_is() -> None:
+    bed = Bed()
+    seen = bed.rotating._ledger.tick()
+    held = bed.rotating.current()
+    wanted = Refresh(seen, seen, "rejected")
+    assert bed.rotating._first() is held
+    assert await bed.rotating._afirst() is held
+    assert bed.rotating._newer(wanted) is await bed.rotating._anewer(wanted) is bed.rotating._ledger.answer
+    assert bed.source.reads == 1
+
+
+async def test_tasks_reads_are_counted_as_threads_are() -> None:
+    bed = Bed()
+    for _ in range(3):
+        await bed.rotating.acurrent()
+    stats = bed.rotating.stats()
+    assert (stats.reads, stats.hits, stats.stale_reads) == (3, 2, 0)
+
+
+@pytest.mark.parametrize("connect", [Bed.connect, lambda bed: asyncio.run(bed.aconnect())], ids=["sync", "async"])
+def test_patience_that_ends_is_told_on_the_driver_s_exception(connect: Callable[[Bed], object]) -> None:
+    bed = Bed(patience=1.0)
+    bed.rotating.current()
+    bed.server.accepted = set()
+    with pytest.raises(Refused) as caught:
+        connect(bed)
+    assert caught.value is bed.server.errors[-1]
+    assert sum(bed.time.slept) == pytest.approx(1.0)
+    (note,) = caught.value.__notes__
+    assert note.endswith("; the source has no other login.")
