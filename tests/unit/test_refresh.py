@@ -183,3 +183,15 @@ def test_patience_that_ends_is_told_on_the_driver_s_exception(connect: Callable[
     assert sum(bed.time.slept) == pytest.approx(1.0)
     (note,) = caught.value.__notes__
     assert note.endswith("; the source has no other login.")
+
+
+@pytest.mark.parametrize("read", [RotatingCredentials.current, lambda credentials: asyncio.run(credentials.acurrent())])
+def test_a_login_is_stale_from_the_very_moment_its_ttl_ends(read: Callable[[RotatingCredentials], Credentials]) -> None:
+    bed = Bed(ttl=100.0)
+    read(bed.rotating)
+    bed.time.now += 74.0
+    read(bed.rotating)
+    assert bed.source.reads == 1
+    bed.time.now += 1.0  # 100 seconds, jittered to three quarters
+    read(bed.rotating)
+    assert bed.source.reads == 2

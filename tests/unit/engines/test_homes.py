@@ -5,11 +5,13 @@ from __future__ import annotations
 import importlib
 import logging
 import sys
+import threading
 import types
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -213,3 +215,35 @@ def test_entry_points_are_those_of_the_group(tmp_path: Path, monkeypatch: pytest
     assert ("theirs", "theirs:it") in [(point.name, point.value) for point in installed_entry_points()]
     assert not any(point.name == "x" for point in installed_entry_points())
     assert Registry(BUILT_IN)._entry_points is installed_entry_points
+
+
+def test_text_of_an_unknown_name() -> None:
+    known = Registry([replace(THEIRS, drivers=(a_driver(), a_driver("second")))], entry_points=lambda: ())
+    with pytest.raises(ConfigurationError) as caught:
+        known.engine_named("x")
+    assert str(caught.value) == (
+        "unknown engine 'x'; known engines: cockroach, crdb; known drivers: fresh (cockroach), second (cockroach); "
+        "install one with pip install 'secretconn[psycopg]', the name of the driver in brackets"
+    )
+
+
+def test_text_of_damaged_metadata(caplog: pytest.LogCaptureFixture) -> None:
+    def damaged() -> list[Any]:
+        raise OSError("damaged")
+
+    with caplog.at_level(logging.WARNING, "secretconn.engines"):
+        Registry(BUILT_IN, entry_points=damaged).engines()
+    assert [record.getMessage() for record in caplog.records] == [
+        "secretconn: entry points of group secretconn.engines cannot be read: OSError('damaged')"
+    ]
+
+
+def test_a_lookup_takes_no_lock_once_the_entry_points_are_read() -> None:
+    known = registry(THEIRS)
+    known.engines()
+    found: list[tuple[Engine, ...]] = []
+    with known._lock:
+        other = threading.Thread(target=lambda: found.append(known.engines()), daemon=True)
+        other.start()
+        other.join(10)
+    assert found == [(THEIRS, *BUILT_IN)]

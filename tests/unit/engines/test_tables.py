@@ -1,4 +1,4 @@
-"""The tables' rejections, counted out: none may come by accident; and Snowflake's numbers that are none."""
+"""The tables' rejections, counted out: none may come by accident; and what is no code to some engines."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from secretconn import Verdict
-from secretconn.engines import db2, mongodb, mysql, oracle, redis, snowflake, sqlserver
-from tests.unit.engines.test_further import LOGIN, by_snowflake_s_shape, called_with
+from secretconn.engines import db2, mongodb, mysql, oracle, postgresql, redis, snowflake, sqlserver
+from tests.unit.engines.test_further import LOGIN, by_ibm_db, by_snowflake_s_shape, called_with
 
 REJECTED, SUSPECT, OTHER = Verdict.REJECTED, Verdict.SUSPECT, Verdict.OTHER
 
@@ -64,3 +64,40 @@ def test_a_system_s_number_is_not_snowflake_s() -> None:
 def test_snowflake_s_account_is_the_host_without_its_domain(host: str, account: str) -> None:
     expected = ("x",), {**LOGIN, "account": account, "role": "r"}
     assert called_with("snowflake", {"host": host}, "x", role="r") == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[IBM][CLI Driver] SQL30081N  A communication error, reason "24".',
+        "[IBM][CLI Driver] SQL30082N  Security processing failed.",
+        '[IBM][CLI Driver] SQL30082N  Security processing failed with reason "99".',
+    ],
+)
+def test_db2_s_own_word_is_the_last(text: str) -> None:
+    error = Exception(text)
+    error.__context__ = by_ibm_db(24)
+    assert db2.classify(error) is OTHER
+
+
+class Psycopg2(Exception):
+    pgerror = pgcode = None
+
+
+class Asyncpg(Exception):
+    sqlstate = "28P01"
+
+
+@pytest.mark.parametrize(
+    ("error", "cause", "verdict"),
+    [
+        (Psycopg2("what nobody knows"), None, OTHER),  # it is the driver's own word, so the context is not heard
+        (Psycopg2("FATAL:  what nobody knows"), ValueError(), SUSPECT),
+        (RuntimeError("FATAL:  what nobody knows"), None, SUSPECT),
+        (RuntimeError("FATAL:  what nobody knows"), ValueError(), REJECTED),  # what it wraps knows more
+        (RuntimeError("what nobody knows"), None, REJECTED),
+    ],
+)
+def test_a_text_of_postgresql_that_nobody_knows(error: Exception, cause: Exception | None, verdict: Verdict) -> None:
+    error.__cause__, error.__context__ = cause, Asyncpg()
+    assert postgresql.classify(error) is verdict
