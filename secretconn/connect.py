@@ -234,11 +234,11 @@ def _connector(
 ) -> Connector:
     """Made once for these arguments and kept with the secret."""
     known = engines.driver_of(driver) if driver is not None else _default(rotating, engine, for_async)
-    own_call = driver is not None and callable(driver)
-    call = cast("Callable[..., Any]", driver) if own_call else engines.load(known, for_async=for_async)
-    if own_call and is_async(known, call) is not for_async:
+    own = driver if callable(driver) else None
+    call = engines.load(known, for_async=for_async) if own is None else own
+    if own is not None and is_async(known, own) is not for_async:
         other = "aconnect" if not for_async else "connect"
-        raise ConfigurationError(f"{call!r} is for {other}(), not for this")
+        raise ConfigurationError(f"{own!r} is for {other}(), not for this")
     connector = Connector(rotating, call, known, classify, retries, patience)
     if len(rotating._connectors) >= MAX_CONNECTORS:
         rotating._connectors.clear()

@@ -140,6 +140,14 @@ def test_a_callable_of_the_other_kind_is_refused_and_the_right_call_named(
         call(Bed(engine="postgresql").rotating, driver=given)
 
 
+@both
+def test_a_callable_of_the_right_kind_is_called(call: Callable[..., Any]) -> None:
+    psycopg = pytest.importorskip("psycopg")
+    given = psycopg.connect if call is connect else psycopg.AsyncConnection.connect
+    with pytest.raises(psycopg.OperationalError):
+        call(Bed().rotating, driver=given, **CLOSED)
+
+
 @pytest.mark.parametrize("argument", [{"user": "mine"}, {"password": "mine"}])
 @both
 def test_a_login_among_the_arguments_is_refused_and_forgotten(

@@ -104,6 +104,32 @@ def test_a_driver_whose_finder_fails_is_not_there(monkeypatch: pytest.MonkeyPatc
     assert not is_installed(a_driver(module="quite_new"))
 
 
+def test_loading_from_modules_that_a_package_does_not_import_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inner = tmp_path / "a_package" / "inner"
+    inner.mkdir(parents=True)
+    (tmp_path / "a_package" / "__init__.py").write_text("")
+    (inner / "__init__.py").write_text("")
+    (inner / "deep.py").write_text("def connect(): ...")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    try:
+        connect = load(a_driver(module="a_package", connect="inner.deep.connect"), for_async=False)
+        assert (connect.__module__, connect.__name__) == ("a_package.inner.deep", "connect")
+    finally:
+        for name in ("a_package", "a_package.inner", "a_package.inner.deep"):
+            del sys.modules[name]
+
+
+def test_text_of_a_driver_that_connects_the_other_way_only() -> None:
+    known = registry()
+    with pytest.raises(ConfigurationError) as caught:
+        known.load(known.driver_named("pymysql"), for_async=True)
+    assert str(caught.value) == (
+        "pymysql has no async connect; of mysql's drivers these have: aiomysql, asyncmy, mysql-connector"
+    )
+
+
 def test_texts_of_a_driver_that_cannot_be_loaded() -> None:
     with pytest.raises(ConfigurationError) as caught:
         load(a_driver(), for_async=True)

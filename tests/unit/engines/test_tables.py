@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import types
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from secretconn import Verdict
-from secretconn.engines import db2, mongodb, mysql, oracle, postgresql, redis, snowflake, sqlserver
-from tests.unit.engines.test_further import LOGIN, by_ibm_db, by_snowflake_s_shape, called_with
+from secretconn.engines import db2, driver_named, mongodb, mysql, oracle, postgresql, redis, snowflake, sqlserver
+from tests.unit.engines.test_further import LOGIN, TABLES, by_ibm_db, by_snowflake_s_shape, called_with
 
 REJECTED, SUSPECT, OTHER = Verdict.REJECTED, Verdict.SUSPECT, Verdict.OTHER
 
@@ -101,3 +103,43 @@ class Asyncpg(Exception):
 def test_a_text_of_postgresql_that_nobody_knows(error: Exception, cause: Exception | None, verdict: Verdict) -> None:
     error.__cause__, error.__context__ = cause, Asyncpg()
     assert postgresql.classify(error) is verdict
+
+
+@pytest.mark.parametrize(("name", "table", "make"), TABLES)
+def test_a_driver_s_own_code_is_the_last_word(
+    name: str, table: dict[int, Verdict], make: Callable[[int], BaseException]
+) -> None:
+    """What the caller was handling, here a refused login, is only heard where the driver's error says nothing."""
+    error = make(99999)
+    error.__context__ = make(next(code for code, verdict in table.items() if verdict is REJECTED))
+    assert driver_named(name).classify(error) is OTHER
+
+
+class Said:
+    def __str__(self) -> str:
+        return "ORA-01017: invalid credential"
+
+
+@pytest.mark.parametrize(
+    ("error", "verdict"),
+    [
+        (RuntimeError("ORA-01017: invalid credential", "more"), REJECTED),
+        (RuntimeError(Said()), REJECTED),
+        (RuntimeError("ORA-00001: unique constraint"), OTHER),
+        (RuntimeError("DPY-6005: cannot connect"), OTHER),
+        (RuntimeError("see ORA-01017"), SUSPECT),
+        (RuntimeError(types.SimpleNamespace(code=1017)), SUSPECT),
+        (RuntimeError(types.SimpleNamespace(code="1017", full_code="ORA-01017")), SUSPECT),
+        (RuntimeError(), SUSPECT),
+    ],
+)
+def test_oracle_s_texts_and_what_is_none(error: Exception, verdict: Verdict) -> None:
+    error.__context__ = RuntimeError("ORA-28000: heard where the error itself says nothing")
+    assert oracle.classify(error) is verdict
+
+
+@pytest.mark.parametrize("attributes", [{"code": 18}, {"code": "18", "details": {}}, {"details": {}}])
+def test_mongodb_s_errors_have_a_number_and_details(attributes: dict[str, Any]) -> None:
+    error = RuntimeError()
+    vars(error).update(attributes)
+    assert mongodb.classify(error) is OTHER
