@@ -73,7 +73,8 @@ def _uri(rest: str, lenient: bool) -> dict[str, str] | None:
     addresses, rest = _addresses(rest)
     if addresses is None:
         return None
-    found["host"], found["port"] = (",".join(column) for column in zip(*addresses, strict=True))
+    found["host"] = ",".join(host for host, _ in addresses)
+    found["port"] = ",".join(port for _, port in addresses)
     path, _, query = rest.partition("?")
     found["dbname"] = path[1:]
     _cover(found)
@@ -111,7 +112,7 @@ def _parameters(query: str, lenient: bool) -> Iterator[tuple[str | None, str]]:
         key, equals, value = part.partition("=")
         name = _decode(key, lenient)
         if lenient:
-            yield {"database": "dbname"}.get(name or "", name or ""), value
+            yield ("dbname" if name == "database" else name), value
         else:
             yield (name if equals and "=" not in value else None), value
 

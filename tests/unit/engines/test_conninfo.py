@@ -43,6 +43,9 @@ KEPT = ("user", "password", "host", "hostaddr", "port", "dbname", "service")
         ("postgresql://a%40b:p%2Fq@h", {"user": "a@b", "password": HIDDEN, "host": "h"}),
         ("postgresql://h?passfile=/x", {"host": "h"}),
         ("postgresql://h?dbname", {}),
+        ("postgresql://h?dbname=d&", {"host": "h", "dbname": "d"}),
+        ("postgresql://h?&dbname=d", {}),
+        ("postgresql://%20Xh%20/X%09", {"host": "Xh", "dbname": "X\t"}),
         ("postgresql://h?a=b=c", {}),
         ("postgresql://h%zz", {}),
         ("postgresql://h%00", {}),
@@ -63,6 +66,8 @@ def test_asyncpg_takes_odd_percent_signs_and_its_own_name_for_the_database() -> 
         "host": "h",
         "dbname": "d",
     }
+    assert parse("postgres://h?a%zz=1&b&dbname=d=e", lenient=True) == {"host": "h", "dbname": "d=e"}
+    assert parse("postgres://h?a%zz=1&dbname=d") == {}
 
 
 @pytest.mark.parametrize(
