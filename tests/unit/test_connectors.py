@@ -148,6 +148,12 @@ def test_a_callable_of_the_right_kind_is_called(call: Callable[..., Any]) -> Non
         call(Bed().rotating, driver=given, **CLOSED)
 
 
+def test_wrap_sees_the_driver_from_the_callable() -> None:
+    psycopg = pytest.importorskip("psycopg")
+    with pytest.raises(psycopg.OperationalError):
+        secretconn.wrap(psycopg.connect, Bed().rotating)(**CLOSED)
+
+
 @pytest.mark.parametrize("argument", [{"user": "mine"}, {"password": "mine"}])
 @both
 def test_a_login_among_the_arguments_is_refused_and_forgotten(

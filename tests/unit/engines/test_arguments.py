@@ -11,7 +11,7 @@ import pytest
 import secretconn
 from secretconn import ConfigurationError, RotatingCredentials
 from secretconn.engines import NOTHING_GIVEN, Given, driver_named, odbc
-from secretconn.engines.arguments import keyword_reader
+from secretconn.engines.arguments import Found, keyword_reader, take
 from secretconn.testing.memory import MemorySource
 from tests.unit.engines.test_further import called_with, given
 
@@ -112,6 +112,13 @@ def test_the_text_of_a_value(value: object, text: str | None) -> None:
 @pytest.mark.parametrize("value", [None, "", b"", 0, (), []], ids=repr)
 def test_what_says_nothing_is_not_given(value: object) -> None:
     assert keyword_reader({"host": "host"})((), {"host": value}) is NOTHING_GIVEN
+
+
+def test_the_text_of_a_password_is_not_kept() -> None:
+    found: Found = {}
+    for name in ("user", "password", "host"):
+        take(found, name, "s3cr3t")
+    assert found == {"user": None, "password": None, "host": "s3cr3t"}
 
 
 # -- connection strings ------------------------------------------------------------------------------------------------

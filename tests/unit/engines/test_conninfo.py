@@ -19,6 +19,7 @@ KEPT = ("user", "password", "host", "hostaddr", "port", "dbname", "service")
         ("", {}),
         ("   ", {}),
         ("host=a port=1", {"host": "a", "port": "1"}),
+        ("host=a\0 port=1", {"host": "a"}),
         ("host = 'a b'port=1", {"host": "a b", "port": "1"}),
         (r"host='it\'s' dbname=a\ b", {"host": "it's", "dbname": "a b"}),
         (r"dbname='a\\b' user=u\x", {"dbname": "a\\b", "user": "ux"}),

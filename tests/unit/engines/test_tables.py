@@ -98,6 +98,8 @@ class Asyncpg(Exception):
         (RuntimeError("FATAL:  what nobody knows"), None, SUSPECT),
         (RuntimeError("FATAL:  what nobody knows"), ValueError(), REJECTED),  # what it wraps knows more
         (RuntimeError("what nobody knows"), None, REJECTED),
+        (RuntimeError("timeout expired"), None, OTHER),
+        (RuntimeError(), None, REJECTED),
     ],
 )
 def test_a_text_of_postgresql_that_nobody_knows(error: Exception, cause: Exception | None, verdict: Verdict) -> None:
@@ -143,3 +145,29 @@ def test_mongodb_s_errors_have_a_number_and_details(attributes: dict[str, Any]) 
     error = RuntimeError()
     vars(error).update(attributes)
     assert mongodb.classify(error) is OTHER
+
+
+class Mysql(Exception):
+    def __init__(self, *args: object, errno: object = None) -> None:
+        super().__init__(*args)
+        self.errno = errno
+
+
+@pytest.mark.parametrize(
+    ("error", "verdict"),
+    [
+        (Mysql(9999, "something newer"), OTHER),
+        (Mysql(1, "x"), OTHER),
+        (Mysql(0, "x"), REJECTED),
+        (Mysql(-5, "x"), REJECTED),
+        (Mysql(True, "x"), REJECTED),
+        (Mysql(1045, 3), REJECTED),
+        (Mysql("x", errno=9999), OTHER),
+        (Mysql("x", errno=1), OTHER),
+        (Mysql("x", errno=0), REJECTED),
+        (Mysql("x", errno=-1), REJECTED),
+    ],
+)
+def test_mysql_s_numbers_are_whole_and_positive(error: Exception, verdict: Verdict) -> None:
+    error.__context__ = Mysql(1045, "heard where the error itself has no number")
+    assert mysql.classify(error) is verdict
