@@ -6,7 +6,7 @@ import functools
 import inspect
 from collections.abc import Callable, Coroutine, Generator
 from types import ModuleType
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from secretconn import engines
 from secretconn.connector import Attempt, Connector, OwnClassify
@@ -134,7 +134,7 @@ def wrap(
     connector = Connector(rotating, connect, known, classify, retries, patience)
     wrapped = _wrapper(connector, _is_coroutine_function(connect), is_async(known, connect))
     keep = () if inspect.isclass(connect) else functools.WRAPPER_UPDATES
-    return cast("Connect", functools.update_wrapper(wrapped, connect, updated=keep))
+    return functools.update_wrapper(wrapped, connect, updated=keep)  # type: ignore[return-value]
 
 
 def _connect(connector: Connector, given: Given, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

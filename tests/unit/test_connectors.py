@@ -11,7 +11,7 @@ import pytest
 
 import secretconn
 from secretconn import ConfigurationError, Verdict
-from secretconn.engines import is_installed
+from secretconn.engines import Driver, is_installed
 from tests.unit.fakes import DRIVER, Bed
 
 CLOSED = {"host": "127.0.0.1", "port": 1}
@@ -154,6 +154,19 @@ def test_wrap_sees_the_driver_from_the_callable() -> None:
         secretconn.wrap(psycopg.connect, Bed().rotating)(**CLOSED)
 
 
+def test_a_wrapped_function_keeps_its_attributes_and_a_wrapped_class_lends_it_none() -> None:
+    def function(**arguments: Any) -> None: ...
+
+    class Class:
+        def cursor(self) -> None: ...
+
+    function.apilevel = "2.0"  # type: ignore[attr-defined]
+    assert secretconn.wrap(function, Bed().rotating, driver=DRIVER).apilevel == "2.0"  # type: ignore[attr-defined]
+    wrapped = secretconn.wrap(Class, Bed().rotating, driver=DRIVER)
+    assert wrapped.__name__ == "Class"
+    assert not hasattr(wrapped, "cursor")
+
+
 @pytest.mark.parametrize("argument", [{"user": "mine"}, {"password": "mine"}])
 @both
 def test_a_login_among_the_arguments_is_refused_and_forgotten(
@@ -180,7 +193,8 @@ class Connection:
         return True
 
 
-async def test_it_is_awaited_or_entered() -> None:
+@pytest.mark.parametrize("driver", [OPENING, replace(DRIVER, async_modules=(__name__,))], ids=["all", "by module"])
+async def test_it_is_awaited_or_entered(driver: Driver) -> None:
     made: list[Connection] = []
 
     def opening(**arguments: Any) -> Any:
@@ -190,7 +204,7 @@ async def test_it_is_awaited_or_entered() -> None:
 
         return connection()
 
-    wrapped = secretconn.wrap(opening, Bed().rotating, driver=OPENING)
+    wrapped = secretconn.wrap(opening, Bed().rotating, driver=driver)
     assert await wrapped(port=7) is made[0]
     assert made[0].arguments == {"user": "app", "password": "p1", "host": "db", "port": 7, "database": "postgres"}
     async with wrapped() as entered:
