@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -146,6 +147,21 @@ def test_a_callable_of_the_right_kind_is_called(call: Callable[..., Any]) -> Non
     given = psycopg.connect if call is connect else psycopg.AsyncConnection.connect
     with pytest.raises(psycopg.OperationalError):
         call(Bed().rotating, driver=given, **CLOSED)
+
+
+@both
+def test_a_callable_of_one_s_own_that_wraps_the_driver_s_is_what_is_called(call: Callable[..., Any]) -> None:
+    psycopg = pytest.importorskip("psycopg")
+
+    @functools.wraps(psycopg.connect)
+    def own(*_args: Any, **arguments: Any) -> str:
+        return f"own, as {arguments['user']}"
+
+    @functools.wraps(psycopg.AsyncConnection.connect)
+    async def aown(*_args: Any, **arguments: Any) -> str:
+        return f"own, as {arguments['user']}"
+
+    assert call(Bed().rotating, driver=own if call is connect else aown) == "own, as app"
 
 
 def test_wrap_sees_the_driver_from_the_callable() -> None:

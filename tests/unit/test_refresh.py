@@ -6,6 +6,7 @@ import asyncio
 import pickle
 import threading
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -172,7 +173,35 @@ async def test_tasks_reads_are_counted_as_threads_are() -> None:
     assert (stats.reads, stats.hits, stats.stale_reads) == (3, 2, 0)
 
 
-@pytest.mark.parametrize("connect", [Bed.connect, lambda bed: asyncio.run(bed.aconnect())], ids=["sync", "async"])
+connects = pytest.mark.parametrize(
+    "connect", [Bed.connect, lambda bed: asyncio.run(bed.aconnect())], ids=["sync", "async"]
+)
+
+
+@connects
+def test_an_answer_of_somebody_else_s_refresh_may_end_the_patience(connect: Callable[[Bed], object]) -> None:
+    bed = Bed()
+
+    def sleep(seconds: float) -> None:
+        bed.time.sleep(seconds)
+        bed.rotating.refresh()
+
+    async def asleep(seconds: float) -> None:
+        sleep(seconds)
+
+    runtime = replace(bed.time.runtime(), sleep=sleep, asleep=asleep)
+    bed.rotating = RotatingCredentials("s", source=bed.source, patience=0.2, runtime=runtime)
+    bed.rotating.current()
+    bed.server.accepted = set()
+    with pytest.raises(Refused) as caught:
+        connect(bed)
+    assert bed.time.slept == [pytest.approx(0.2)]
+    assert bed.source.reads == 3
+    (note,) = caught.value.__notes__
+    assert note.endswith("; the source has no other login.")
+
+
+@connects
 def test_patience_that_ends_is_told_on_the_driver_s_exception(connect: Callable[[Bed], object]) -> None:
     bed = Bed(patience=1.0)
     bed.rotating.current()
