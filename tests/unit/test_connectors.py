@@ -51,6 +51,12 @@ def test_what_says_how_a_secret_is_reached_contradicts_a_rotating_credentials(
         call(Bed().rotating, **{keyword: REACH[keyword]})
 
 
+def test_all_that_contradicts_is_named() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        connect(Bed().rotating, region="eu-west-1", profile="mine")
+    assert str(caught.value) == "the RotatingCredentials already decides about region=, profile=; leave that out"
+
+
 @all_three
 @pytest.mark.parametrize("keyword", REACH)
 def test_a_secret_given_by_name_is_reached_as_it_was_said(call: Callable[..., Any], keyword: str) -> None:

@@ -68,6 +68,7 @@ def test_asyncpg_takes_odd_percent_signs_and_its_own_name_for_the_database() -> 
         "dbname": "d",
     }
     assert parse("postgres://h?a%zz=1&b&dbname=d=e", lenient=True) == {"host": "h", "dbname": "d=e"}
+    assert parse("postgres://h?database=d&application_name=x", lenient=True) == {"host": "h", "dbname": "d"}
     assert parse("postgres://h?a%zz=1&dbname=d") == {}
 
 

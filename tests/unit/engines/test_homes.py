@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from secretconn.engines import BUILT_IN, Engine, Registry, is_installed
+from secretconn.engines import BUILT_IN, Engine, Registry, is_async, is_installed
 from secretconn.engines.loading import homes, load, shown
 from secretconn.engines.registry import installed_entry_points
 from secretconn.errors import ConfigurationError, DriverNotInstalled
@@ -74,6 +74,34 @@ def test_homes_of_what_wraps_itself_end() -> None:
     function = plain()
     function.__wrapped__ = function  # type: ignore[attr-defined]
     assert list(homes(function)) == ["plain", "builtins", "builtins"] * 16
+
+
+def test_the_nearest_home_counts_of_the_engine_that_is_asked_for() -> None:
+    mysql, postgresql = BUILT_IN[:2]
+    function = plain()
+    function.__module__ = "psycopg.mine"
+    around = plain(function)
+    around.__module__ = "pymysql.mine"
+    assert registry().driver_of(around).name == registry().driver_of(around, mysql).name == "pymysql"
+    assert registry().driver_of(around, postgresql).name == "psycopg"
+    with pytest.raises(ConfigurationError) as caught:
+        registry().driver_of(function, mysql)
+    assert str(caught.value) == (
+        "driver of psycopg.mine.plain.<locals>.function is for postgresql, not for mysql; "
+        "for that: pymysql, mysqlclient, aiomysql, asyncmy, mysql-connector, mariadb"
+    )
+
+
+class Awaited:
+    async def __call__(self) -> None: ...
+
+
+def test_what_has_to_be_awaited() -> None:
+    assert is_async(a_driver(), Awaited())
+    assert not is_async(a_driver(), Owner())
+    nested = a_driver(aconnect="decoder.JSONDecoder")
+    assert is_async(nested, importlib.import_module("json").decoder.JSONDecoder)
+    assert not is_async(nested, importlib.import_module("json").JSONEncoder)
 
 
 def test_what_is_shown_of_a_callable() -> None:

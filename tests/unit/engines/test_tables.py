@@ -86,6 +86,10 @@ class Psycopg2(Exception):
     pgerror = pgcode = None
 
 
+class Refused(Exception):
+    sqlstate, pgcode = None, "28P01"
+
+
 class Asyncpg(Exception):
     sqlstate = "28P01"
 
@@ -99,6 +103,7 @@ class Asyncpg(Exception):
         (RuntimeError("FATAL:  what nobody knows"), ValueError(), REJECTED),  # what it wraps knows more
         (RuntimeError("what nobody knows"), None, REJECTED),
         (RuntimeError("timeout expired"), None, OTHER),
+        (Refused("timeout expired"), None, REJECTED),  # the code tells, not the text
         (RuntimeError(), None, REJECTED),
     ],
 )
