@@ -220,7 +220,7 @@ def options_of(arguments: list[str] | None) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if options.full:
         options.threads, options.tasks, options.rotations = 32, 64, 1000
-        options.pause, options.shortest_rotation = 0.5, 1.0
+        options.pause, options.shortest_rotation = 2.0, 1.0
     return options
 
 

@@ -25,7 +25,7 @@ from secretconn.trail import Trail
 
 __all__ = ["Attempt", "Connector"]
 
-log = logging.getLogger("secretconn")
+log = logging.getLogger("secretconn.connect")
 
 OwnClassify = Callable[[BaseException], Verdict | None]
 

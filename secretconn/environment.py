@@ -141,7 +141,7 @@ VARIABLES = (
         "region",
         "the region of a secret that is given by name",
         "a region's name",
-        "that of boto3 (`AWS_REGION`, the profile, ...)",
+        "that of boto3 (`AWS_DEFAULT_REGION`, the profile, ...), else `AWS_REGION`",
         _region,
     ),
     Variable(

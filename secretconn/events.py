@@ -26,7 +26,7 @@ __all__ = [
     "Subscriber",
 ]
 
-log = logging.getLogger("secretconn")
+log = logging.getLogger("secretconn.events")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,23 +237,28 @@ class Bulletin:
         reads, misses = self.reads.value(), counts.pop("misses", 0)
         return Stats(reads=reads, hits=max(reads - misses, 0), connects=self.connects.value(), **counts)
 
-    def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
+    def subscribe(self, subscriber: Subscriber) -> None:
         with self._lock:
             self._subscribers = (*self._subscribers, subscriber)
 
-        def unsubscribe() -> None:
-            with self._lock:
-                self._subscribers = tuple(other for other in self._subscribers if other is not subscriber)
-
-        return unsubscribe
+    def unsubscribe(self, subscriber: Subscriber) -> None:
+        with self._lock:
+            self._subscribers = tuple(other for other in self._subscribers if other is not subscriber)
 
     def tell(self, event: Event) -> None:
         """Call every subscriber. One that raises is logged and harms nothing."""
+        log.debug("secretconn: %r", event)
         for subscriber in self._subscribers:
             try:
                 subscriber(event)
             except Exception:  # whatever a subscriber does wrong, connections go on
                 log.exception("secretconn: a subscriber failed on %s", type(event).__name__)
+
+    def reset(self) -> None:
+        """Count from zero, for the same subscribers."""
+        with self._lock:
+            self.reads, self.connects = HotCounter(), HotCounter()
+            self._counts.clear()
 
     def after_fork(self) -> Bulletin:
         """A new one for a forked child: new locks, counters at zero, the same subscribers."""

@@ -83,6 +83,11 @@ class Ledger:
             )
             return self.answer
 
+    def forget(self) -> None:
+        """Hold nothing, as at first. The order of things goes on."""
+        with self.lock:
+            self.answer, self.own.state, self._endpoints = None, None, {}
+
     def after_fork(self) -> None:
         """A forked child keeps what is held and gets a new lock."""
         self.lock = threading.RLock()

@@ -22,7 +22,7 @@ from secretconn.shared import shared
 
 __all__ = ["OnRotation", "aiomysql_pool", "asyncmy_pool", "on_rotation"]
 
-log = logging.getLogger("secretconn")
+log = logging.getLogger("secretconn.pools")
 
 OnRotation = Literal["keep", "drain"]
 """What a pool does with its open connections at a rotation. "keep": nothing, they live on at the server. "drain": those

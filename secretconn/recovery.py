@@ -100,7 +100,8 @@ def recovery(
         login = yield from search.login(sent, failure)
         if login is None:
             return search.reason
-        if policy.retries == 0:  # the next connect() profits
+        if policy.retries == 0:
+            search.leave_to_next(login)
             return "retries=0"
         reply = yield Login(login)
         if not isinstance(reply, Failure):
@@ -161,6 +162,11 @@ class _Search:
         """The login that a refresh of this call brought was refused as well."""
         if self._used_tick is not None:
             self._start_cool_down(self._used_tick)
+
+    def leave_to_next(self, login: Credentials) -> None:
+        """No login of this call is left for what it found; the endpoint's next connect() begins with that."""
+        now = self._runtime.clock()
+        self._ledger.update(self._endpoint, lambda state: rules.try_next(state, login, now))
 
     def _look(
         self, sent: tuple[Credentials, ...], stages: tuple[str, ...], newer_than: int

@@ -23,7 +23,7 @@ from secretconn.sources.base import CachingSource, Reading, Source, name_of, pla
 
 __all__ = ["Refresher"]
 
-log = logging.getLogger("secretconn")
+log = logging.getLogger("secretconn.refresh")
 
 NEVER = float("-inf")
 
@@ -127,6 +127,19 @@ class Refresher:
         self._flight, self._bulletin = None, bulletin
         self._source.after_fork(in_use)
 
+    def forget(self, source: Source, timeout: float) -> None:
+        """Hold nothing, and read from this source from now on."""
+        flight = self._flight
+        if flight is not None and not flight.landed:
+            flight.wait(timeout)  # or its answer would land in what has just been emptied
+        self._source.after_fork(in_use=flight is not None and not flight.landed)
+        with self._ledger.lock:
+            self._ledger.forget()
+            self._source, self._flight, self._last_unanswered = source, None, None
+            self.fresh_until = self._retry_at = NEVER
+            self._failures = 0
+            self._told.clear()
+
     # -- reading, in the flight's own thread --------------------------------------------------------------------------
 
     def _read(self, flight: Flight, reason: str, stages: tuple[str, ...]) -> None:
@@ -214,6 +227,7 @@ class Refresher:
         self._tell(events.Refreshed, reason=reason, **told)
         if before.current.version_id != version:
             self._bulletin.count(rotations=1)
+            log.info("secretconn: secret %r was rotated: version %s is current now", self._secret_id, version)
             self._tell(
                 events.Rotated,
                 version_id=version,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import threading
 import weakref
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -22,7 +24,11 @@ from secretconn.sources.base import Source
 if TYPE_CHECKING:
     from aws_secretsmanager_caching import SecretCacheConfig
 
-__all__ = ["RotatingCredentials"]
+    from secretconn.environment import Environment
+
+__all__ = ["RotatingCredentials", "each"]
+
+log = logging.getLogger("secretconn.events")
 
 
 class RotatingCredentials:
@@ -78,7 +84,7 @@ class RotatingCredentials:
         runtime: Runtime | None = None,
     ) -> None:
         from secretconn.environment import environment  # not with secretconn: an import is cheap where nobody connects
-        from secretconn.sources.choose import Reach, choose
+        from secretconn.sources.choose import Reach
 
         if not isinstance(secret_id, str) or not secret_id:
             raise ConfigurationError("secret_id must be the name or the ARN of a secret")
@@ -87,8 +93,7 @@ class RotatingCredentials:
         around = environment(self._runtime.environ)
         if source is not None:
             refuse_beside_source(reach.given())
-        else:
-            source = choose(secret_id, reach, around, self._runtime, cache_config)
+        self._given_source, self._reach, self._cache_config = source, reach, cache_config
         self._secret_id = secret_id
         self._engine = engine
         self._settings = settings(
@@ -104,10 +109,10 @@ class RotatingCredentials:
         self._bulletin = Bulletin()
         shape = Shape(username=username, keys=dict(keys or {}))
         self._refresher = Refresher(
-            secret_id, source, shape, self._settings, self._runtime, self._ledger, self._bulletin
+            secret_id, self._source(around), shape, self._settings, self._runtime, self._ledger, self._bulletin
         )
         self._connectors: dict[object, Any] = {}
-        _living.add(self)
+        _roll.add(self)
 
     @property
     def secret_id(self) -> str:
@@ -193,7 +198,22 @@ class RotatingCredentials:
 
     def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
         """Have ``subscriber`` called with each Event, in the thread where it happens. Returns what ends that."""
-        return self._bulletin.subscribe(subscriber)
+        self._bulletin.subscribe(subscriber)
+        me = weakref.ref(self)  # what ends a subscription keeps nobody alive
+
+        def unsubscribe() -> None:
+            rotating = me()
+            if rotating is not None:
+                rotating._bulletin.unsubscribe(subscriber)  # of the bulletin there is then: a forked child has its own
+
+        return unsubscribe
+
+    def _source(self, around: Environment) -> Source:
+        if self._given_source is not None:
+            return self._given_source
+        from secretconn.sources.choose import choose
+
+        return choose(self._secret_id, self._reach, around, self._runtime, self._cache_config)
 
     # -- for connect.py -----------------------------------------------------------------------------------------------
 
@@ -233,18 +253,61 @@ class RotatingCredentials:
         self._bulletin = self._bulletin.after_fork()
         self._refresher.after_fork(self._bulletin)
 
+    def _forget(self, source: Source) -> None:
+        """As if made just now, but for its settings and subscribers; for `secretconn.testing.forget`."""
+        self._refresher.forget(source, self._settings.timeout)
+        self._bulletin.reset()
+        self._connectors.clear()  # the secret may be of another engine now
+
 
 def _regions(regions: Iterable[str]) -> tuple[str, ...]:
     return (regions,) if isinstance(regions, str) else tuple(regions)
 
 
-_living: weakref.WeakSet[RotatingCredentials] = weakref.WeakSet()
+class _Roll:
+    """Every RotatingCredentials of this process, and who wants to be told of new ones."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.living: weakref.WeakSet[RotatingCredentials] = weakref.WeakSet()
+        self.watchers: tuple[Callable[[RotatingCredentials], object], ...] = ()
+
+    def add(self, made: RotatingCredentials) -> None:
+        with self.lock:
+            self.living.add(made)
+            watchers = self.watchers
+        for found in watchers:
+            try:
+                found(made)
+            except Exception:  # whatever a watcher does wrong, connections go on
+                log.exception("secretconn: a watcher failed on secret %r", made.secret_id)
+
+    def watch(self, found: Callable[[RotatingCredentials], object]) -> list[RotatingCredentials]:
+        with self.lock:
+            self.watchers = (*self.watchers, found)
+            return list(self.living)
+
+    def leave(self, found: Callable[[RotatingCredentials], object]) -> None:
+        with self.lock:
+            self.watchers = tuple(other for other in self.watchers if other is not found)
+
+    def after_fork(self) -> None:
+        self.lock = threading.Lock()
+        for credentials in list(self.living):
+            credentials._after_fork()
 
 
-def _after_fork_in_child() -> None:
-    for credentials in list(_living):
-        credentials._after_fork()
+_roll = _Roll()
+
+
+def each(found: Callable[[RotatingCredentials], object]) -> Callable[[], None]:
+    """Have ``found`` called once with every RotatingCredentials of this process: those there are, now, and each later
+    one where it is made, those behind ``connect("name")`` included. Returns what ends that.
+    """
+    for credentials in _roll.watch(found):
+        found(credentials)
+    return lambda: _roll.leave(found)
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)
+    os.register_at_fork(after_in_child=_roll.after_fork)

@@ -87,7 +87,7 @@ class EndpointState:
     """What is remembered of one endpoint since it last accepted the current login.
 
     Attributes:
-        accepted: The login it last accepted, if that is not the current one.
+        accepted: The login it last accepted, if that is not the current one. Without retries: the one to try next.
         decide_at: Monotonic seconds at which the probation of ``accepted`` ends.
         refused: Versions it refused since it last accepted any, each with the tick of its last refusal.
         quiet_until: Monotonic seconds until which a rejection here costs no API call.
@@ -153,7 +153,12 @@ def accepted(
         return None if cleared_state is None else _forget_exception(cleared_state)
     if cleared_state is not None and version in cleared_state.refused:
         return cleared_state
-    return replace(cleared_state or FRESH, accepted=credentials, decide_at=now + PROBATION)
+    return try_next(cleared_state, credentials, now)
+
+
+def try_next(state: EndpointState | None, credentials: Credentials, now: float) -> EndpointState:
+    """Rule 5, retries=0: the login that this connect() found is the one the next begins with, on probation as in 4e."""
+    return replace(state or FRESH, accepted=credentials, decide_at=now + PROBATION)
 
 
 def cleared(state: EndpointState | None, begun: int) -> EndpointState | None:

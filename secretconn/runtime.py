@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import os
 import threading
 import time
@@ -12,9 +13,13 @@ __all__ = ["Runtime"]
 
 
 def _spawn(work: Callable[[], None]) -> None:
-    """Run ``work`` in a short-lived daemon thread, or here and now where the interpreter starts no more threads."""
+    """Run ``work`` in a short-lived daemon thread, or here and now where the interpreter starts no more threads.
+
+    It sees the caller's context variables, so that traces and log lines know on whose behalf it runs.
+    """
     try:
-        threading.Thread(target=work, name="secretconn-refresh", daemon=True).start()
+        inside = contextvars.copy_context().run
+        threading.Thread(target=inside, args=(work,), name="secretconn-refresh", daemon=True).start()
     except RuntimeError:  # "can't start new thread", at interpreter shutdown or at a process limit
         work()
 

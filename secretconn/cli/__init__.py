@@ -10,12 +10,12 @@ import importlib.metadata
 import sys
 from collections.abc import Sequence
 
-from secretconn.cli import demo
+from secretconn.cli import bench, check, demo
 from secretconn.errors import SecretConnError
 
 __all__ = ["main"]
 
-COMMANDS = (demo,)
+COMMANDS = (demo, check, bench)
 
 NOT_RUN = 2
 INTERRUPTED = 130
@@ -38,6 +38,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return NOT_RUN
     except KeyboardInterrupt:
         return INTERRUPTED
+    except BrokenPipeError:  # the reader of our output has gone; let nobody flush it at the end
+        sys.stdout = None
+        return NOT_RUN
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,7 +1,8 @@
 """Django: database backends whose login comes from a secret. See docs/django.md.
 
 ``"ENGINE": "secretconn.django.postgresql"`` (or ``mysql``, ``postgis``, ``oracle``) and
-``"OPTIONS": {"secret": "prod/orders"}``. Any other backend: `rotating`.
+``"OPTIONS": {"secret": "prod/orders"}``. Any other backend: `rotating`. The logins
+of an alias, to look at: `credentials_of`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,6 @@ except ImportError as error:
     raise DriverNotInstalled(f"Django cannot be imported ({error}): pip install 'secretconn[django]'") from error
 
 from secretconn.django.errors import SecretOperationalError
-from secretconn.django.wrapper import rotating
+from secretconn.django.wrapper import credentials_of, rotating
 
-__all__ = ["SecretOperationalError", "rotating"]
+__all__ = ["SecretOperationalError", "credentials_of", "rotating"]

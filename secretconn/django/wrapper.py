@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connections
+from django.db import DEFAULT_DB_ALIAS, connections
 
 from secretconn.connect import wrap
 from secretconn.credentials import Credentials
@@ -19,8 +19,9 @@ from secretconn.django.live_settings import ADDRESS, FROM_SECRET, LiveSettings, 
 from secretconn.django.options import Secret, secret_of
 from secretconn.engines import Driver, driver_of
 from secretconn.errors import ConfigurationError, SecretUnavailable
+from secretconn.rotating import RotatingCredentials
 
-__all__ = ["RotatingWrapper", "rotating"]
+__all__ = ["RotatingWrapper", "credentials_of", "rotating"]
 
 LOGIN = ("USER", "PASSWORD")
 CANONICAL = {"USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port", "NAME": "database"}
@@ -178,6 +179,24 @@ def _secret(settings_dict: dict[str, Any], alias: str) -> Secret:
         return secret_of(options["secret"])
     except ConfigurationError as error:
         raise ImproperlyConfigured(f"{where}: {error}") from error
+
+
+def credentials_of(alias: str = DEFAULT_DB_ALIAS) -> RotatingCredentials:
+    """Where this process's connections of an alias get their logins: to look at, to prefetch, to subscribe to.
+
+    Opens no connection and reads no secret. A forked child keeps the object and its subscribers; it counts from zero.
+
+    Args:
+        alias: The key in DATABASES.
+
+    Raises:
+        ConfigurationError: the alias has no secret: it is of another backend.
+        ImproperlyConfigured, ConnectionDoesNotExist: its settings are wrong, or there are none.
+    """
+    settings = connections[alias].settings_dict
+    if not isinstance(settings, LiveSettings):
+        raise ConfigurationError(f"DATABASES[{alias!r}] has no secret: its ENGINE is {settings['ENGINE']!r}")
+    return settings.secret.credentials
 
 
 def rotating(wrapper: type, *, driver: str | Driver | None = None) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 from .arguments import keyword_reader
 from .base import Driver, Engine, Given, Verdict, attribute, judge, text_of
 
-__all__ = ["ENGINE", "classify"]
+__all__ = ["ENGINE", "classify", "code_of"]
 
 # Sources: "Server Error Message Reference" (1000-1999, 3000 and up) and "Client Error Message Reference" (2000-2999) of
 # the MySQL manual; "MariaDB Error Code Reference" (1900-1999, 4000 and up). Every other code is OTHER.
@@ -54,7 +54,7 @@ def classify(error: BaseException) -> Verdict:
 def _opinion(error: BaseException) -> Verdict | None:
     if isinstance(error, OSError):  # its errno is the system's, not the server's
         return Verdict.OTHER
-    code = _code(error)
+    code = code_of(error)
     if code is not None:
         return _CODES.get(code, Verdict.OTHER)
     if attribute(error, "errno") is not None and text_of(error).endswith(_HIDDEN_BY_FAILOVER):
@@ -62,7 +62,7 @@ def _opinion(error: BaseException) -> Verdict | None:
     return None
 
 
-def _code(error: BaseException) -> int | None:
+def code_of(error: BaseException) -> int | None:
     """The server's or client library's code, or None. The connector's -1 stands for "no code"."""
     errno = attribute(error, "errno")  # mysql-connector; mariadb, whose args hold only the text
     if type(errno) is int:

@@ -11,7 +11,7 @@ import re
 
 from .base import Verdict, attribute, judge, text_of
 
-__all__ = ["classify"]
+__all__ = ["classify", "sqlstate_of"]
 
 # Class 28 and 08 of "PostgreSQL Error Codes" in the PostgreSQL manual.
 _WRONG_LOGIN = "28P01"  # wrong password, unknown user, VALID UNTIL in the past, role without a password
@@ -67,7 +67,7 @@ def classify(error: BaseException) -> Verdict:
 def _opinion(error: BaseException) -> Verdict | None:
     if isinstance(error, OSError):  # asyncpg: refused, unresolvable, timed out
         return Verdict.OTHER
-    sqlstate, text = _sqlstate(error), text_of(error)
+    sqlstate, text = sqlstate_of(error), text_of(error)
     return _by_text(error, text) if sqlstate is None else _by_sqlstate(sqlstate, text)
 
 
@@ -112,7 +112,7 @@ def _by_unknown_text(error: BaseException, text: str) -> Verdict | None:
     return Verdict.OTHER if own else None
 
 
-def _sqlstate(error: BaseException) -> str | None:
+def sqlstate_of(error: BaseException) -> str | None:
     """The SQLSTATE: asyncpg and psycopg ``sqlstate``, psycopg2 ``pgcode``, pg8000 field C of the message in args[0]."""
     first = error.args[0] if error.args else None
     field = first.get("C") if isinstance(first, dict) else None

@@ -19,7 +19,10 @@ from secretconn.sources.secrets_manager import SecretsManagerSource
 if TYPE_CHECKING:
     from aws_secretsmanager_caching import SecretCacheConfig
 
-__all__ = ["Reach", "choose"]
+__all__ = ["Reach", "choose", "stand_ins"]
+
+stand_ins: dict[str, Source] = {}
+"""Secrets that a test reads from somewhere else; filled by `secretconn.testing.stand_in` alone."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -49,11 +52,14 @@ def choose(
 ) -> Source:
     """The source for a secret.
 
-    A scheme in the id decides; else an argument that only Secrets Manager has a use for; else SECRETCONN_SOURCE.
+    A scheme in the id decides; else an argument that only Secrets Manager has a use for; else SECRETCONN_SOURCE. A
+    test's stand-in goes before all of these.
 
     Raises:
         ConfigurationError: a scheme nobody knows, or arguments that contradict each other or the id.
     """
+    if secret_id in stand_ins:
+        return stand_ins[secret_id]
     named = secret_name(secret_id)
     own = reach.only_for_secrets_manager()
     if named.scheme is None:
@@ -111,6 +117,7 @@ def _secrets_manager(
         role_arn=reach.role_arn,
         external_id=reach.external_id,
         cache_config=cache_config,
+        otherwise_region=runtime.environ.get("AWS_REGION") if reach.session is None else None,
     )
     first = arn.region if arn is not None else region
     others = tuple(dict.fromkeys(other for other in replicas if other != first))

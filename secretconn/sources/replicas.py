@@ -34,6 +34,11 @@ class ReplicatedSource:
         return sum(source.api_calls for source in self._sources)
 
     @property
+    def sources(self) -> tuple[Source, ...]:
+        """One for each region, in order of preference."""
+        return self._sources
+
+    @property
     def place(self) -> str | None:
         """The region that answered last."""
         return place_of(self._asked)

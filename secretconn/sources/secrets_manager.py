@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from aws_secretsmanager_caching.cache import SecretCacheItem
     from botocore.config import Config
 
-__all__ = ["SecretsManagerSource"]
+__all__ = ["SecretsManagerSource", "payload_of"]
 
 CONNECT_TIMEOUT = 2.0
 READ_TIMEOUT = 3.0
@@ -48,6 +48,8 @@ class SecretsManagerSource:
         role_arn: A role to take first, for a secret of another account.
         external_id: What that role's trust policy asks for, if it does.
         total_attempts: Tries of the default client for one call.
+        otherwise_region: Region where neither an argument nor boto3's chain has one. boto3 reads AWS_DEFAULT_REGION and
+            not AWS_REGION, which every other SDK of AWS reads.
 
     Raises:
         ConfigurationError: arguments that contradict each other, or an ARN of another region or partition.
@@ -66,6 +68,7 @@ class SecretsManagerSource:
         role_arn: str | None = None,
         external_id: str | None = None,
         total_attempts: int = TOTAL_ATTEMPTS,
+        otherwise_region: str | None = None,
     ) -> None:
         _refuse_conflicts(client, session, region, profile, endpoint_url, role_arn)
         self._secret_id = secret_id
@@ -76,7 +79,7 @@ class SecretsManagerSource:
         self._given_client = client
         self._config = cache_config
         self._role = Role(role_arn, external_id) if role_arn is not None or external_id is not None else None
-        self._total_attempts = total_attempts
+        self._total_attempts, self._otherwise_region = total_attempts, otherwise_region
         self._client: _Recorder | None = None
         self._item: SecretCacheItem | None = None
         self._calls = Calls()
@@ -90,6 +93,20 @@ class SecretsManagerSource:
     def place(self) -> str | None:
         """The region, once it is known."""
         return self._region if self._client is None else self._client.region or self._region
+
+    @property
+    def secret_id(self) -> str:
+        """The name or ARN that is asked for."""
+        return self._secret_id
+
+    @property
+    def client(self) -> Any:
+        """The boto3 client it asks with, made at its first use.
+
+        Raises:
+            ConfigurationError: no region is known, or an unknown profile.
+        """
+        return self._recorder().client
 
     def read(self, stages: tuple[str, ...], held: Set[str]) -> Reading:
         """See Source.read. Raises what DescribeSecret raises, and ConfigurationError where no region is known."""
@@ -108,7 +125,7 @@ class SecretsManagerSource:
             if version is None or version in held or version in payloads:
                 continue
             try:
-                payloads[version] = _payload(item.get_secret_value(stage), version)
+                payloads[version] = payload_of(item.get_secret_value(stage), version)
                 if not payloads[version].content:  # a broken reply; the item would keep it as the version's for ever
                     self._item = None
             except Exception as error:  # noqa: BLE001  (one version that cannot be read must not hide the others)
@@ -145,6 +162,9 @@ class SecretsManagerSource:
             make = self._maker(options)
             return make("secretsmanager", region_name=self._region, endpoint_url=self._endpoint_url, config=options)
         except NoRegionError as error:
+            if self._region is None and self._otherwise_region is not None:
+                self._region = self._otherwise_region
+                return self._make_client()
             raise ConfigurationError(
                 f"no region for secret {self._secret_id!r}: pass region=, use the secret's ARN, or set AWS_REGION"
             ) from error
@@ -158,7 +178,7 @@ class SecretsManagerSource:
 
             session = boto3.session.Session(profile_name=self._profile)
         if self._role is not None:
-            region = self._region or getattr(session, "region_name", None)
+            region = self._region or getattr(session, "region_name", None) or self._otherwise_region
             session = role_session(self._role, session, self._profile, region, options)
         make: Callable[..., Any] = session.client if hasattr(session, "client") else session.create_client
         return make
@@ -182,13 +202,13 @@ class _Recorder:
     """The client as the cache item sees it: counts the calls, keeps the answer and the error that the item hides."""
 
     def __init__(self, client: Any, calls: Calls) -> None:
-        self._client, self._calls = client, calls
+        self.client, self._calls = client, calls
         self.start()
 
     @property
     def region(self) -> str | None:
         """The client's region, where it tells it."""
-        region = getattr(getattr(self._client, "meta", None), "region_name", None)
+        region = getattr(getattr(self.client, "meta", None), "region_name", None)
         return region if isinstance(region, str) else None
 
     def start(self) -> None:
@@ -196,7 +216,7 @@ class _Recorder:
         self._error: Exception | None = None
 
     def describe_secret(self, **arguments: Any) -> Any:
-        answer = self._call(self._client.describe_secret, arguments)
+        answer = self._call(self.client.describe_secret, arguments)
         if not isinstance(answer.get("VersionIdsToStages"), Mapping):
             self._error = ValueError("DescribeSecret's answer has no VersionIdsToStages")
             raise self._error
@@ -204,10 +224,10 @@ class _Recorder:
         return answer
 
     def get_secret_value(self, **arguments: Any) -> Any:
-        return self._call(self._client.get_secret_value, arguments)
+        return self._call(self.client.get_secret_value, arguments)
 
     def close(self) -> None:
-        self._client.close()
+        self.client.close()
 
     def last_error(self) -> Exception:
         error, self._error = self._error, None
@@ -237,7 +257,7 @@ def _stages(description: Mapping[str, Any]) -> dict[str, str]:
     return {stage: version for version, labels in versions.items() for stage in labels}
 
 
-def _payload(response: Any, version: str) -> Payload:
+def payload_of(response: Any, version: str) -> Payload:
     """The secret's content out of a GetSecretValue answer; whatever is wrong with it is for the parser to say."""
     answer = response if isinstance(response, Mapping) else {}
     content = answer.get("SecretString")

@@ -84,6 +84,14 @@ class PostgresAdmin(_Endpoint):
                 )
             )
 
+    def run(self, statements: str) -> list[list[str]]:
+        """Run statements that end in ``;\\n``, one after the other; rows of the last answer, as text."""
+        with self._connected(self.login) as connection, connection.cursor() as cursor:
+            for statement in statements.strip().rstrip(";").split(";\n"):
+                cursor.execute(statement)
+            rows = cursor.fetchall() if cursor.description is not None else []
+            return [["" if value is None else str(value) for value in row] for row in rows]
+
     def verify(self, login: Login) -> bool:
         try:
             with self._connected(login) as connection:

@@ -50,6 +50,16 @@ class MemorySource:
         if previous is not None:
             self.stages[PREVIOUS] = previous
 
+    def change(self, **keys: object) -> str:
+        """A rotation to the current content with some keys changed: ``source.change(password="two")``.
+
+        Returns:
+            The new version's id.
+        """
+        version = f"v{len(self._payloads) + 1}"
+        self.rotate(version, {**json.loads(self._payloads[self.stages[CURRENT]].content), **keys})
+        return version
+
     def read(self, stages: tuple[str, ...], held: Set[str]) -> Reading:
         """See Source.read."""
         self.reads += 1

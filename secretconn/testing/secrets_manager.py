@@ -91,6 +91,10 @@ class LocalSecretsManager:
         )
         return str(answer["VersionId"])
 
+    def delete_secret(self, name: str) -> None:
+        """Delete a secret at once; its name is free again."""
+        self._own_client().delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
+
     @property
     def calls(self) -> Counter[str]:
         """How many requests came for each operation ("GetSecretValue") since the start or the last reset."""

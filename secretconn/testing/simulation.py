@@ -19,15 +19,24 @@ from secretconn.credentials import Payload
 from secretconn.engines.base import NOTHING_GIVEN, Driver, Given, Verdict
 from secretconn.errors import SecretConnError
 from secretconn.flight import Flight
-from secretconn.recovery import Login, Wait
+from secretconn.recovery import Login, Unanswered, Wait
 from secretconn.rotating import RotatingCredentials
 from secretconn.rules import CURRENT, PENDING, PREVIOUS
 from secretconn.runtime import Runtime
 from secretconn.sources.base import Reading
 
-__all__ = ["Clock", "SimulatedClient", "SimulatedSecret", "SimulatedServer", "rotations"]
+__all__ = ["Clock", "SimulatedClient", "SimulatedSecret", "SimulatedServer", "Until", "rotations", "runtime_for"]
 
-Process = Generator[float | Flight, None, None]
+
+@dataclass(frozen=True, slots=True)
+class Until:
+    """Go on at this time: a process that must not drift says when, not how long."""
+
+    time: float
+
+
+Pause = float | Until | Flight
+Process = Generator[Pause, None, None]
 
 
 class Rejection(Exception):
@@ -35,7 +44,7 @@ class Rejection(Exception):
 
 
 class Clock:
-    """Virtual time: runs processes that yield the seconds until they go on, or a Flight to wait for."""
+    """Virtual time: runs processes that yield the seconds until they go on, or the time, or a Flight to wait for."""
 
     def __init__(self, seed: int = 0) -> None:
         self.now = 0.0
@@ -63,14 +72,12 @@ class Clock:
             if isinstance(wait, Flight):
                 self._when_landed(process, wait)
             else:
-                self.at(self.now + wait, lambda: self._advance(process))
+                time = wait.time if isinstance(wait, Until) else self.now + wait
+                self.at(time, lambda: self._advance(process))
             return
 
     def _when_landed(self, process: Process, flight: Flight) -> None:
-        if flight.landed:
-            self.at(self.now, lambda: self._advance(process))
-        else:
-            self.at(self.now + 0.001, lambda: self._when_landed(process, flight))
+        flight._future.add_done_callback(lambda _: self.at(self.now, lambda: self._advance(process)))
 
 
 @dataclass
@@ -178,7 +185,7 @@ class SimulatedClient:
         host: The host it gives, so that each server is an endpoint of its own.
         login_seconds: How long a login takes; called for each.
         idle_seconds: How long it waits between two connects; called for each.
-        counts: What happened: connects, failed, logins.
+        counts: What happened: connects, failed (unavailable: for want of a first answer), logins.
     """
 
     clock: Clock
@@ -189,22 +196,39 @@ class SimulatedClient:
     idle_seconds: Callable[[], float]
     counts: Counter[str] = field(default_factory=Counter)
 
+    def __post_init__(self) -> None:
+        self._connector = Connector(self.rotating, _never_called, DRIVER)
+        self._given = Given(names=frozenset({"host"}), host=self.host)
+        self.endpoint = self._connector.endpoint(self._given)
+
     def process(self) -> Process:
         """Connect for ever."""
-        connector = Connector(self.rotating, _never_called, DRIVER)
-        given = Given(names=frozenset({"host"}), host=self.host)
         while True:
             yield self.idle_seconds()
-            yield from self._first_answer()
-            self.counts["connects"] += 1
-            attempt = Attempt(connector, given, connector.endpoint(given), self.rotating.current())
-            yield from self._connect(attempt)
+            yield from self.connect()
 
-    def _first_answer(self) -> Process:
-        while self.rotating._ledger.answer is None:
-            found = self.rotating._refresher.first()
-            if isinstance(found, Flight | float):
-                yield found
+    def connect(self) -> Process:
+        """Connect once."""
+        self.counts["connects"] += 1
+        if self.rotating._ledger.answer is None and not (yield from self._first_answer()):
+            self.counts["failed"] += 1
+            self.counts["unavailable"] += 1
+            return
+        attempt = Attempt(self._connector, self._given, self.endpoint, self.rotating.current())
+        yield from self._connect(attempt)
+
+    def _first_answer(self) -> Generator[Pause, None, bool]:
+        """What RotatingCredentials.current() does before there is an answer; False where it would raise."""
+        rotating = self.rotating
+        rotating._bulletin.count(misses=1)
+        while isinstance(found := rotating._refresher.first(), float):
+            yield found
+        if isinstance(found, Flight):
+            yield found
+            if isinstance(found.wait(0), Unanswered):
+                rotating._bulletin.reads.tick()
+                return False
+        return True
 
     def _connect(self, attempt: Attempt) -> Process:
         sent: list[str] = []
@@ -225,7 +249,7 @@ class SimulatedClient:
                 self.counts["failed"] += 1
                 return
 
-    def _recovers(self, attempt: Attempt) -> Generator[float | Flight, None, bool]:
+    def _recovers(self, attempt: Attempt) -> Generator[Pause, None, bool]:
         error = Rejection()
         step = attempt.failed(error)
         while step is not None and not isinstance(step, Login):
@@ -243,7 +267,7 @@ class SimulatedClient:
 
 def runtime_for(clock: Clock, secret: SimulatedSecret) -> Runtime:
     """The runtime that puts a RotatingCredentials on the virtual clock."""
-    return Runtime(clock=lambda: clock.now, random=clock.random.random, spawn=secret.spawn)
+    return Runtime(clock=lambda: clock.now, random=clock.random.random, spawn=secret.spawn, environ={})
 
 
 def _never_called(*_args: Any, **_kwargs: Any) -> Any:

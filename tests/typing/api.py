@@ -6,6 +6,7 @@ from typing import Any, assert_type
 
 import secretconn
 from secretconn import Credentials, Event, RotatingCredentials, Stats, Verdict
+from secretconn.otel import instrument
 
 
 def own_connect(dsn: str, *, timeout: float = 1.0) -> bytes:
@@ -36,6 +37,9 @@ def use() -> None:
 
     end = credentials.subscribe(told)
     assert_type(end(), None)
+    assert_type(instrument()(), None)
+    assert_type(instrument(credentials, name=str.lower)(), None)
+    assert_type(instrument("prod/orders")(), None)
     assert_type(secretconn.shared("prod/orders"), RotatingCredentials)
 
     wrapped = secretconn.wrap(own_connect, credentials, driver="psycopg", classify=judge)

@@ -34,10 +34,11 @@ def test_a_subscriber_that_raises_harms_nothing(caplog: pytest.LogCaptureFixture
     def bad(_event: Event) -> None:
         raise RuntimeError("mine")
 
+    good = told.append
     bulletin.subscribe(bad)
-    end = bulletin.subscribe(told.append)
+    bulletin.subscribe(good)
     bulletin.tell(Event(secret_id="s"))
-    end()
+    bulletin.unsubscribe(good)
     bulletin.tell(Event(secret_id="s"))
     assert told == [Event(secret_id="s")]
     assert caplog.records[0].levelno == logging.ERROR
@@ -75,3 +76,14 @@ def test_after_a_fork_counters_begin_anew_and_subscribers_stay() -> None:
     assert len(told) == 1
     assert child.stats().reads == child.stats().rejected == 0
     assert bulletin.stats().rejected == 2
+
+
+def test_a_subscription_ends_in_a_forked_child_too() -> None:
+    bed, told = Bed(), list[Event]()
+    end = bed.rotating.subscribe(told.append)
+    bed.rotating._after_fork()
+    bed.rotating.current()
+    assert len(told) == 1
+    end()
+    bed.rotating.refresh()
+    assert len(told) == 1

@@ -56,6 +56,7 @@ NEVER_LOADED += [
     "asyncmy",
     "django",
     "sqlalchemy",
+    "opentelemetry",
     "rich",
     "moto",
 ]

@@ -284,6 +284,32 @@ def test_rule_5_without_retries_the_next_connect_profits(connect: Connect) -> No
     assert connect(bed) == "connection as app"
 
 
+def test_rule_5_without_retries_the_window_fails_one_connect(connect: Connect) -> None:
+    bed = warm(connect, retries=0)
+    bed.source.put("v2", login("p2"), "AWSPENDING")  # setSecret is done, finishSecret is not
+    bed.server.accepted = {("app", "p2")}
+    with pytest.raises(Refused):
+        connect(bed)
+    for _ in range(3):
+        assert connect(bed) == "connection as app"
+    bed.source.rotate("v2", login("p2"))
+    bed.time.now += 60.0
+    assert connect(bed) == "connection as app"
+    assert passwords(bed) == ["p1"] + ["p2"] * 4
+
+
+def test_rule_5_without_retries_a_login_that_is_refused_next_is_left_at_once(connect: Connect) -> None:
+    bed = warm(connect, retries=0)
+    bed.source.put("v2", login("p2"), "AWSPENDING")  # createSecret alone: the database knows nothing of it
+    bed.server.accepted = set()
+    for _ in range(2):
+        with pytest.raises(Refused):
+            connect(bed)
+    bed.server.accepted = {("app", "p1")}
+    assert connect(bed) == "connection as app"
+    assert passwords(bed) == ["p1", "p2", "p1"]
+
+
 def test_rule_5_patience_polls_the_source_and_never_the_database(connect: Connect) -> None:
     bed = warm(connect, patience=30.0)
     bed.server.accepted = {("app", "p2")}

@@ -211,7 +211,7 @@ def test_rule_3_a_refresh_of_an_unchanged_secret_costs_one_call() -> None:
 
 
 def test_rule_3_stale_is_served_and_retries_back_off(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, "secretconn.refresh")
     bed = Bed(ttl=1000.0)
     bed.rotating.current()
     bed.source.error = Code()
@@ -309,7 +309,7 @@ async def test_a_waiting_task_too() -> None:
 
 
 def test_a_stage_that_cannot_be_read_is_left_out_with_one_log_line(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, "secretconn.refresh")
     bed = Bed()
     bed.rotating.current()
     bed.source.put("v2", login("p2"), "AWSPENDING")

@@ -71,8 +71,15 @@ class Bed:
     application: Application
 
 
-def check_installed(modules: Sequence[str], *, installed: Callable[[str], bool] | None = None) -> None:
+def check_installed(
+    modules: Sequence[str], *, extra: str = "demo", installed: Callable[[str], bool] | None = None
+) -> None:
     """Say what is missing before anything is started.
+
+    Args:
+        modules: What is needed.
+        extra: The extra that brings it.
+        installed: Whether a module is there; for tests.
 
     Raises:
         ConfigurationError: Something is; the text has the ``pip install`` line.
@@ -82,7 +89,7 @@ def check_installed(modules: Sequence[str], *, installed: Callable[[str], bool] 
     if missing:
         names = " and ".join(filter(None, [", ".join(missing[:-1]), missing[-1]]))
         verb = "is" if len(missing) == 1 else "are"
-        raise ConfigurationError(f"{names} {verb} not installed: pip install 'secretconn[demo]'")
+        raise ConfigurationError(f"{names} {verb} not installed: pip install 'secretconn[{extra}]'")
 
 
 @contextmanager

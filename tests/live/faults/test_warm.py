@@ -17,7 +17,11 @@ REJECTED = r"password authentication failed"
 
 
 def warnings_in(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [one.getMessage() for one in caplog.records if one.name == "secretconn" and one.levelno >= logging.WARNING]
+    return [
+        one.getMessage()
+        for one in caplog.records
+        if one.name.startswith("secretconn") and one.levelno >= logging.WARNING
+    ]
 
 
 @pytest.mark.parametrize("name", FAULTS)
@@ -148,7 +152,7 @@ def test_a_clock_that_jumps(bed: Bed, jump: float) -> None:
 def test_no_permission_for_the_pending_version(bed: Bed, caplog: pytest.LogCaptureFixture) -> None:
     """Only AWSCURRENT may be read (a policy on secretsmanager:VersionStage): the window costs what it costs everybody,
     finishSecret ends it, and the log tells of it once."""
-    caplog.set_level(logging.INFO, "secretconn")
+    caplog.set_level(logging.INFO, "secretconn.refresh")
     hidden: list[str] = []
 
     def is_hidden(request: Request) -> bool:

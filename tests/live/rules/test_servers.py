@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import secretconn
+from secretconn.cli import main
 from secretconn.testing import Application, LocalSecretsManager, PostgresServer
 from secretconn.testing._process import free_port
 from tests.live.rules.debian_postgres import Bouncer, Programs, certificate, programs, rotations
@@ -106,6 +107,33 @@ def test_sslmode_prefer_where_only_tls_is_allowed(
 ) -> None:
     arguments = {"ssl": "prefer"} if driver == "asyncpg" else {"sslmode": "prefer"}
     survives(Application(only_tls, secrets_manager), driver, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("driver", "without", "with_tls"),
+    [
+        ("psycopg", "sslmode=disable", "sslmode=require"),
+        ("psycopg2", "sslmode=disable", "sslmode=require"),
+        ("asyncpg", "ssl=disable", "ssl=require"),
+        ("pg8000", "ssl_context=false", "ssl_context=true"),
+    ],
+)
+def test_check_tells_that_tls_is_required_and_that_it_is_on(
+    only_tls: PostgresServer,
+    secrets_manager: LocalSecretsManager,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    driver: str,
+    without: str,
+    with_tls: str,
+) -> None:
+    for name, value in secrets_manager.environment.items():
+        monkeypatch.setenv(name, value)
+    words = ["check", Application(only_tls, secrets_manager).secret_id, "--driver", driver, "--option"]
+    assert main([*words, without]) == 1
+    assert "\n    tls-required: " in capsys.readouterr().out
+    assert main([*words, with_tls]) == 0
+    assert ", TLSv1." in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("driver", DRIVERS)

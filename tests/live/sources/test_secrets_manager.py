@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 import uuid
@@ -173,3 +176,34 @@ def test_a_secret_of_another_account_through_a_role(moto: str, external_id: str 
     assert credentials.current().username == "app"
     assert credentials.refresh().username == "app"
     assert base.made == ["secretsmanager", "sts"]
+
+
+@pytest.mark.parametrize(
+    ("regions", "expected"),
+    [
+        ({"AWS_REGION": "eu-north-1"}, "eu-north-1"),  # as in ECS, and as every other SDK reads it
+        ({"AWS_REGION": "eu-north-1", "AWS_DEFAULT_REGION": "us-east-1"}, "us-east-1"),  # boto3's own chain first
+        ({"AWS_REGION": "eu-north-1", "SECRETCONN_REGION": "eu-west-1"}, "eu-west-1"),
+        ({}, "ConfigurationError"),
+    ],
+)
+def test_the_region_of_a_name(regions: dict[str, str], expected: str, postgres_app: Application) -> None:
+    code = (
+        "import secretconn, sys\n"
+        "credentials = secretconn.RotatingCredentials(sys.argv[1])\n"
+        "try: credentials.prefetch()\n"
+        "except secretconn.SecretUnavailable: pass\n"  # it is in one region only
+        "except secretconn.ConfigurationError: sys.exit('ConfigurationError')\n"
+        "sys.exit(credentials._refresher._source.place)\n"
+    )
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SECRETCONN_"))}
+    around = {name: value for name, value in postgres_app.secrets.environment.items() if not name.endswith("REGION")}
+    done = subprocess.run(
+        [sys.executable, "-c", code, postgres_app.secret_id],
+        env=kept | around | regions | {"AWS_CONFIG_FILE": os.devnull},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.stderr.strip().splitlines()[-1] == expected

@@ -25,7 +25,8 @@ def login(password):
 source = MemorySource(login("p1"))
 credentials = RotatingCredentials("s", source=source)
 database = {"ENGINE": "secretconn.django.oracle", "OPTIONS": {"secret": credentials}}
-settings.configure(DATABASES={"default": database, "pooled": {**database, "OPTIONS": {"secret": credentials, "pool": True}}})
+pooled = {**database, "OPTIONS": {"secret": credentials, "pool": True}}
+settings.configure(DATABASES={"default": database, "pooled": pooled})
 
 import django
 django.setup()

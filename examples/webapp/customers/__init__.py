@@ -1,0 +1,1 @@
+"""A customer form that writes and reads."""

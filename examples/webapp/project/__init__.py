@@ -1,0 +1,1 @@
+"""The project: settings, addresses, what every answer has in common."""

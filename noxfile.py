@@ -1,0 +1,154 @@
+"""Compatibility: every Python at hand, each extra alone, oldest dependencies, the built wheel, licences, audit.
+
+    nox                     all of it
+    nox -s tests-3.13       one session
+
+Each session has an environment of its own. The scripts/ are for daily work; this is for what they do not cover.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import nox
+
+nox.options.default_venv_backend = "venv"
+nox.options.error_on_missing_interpreters = False
+nox.options.envdir = ".cache/nox"
+
+ROOT = Path(__file__).parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+EXTRAS = sorted(PROJECT["project"]["optional-dependencies"])
+BUILT_HERE = ("mariadb", "mysqlclient")  # no wheel on Linux: scripts/_env.py builds them
+PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
+UNIT = ["hypothesis", "pytest>=9", "pytest-asyncio", "pytest-xdist"]
+PACKAGE = "secretconn/"
+METADATA = ("METADATA", "WHEEL", "RECORD", "entry_points.txt", "licenses/LICENSE")
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """All tests with this Python, as scripts/test runs them, in an environment of its own."""
+    folder = ROOT / ".cache" / f"venv-test-{session.python}"
+    session.run(
+        "scripts/test",
+        *(session.posargs or ["-q"]),
+        external=True,
+        env={"SECRETCONN_PYTHON": str(Path(session.virtualenv.bin) / "python"), "SECRETCONN_VENV": str(folder)},
+    )
+
+
+@nox.session
+def wheel(session: nox.Session) -> None:
+    """The wheel holds the package alone, brings nothing of its own but two packages, and passes the unit tests."""
+    built = Path(session.posargs[0]).resolve() if session.posargs else build(session, "--wheel")
+    names = zipfile.ZipFile(built).namelist()
+    strange = [name for name in names if not name.startswith(PACKAGE) and not name.endswith(METADATA)]
+    if strange or "secretconn/py.typed" not in names or any("__pycache__" in name for name in names):
+        session.error(f"the wheel holds {strange or names}")
+    session.install(str(built))
+    asked = "import importlib.metadata as m; print(*(r for r in m.requires('secretconn') if 'extra ==' not in r))"
+    required = session.run("python", "-c", asked, silent=True)
+    if str(required).split() != sorted(PROJECT["project"]["dependencies"]):
+        session.error(f"the wheel requires {required}")
+    session.run("python", "-c", "import secretconn; print(secretconn.connect)")
+    unit_tests(session, built)
+
+
+@nox.session
+def sdist(session: nox.Session) -> None:
+    """The sdist builds into a wheel, and its own tests pass."""
+    built = build(session, "--sdist")
+    work = Path(session.create_tmp()) / "sdist"
+    shutil.rmtree(work, ignore_errors=True)
+    shutil.unpack_archive(built, work)
+    source = next(work.iterdir())
+    session.install(str(source), *UNIT, "psycopg[binary]", "pymysql", "asyncpg", "moto", "flask", "flask-cors")
+    session.chdir(source)
+    run_unit_tests(session, source / "tests")
+
+
+@nox.session
+@nox.parametrize("extra", EXTRAS)
+def extras(session: nox.Session, extra: str) -> None:
+    """Each extra alone installs, and its driver is found and loads."""
+    if extra in BUILT_HERE and sys.platform == "linux":
+        session.skip(f"{extra} has no wheel here; scripts/test builds it")
+    session.install(f".[{extra}]")
+    session.run("python", "-c", LOADS, extra)
+
+
+LOADS = """
+import sys, secretconn
+from secretconn import engines
+drivers = [one for engine in engines.engines() for one in engine.drivers if one.extra == sys.argv[1]]
+for driver in dict.fromkeys(one.name for one in drivers):
+    known = engines.driver_named(driver)
+    print(driver, engines.load(known, for_async=known.connect is None))
+"""
+
+
+@nox.session
+def oldest(session: nox.Session) -> None:
+    """The lowest version of each dependency that pyproject.toml allows."""
+    wanted = [*PROJECT["project"]["dependencies"]]
+    for extra in ("psycopg", "psycopg2", "asyncpg", "pg8000", "pymysql", "mysql-connector", "aiomysql", "redis"):
+        wanted += PROJECT["project"]["optional-dependencies"][extra]
+    lowest = [line.replace(">=", "==") for line in wanted]
+    session.install("-e", ".[testing]", *UNIT, *lowest)
+    session.run("python", "-m", "pip", "list")
+    run_unit_tests(session, ROOT / "tests")
+
+
+@nox.session
+def servers(session: nox.Session) -> None:
+    """Rotations on a server in a container: nox -s servers -- mysql:8.4"""
+    image = session.posargs[0]
+    session.install(".[testing,psycopg,psycopg2,pg8000,pymysql,mysql-connector]")
+    session.run("pytest", "tests/containers/images.py", "-p", "no:cacheprovider", env={"SECRETCONN_IMAGE": image})
+
+
+@nox.session
+def licences(session: nox.Session) -> None:
+    """Every package of the core and of the extras, with its licence; docs/licences.md has the list."""
+    session.install(f".[{','.join(one for one in EXTRAS if one not in BUILT_HERE)}]", "pip-licenses")
+    session.run("pip-licenses", "--format=markdown", "--order=license", *session.posargs)
+
+
+@nox.session
+def audit(session: nox.Session) -> None:
+    """Known vulnerabilities of what the tests install."""
+    session.install("-e", f".[{','.join(one for one in EXTRAS if one not in BUILT_HERE)}]", "pip-audit")
+    session.run("pip-audit", "--skip-editable", *session.posargs)
+
+
+def build(session: nox.Session, kind: str) -> Path:
+    target = Path(session.create_tmp()) / kind.strip("-")
+    shutil.rmtree(target, ignore_errors=True)
+    session.install("build")
+    session.run("python", "-m", "build", kind, "--outdir", str(target), silent=True)
+    return next(target.iterdir())
+
+
+def unit_tests(session: nox.Session, built: Path) -> None:
+    """Against what is installed: the tests are copied to where no source tree is beside them."""
+    session.install(f"{built}[testing,asyncpg,redis]", *UNIT)
+    beside = Path(session.create_tmp()) / "installed"
+    shutil.rmtree(beside, ignore_errors=True)
+    shutil.copytree(ROOT / "tests", beside / "tests")
+    for name in ("pyproject.toml", "README.md", "CHANGELOG.md", "docs", "scripts", "examples", "deploy", "benchmarks"):
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, beside / name)
+        elif source.exists():
+            shutil.copy(source, beside / name)
+    session.chdir(beside)
+    run_unit_tests(session, beside / "tests")
+
+
+def run_unit_tests(session: nox.Session, tests: Path) -> None:
+    session.run("pytest", "-q", "-p", "no:cacheprovider", str(tests / "unit"), "-n", "2")

@@ -1,0 +1,218 @@
+"""What a failed login means: codes, texts, the network; and that no password is ever shown."""
+
+from __future__ import annotations
+
+import ast
+import re
+import socket
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from secretconn.cli.check.database import TIMEOUTS
+from secretconn.cli.check.network import Probe, is_network_name, look, resolve
+from secretconn.cli.check.of_login import Failure, by_network, by_server, failure_of, short, unknown
+from secretconn.cli.check.refusals import TLS_OPTIONS, Place
+from secretconn.engines import BUILT_IN, Verdict, driver_named
+
+ROOT = Path(__file__).parents[3]
+POSTGRESQL = Place("psycopg", "postgresql", "app", "db", 5432, "orders")
+MYSQL = Place("mariadb", "mysql", "app", "db", 3306, "orders")
+TLS = Place("pymysql", "mysql", "app", "db", 3306, "orders", tls=True)
+HBA = 'for host "10.0.0.7", user "app", database "orders"'
+
+
+class DriverError(Exception):
+    """A driver's."""
+
+    def __init__(self, *args: object, **more: object) -> None:
+        super().__init__(*args)
+        vars(self).update(more)
+
+
+def name(error: Exception, place: Place, verdict: Verdict = Verdict.OTHER) -> str | None:
+    found = by_server(failure_of(error, place.engine, verdict, []), place)
+    return None if found is None else found.name
+
+
+@pytest.mark.parametrize(
+    ("text", "sqlstate", "expected"),
+    [
+        ('FATAL:  password authentication failed for user "app"', "28P01", "wrong-password"),
+        ('FATAL:  database "orders" does not exist', "3D000", "wrong-database"),
+        ('FATAL:  permission denied for database "orders"', "42501", "no-privilege"),
+        ("FATAL:  sorry, too many clients already", "53300", "too-many-connections"),
+        ("FATAL:  the database system is starting up", "57P03", "server-not-ready"),
+        ('FATAL:  role "app" is not permitted to log in', "28000", "account-locked"),
+        (f"FATAL:  no pg_hba.conf entry {HBA}, no encryption", "28000", "tls-required"),
+        (f"FATAL:  pg_hba.conf rejects connection {HBA}, no encryption", "28000", "tls-required"),
+        (f"FATAL:  no pg_hba.conf entry {HBA}, SSL off", "28000", "tls-required"),
+        (f"FATAL:  no pg_hba.conf entry {HBA}, SSL encryption", "28000", "host-not-allowed"),
+        ("server does not support SSL, but SSL was required", None, "tls-not-offered"),
+        ("SSL error: certificate verify failed", None, "tls-failed"),
+        ("something new", None, None),
+        ("something new", "XX000", None),
+    ],
+)
+def test_postgresql_by_text_and_by_code(text: str, sqlstate: str | None, expected: str | None) -> None:
+    """psycopg has the text alone, asyncpg and pg8000 both; a server that speaks German leaves the code."""
+    assert name(DriverError(text), POSTGRESQL) == expected
+    assert name(DriverError(text, sqlstate=sqlstate), POSTGRESQL) == expected
+    if sqlstate not in (None, "28000", "XX000"):
+        assert name(DriverError("in einer anderen Sprache", sqlstate=sqlstate), POSTGRESQL) == expected
+
+
+def test_a_wrong_password_over_tls_is_not_taken_for_the_plaintext_attempt_after_it() -> None:
+    text = (
+        'connection to server at "db", port 5432 failed: FATAL:  password authentication failed for user "app"\n'
+        f'connection to server at "db", port 5432 failed: FATAL:  no pg_hba.conf entry {HBA}, no encryption'
+    )
+    assert name(DriverError(text), POSTGRESQL) == "wrong-password"
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        (1049, "wrong-database"),
+        (1044, "no-privilege"),
+        (3159, "tls-required"),
+        (1130, "host-not-allowed"),
+        (1129, "host-blocked"),
+        (1040, "too-many-connections"),
+        (4151, "account-locked"),
+        (4150, "account-blocked"),
+        (1862, "password-expired"),
+        (2059, "auth-plugin"),
+        (2003, None),
+    ],
+)
+def test_mysql_by_code(code: int, expected: str | None) -> None:
+    for error in (DriverError(code, "text"), DriverError("text", errno=code)):
+        for verdict in (Verdict.OTHER, Verdict.REJECTED) if expected else (Verdict.OTHER,):
+            assert name(error, MYSQL, verdict) == expected
+
+
+def test_mysql_answers_alike_where_tls_is_required() -> None:
+    refused = DriverError(1045, "Access denied for user 'app'@'10.0.0.7' (using password: YES)")
+    assert name(refused, MYSQL, Verdict.REJECTED) == "tls-or-password"
+    assert name(refused, TLS, Verdict.REJECTED) == "wrong-password"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SSL connection error: SSL is required, but the server does not support it",
+        "SSL is required but the server doesn't support it",
+        'PostgreSQL server at "db:5432" rejected SSL upgrade',
+        "Server refuses SSL",
+    ],
+)
+def test_tls_that_the_server_has_not(text: str) -> None:
+    assert name(DriverError(text), MYSQL) == "tls-not-offered"
+
+
+def test_other_engines_go_by_the_drivers_table() -> None:
+    place = Place("oracledb", "oracle", "app", "db", 1521, "orders")
+    assert name(DriverError("ORA-01017"), place, Verdict.REJECTED) == "wrong-password"
+    assert name(DriverError("ORA-12514"), place) is None
+    assert name(DriverError(1049, "the number of another engine"), place) is None
+
+
+@pytest.mark.parametrize(
+    ("outcome", "expected"),
+    [("refused", "closed-port"), ("silent", "no-answer"), ("unresolved", "wrong-host"), ("open", None)],
+)
+def test_what_the_network_shows(outcome: str, expected: str | None) -> None:
+    found = by_network(Probe(outcome), POSTGRESQL)  # type: ignore[arg-type]
+    assert (None if found is None else found.name) == expected
+
+
+def test_what_nobody_knows() -> None:
+    strange = failure_of(DriverError("strange"), "postgresql", Verdict.SUSPECT, [])
+    assert unknown(strange, POSTGRESQL).name == "login-refused"
+    strange = failure_of(DriverError("strange"), "postgresql", Verdict.OTHER, [])
+    assert unknown(strange, POSTGRESQL).name == "connect-failed"
+
+
+def test_an_exception_in_one_line() -> None:
+    def line(*texts: str) -> str:
+        return short(Failure("OperationalError", None, texts, Verdict.OTHER))
+
+    assert line() == "OperationalError"
+    assert line('connection failed: x FATAL:  database "o" does not exist\nmore') == (
+        'OperationalError: database "o" does not exist'
+    )
+    assert line("{'S': 'FATAL', 'C': '3D000', 'M': 'database \"o\" does not exist'}") == (
+        'OperationalError: database "o" does not exist'
+    )
+    assert line("(2003, 'Can not connect')", "certificate verify failed") == (
+        "OperationalError: (2003, 'Can not connect'): certificate verify failed"
+    )
+    assert line("a timeout on b", "timeout") == "OperationalError: a timeout on b"
+    assert len(line("x" * 5000)) < 400
+
+
+@settings(deadline=None)
+@given(st.text(min_size=1), st.text(), st.text(), st.sampled_from(Verdict))
+def test_a_text_with_the_password_in_it_is_never_shown(word: str, before: str, after: str, verdict: Verdict) -> None:
+    cause = DriverError(before + word + after)
+    error = DriverError("could not connect")
+    error.__cause__ = cause
+    for one in (error, cause):
+        failure = failure_of(one, "postgresql", verdict, ["other-1", word])
+        assert short(failure) == "DriverError"
+        found = by_server(failure, POSTGRESQL) or unknown(failure, POSTGRESQL)
+        same = failure_of(DriverError(), "postgresql", verdict, [])
+        assert found == (by_server(same, POSTGRESQL) or unknown(same, POSTGRESQL))
+
+
+@settings(deadline=None)
+@given(st.text(), st.one_of(st.none(), st.integers(), st.text()), st.sampled_from(Verdict))
+def test_any_failure_is_judged(text: str, code: object, verdict: Verdict) -> None:
+    for place in (POSTGRESQL, MYSQL, TLS):
+        failure = failure_of(DriverError(text, errno=code, sqlstate=code), place.engine, verdict, [])
+        assert (by_server(failure, place) or unknown(failure, place)).advice
+
+
+def test_looking_at_an_address() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        assert look("127.0.0.1", port, 5.0) == Probe("open")
+    assert look("127.0.0.1", port, 5.0) == Probe("refused")
+    assert look("255.255.255.255", port, 5.0) == Probe("silent")  # no route, as where packets are dropped
+    assert look("no-such-host.invalid", port, 5.0) == Probe("unresolved")
+    assert resolve("127.0.0.1", port) == ["127.0.0.1"]
+    assert resolve("no-such-host.invalid", port) == []
+    assert resolve("x" * 70, port) == []  # too long for a label: another exception than for an unknown one
+
+
+@pytest.mark.parametrize("host", ["/var/run/postgresql", "a,b", "db\\SQLEXPRESS", "(DESCRIPTION=x)", "user@host", ""])
+def test_what_is_no_plain_host_is_left_to_the_driver(host: str) -> None:
+    assert not is_network_name(host)
+    assert is_network_name("db-1.internal")
+    assert is_network_name("fe80::1")
+
+
+def test_the_tables_name_drivers_that_exist() -> None:
+    drivers = {driver.name for engine in BUILT_IN for driver in engine.drivers}
+    assert set(TLS_OPTIONS) <= drivers
+    assert set(TIMEOUTS) <= drivers
+    assert all(driver_named(driver).name == driver for driver in TLS_OPTIONS)
+
+
+@pytest.mark.skipif(not (ROOT / "docs").exists(), reason="the source distribution has no docs")
+def test_the_page_names_every_finding() -> None:
+    made = {
+        node.args[0].value
+        for path in (ROOT / "secretconn" / "cli" / "check").glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "Finding"
+        and isinstance(node.args[0], ast.Constant)
+    } | {"pending-unreadable", "previous-unreadable"}
+    listed = re.search(r"## All findings\n(.*?)\n## ", (ROOT / "docs" / "check.md").read_text(), re.DOTALL)
+    assert listed is not None
+    assert set(re.findall(r"`([a-z-]+)`", listed[1])) == made
