@@ -129,7 +129,7 @@ def test_a_forked_child_keeps_what_is_held_and_waits_for_no_lock_of_its_parent()
     other.start()
     try:
         assert taken.wait(10)
-        rotating._after_fork_in_child()
+        rotating._roll.after_fork()
         bed.time.waiting = None
         assert source.forked == [True]
         assert bed.rotating.stats().reads == 0
