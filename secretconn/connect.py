@@ -6,7 +6,7 @@ import functools
 import inspect
 from collections.abc import Callable, Coroutine, Generator
 from types import ModuleType
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from secretconn import engines
 from secretconn.connector import Attempt, Connector, OwnClassify
@@ -64,7 +64,8 @@ def connect(
         connector = _connector(rotating, driver, engine, False, classify, retries, patience)
     given = connector.given(args, kwargs)
     if given is not NOTHING_GIVEN and given.has_login:
-        args = _forget(kwargs)
+        kwargs.clear()
+        del args  # what may hold the caller's password is in no frame that raises
         raise _login_given(connector)
     return _connect(connector, given, args, kwargs)
 
@@ -95,7 +96,8 @@ async def aconnect(
         connector = _connector(rotating, driver, engine, True, classify, retries, patience)
     given = connector.given(args, kwargs)
     if given is not NOTHING_GIVEN and given.has_login:
-        args = _forget(kwargs)
+        kwargs.clear()
+        del args  # what may hold the caller's password is in no frame that raises
         raise _login_given(connector)
     return await _aconnect(connector, given, args, kwargs)
 
@@ -132,7 +134,7 @@ def wrap(
     connector = Connector(rotating, connect, known, classify, retries, patience)
     wrapped = _wrapper(connector, _is_coroutine_function(connect), is_async(known, connect))
     keep = () if inspect.isclass(connect) else functools.WRAPPER_UPDATES
-    return cast("Connect", functools.update_wrapper(wrapped, connect, updated=keep))
+    return functools.update_wrapper(wrapped, connect, updated=keep)  # type: ignore[return-value]
 
 
 def _connect(connector: Connector, given: Given, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -183,10 +185,10 @@ class _Opening:
     """What a wrapped aiomysql or asyncmy connect returns: awaitable, and an async context manager, as theirs are."""
 
     __slots__ = ("_connection", "_open")
+    _connection: Any
 
     def __init__(self, opening: Callable[[], Coroutine[Any, Any, Any]]) -> None:
         self._open = opening
-        self._connection: Any = None
 
     def __await__(self) -> Generator[Any, Any, Any]:
         return self._open().__await__()
@@ -203,7 +205,8 @@ def _wrapper(connector: Connector, coroutine_function: bool, awaitable: bool) ->
     def connecting(*args: Any, **kwargs: Any) -> Any:
         given = connector.given(args, kwargs)
         if given is not NOTHING_GIVEN and given.has_login:
-            args = _forget(kwargs)
+            kwargs.clear()
+            del args
             raise _login_given(connector)
         if awaitable:
             return _Opening(functools.partial(_aconnect, connector, given, args, kwargs))
@@ -212,7 +215,8 @@ def _wrapper(connector: Connector, coroutine_function: bool, awaitable: bool) ->
     async def aconnecting(*args: Any, **kwargs: Any) -> Any:
         given = connector.given(args, kwargs)
         if given is not NOTHING_GIVEN and given.has_login:
-            args = _forget(kwargs)
+            kwargs.clear()
+            del args
             raise _login_given(connector)
         return await _aconnect(connector, given, args, kwargs)
 
@@ -230,11 +234,11 @@ def _connector(
 ) -> Connector:
     """Made once for these arguments and kept with the secret."""
     known = engines.driver_of(driver) if driver is not None else _default(rotating, engine, for_async)
-    own_call = driver is not None and callable(driver)
-    call = cast("Callable[..., Any]", driver) if own_call else engines.load(known, for_async=for_async)
-    if own_call and is_async(known, call) is not for_async:
+    own = driver if callable(driver) else None
+    call = engines.load(known, for_async=for_async) if own is None else own
+    if own is not None and is_async(known, own) is not for_async:
         other = "aconnect" if not for_async else "connect"
-        raise ConfigurationError(f"{call!r} is for {other}(), not for this")
+        raise ConfigurationError(f"{own!r} is for {other}(), not for this")
     connector = Connector(rotating, call, known, classify, retries, patience)
     if len(rotating._connectors) >= MAX_CONNECTORS:
         rotating._connectors.clear()
@@ -266,12 +270,6 @@ def _rotating(
     given = {"region": region, "profile": profile, "endpoint_url": endpoint_url, "client": client, "session": session}
     extra = ", ".join(given_keywords(given))
     raise ConfigurationError(f"the RotatingCredentials already decides about {extra}; leave that out")
-
-
-def _forget(kwargs: dict[str, Any]) -> tuple[()]:
-    """Drop what may hold the caller's password from a frame that is about to raise."""
-    kwargs.clear()
-    return ()
 
 
 def _login_given(connector: Connector) -> TypeError:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Generator
 from pathlib import Path
 from typing import TypeVar
 
 import pytest
+
+with contextlib.suppress(ImportError):  # the environments of single frameworks have no Hypothesis
+    from hypothesis import settings
+
+    settings.register_profile("untimed", deadline=None)  # no test fails because the machine is slow
+    settings.load_profile("untimed")
 
 LIVE = Path(__file__).parent / "live"
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)

@@ -68,7 +68,7 @@ def _text(value: object) -> str | None:
     if isinstance(value, int):
         return str(value)
     if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
+        return value.decode(errors="replace")
     if isinstance(value, (list, tuple)):
         return ",".join(_text(one) or "" for one in value)
     if isinstance(value, os.PathLike):

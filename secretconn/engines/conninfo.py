@@ -70,10 +70,12 @@ def _uri(rest: str, lenient: bool) -> dict[str, str] | None:
     if credentials is not None:
         found["user"], found["password"] = credentials[1], credentials[2] or ""
         rest = rest[credentials.end() :]
-    addresses, rest = _addresses(rest)
-    if addresses is None:
+    addressed = _addresses(rest)
+    if addressed is None:
         return None
-    found["host"], found["port"] = (",".join(column) for column in zip(*addresses, strict=True))
+    addresses, rest = addressed
+    found["host"] = ",".join(host for host, _ in addresses)
+    found["port"] = ",".join(port for _, port in addresses)
     path, _, query = rest.partition("?")
     found["dbname"] = path[1:]
     _cover(found)
@@ -84,18 +86,16 @@ def _uri(rest: str, lenient: bool) -> dict[str, str] | None:
     return {key: value for key, value in decoded if value is not None}
 
 
-def _addresses(rest: str) -> tuple[list[tuple[str, str]] | None, str]:
-    """The (host, port) pairs and what follows them."""
+def _addresses(rest: str) -> tuple[list[tuple[str, str]], str] | None:
+    """The (host, port) pairs and what follows them: nothing, or what begins with one of / ?"""
     pairs: list[tuple[str, str]] = []
     position = 0
     while address := _ADDRESS.match(rest, position):
         pairs.append((address[1] or address[2] or "", address[3] or ""))
         position = address.end() + 1
-        following = rest[address.end() : position]
-        if following != ",":
-            # an unbracketed host or a port runs up to one of / ? , so anything else can only follow a bracket
-            return (pairs if following in ("", "/", "?") else None), rest[address.end() :]
-    return None, ""
+        if rest[address.end() : position] != ",":
+            return pairs, rest[address.end() :]
+    return None
 
 
 def _cover(found: dict[str, str]) -> None:
@@ -111,7 +111,7 @@ def _parameters(query: str, lenient: bool) -> Iterator[tuple[str | None, str]]:
         key, equals, value = part.partition("=")
         name = _decode(key, lenient)
         if lenient:
-            yield {"database": "dbname"}.get(name or "", name or ""), value
+            yield ("dbname" if name == "database" else name), value
         else:
             yield (name if equals and "=" not in value else None), value
 

@@ -49,8 +49,8 @@ def _own(keywords: dict[str, Any]) -> dict[str, object]:
         "PORT": keywords.pop("PORT", None),
         "PROTOCOL": None if host is None else "TCPIP",  # without it HOSTNAME is not looked at
         "DATABASE": keywords.pop("DATABASE", None),
-        "UID": keywords.pop("UID", None),
-        "PWD": keywords.pop("PWD", None),
+        "UID": keywords.pop("UID"),
+        "PWD": keywords.pop("PWD"),
     }
 
 
@@ -59,7 +59,7 @@ _add_login = login_adder("dsn", _own, write=str)
 
 
 def _unwritable(keywords: dict[str, Any]) -> str | None:
-    if any(";" in str(keywords.get(key, "")) for key in ("UID", "PWD")):
+    if any(";" in str(keywords[key]) for key in ("UID", "PWD")):
         return "Db2's connection strings cannot hold a semicolon: keep it out of this secret's user and password"
     return None
 

@@ -113,7 +113,6 @@ def homes(obj: object) -> Iterator[str]:
         yield from _modules(obj)
         owner = attribute(obj, "__self__")
         if owner is not None and not isinstance(owner, ModuleType):
-            yield from _modules(attribute(obj, "__func__"))
             yield from _bases(owner)
         else:
             yield from _bases(obj)

@@ -64,16 +64,16 @@ def _given(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Given:
         take(found, name, options.get(keyword.lower()))
     hosts = args[0] if args else kwargs.get("host")
     take(found, "host", hosts)
-    take(found, "port", args[1] if len(args) > 1 else kwargs.get("port"))
+    take(found, "port", args[1] if len(args) > 1 else None)
     for host in hosts if isinstance(hosts, (list, tuple)) else (hosts,):
         uri = re.match(_AUTHORITY, host) if isinstance(host, str) else None
         if uri is not None:
             take(found, "user", uri[1])
             found |= {"host": uri[2], "port": None}
             if "authsource=" in str(host).lower():
-                found.setdefault("database", None)
+                found.setdefault("database")
         elif isinstance(host, str) and ":" in host:
-            found.setdefault("port", None)
+            found.setdefault("port")
     return to_given(found)
 
 

@@ -59,7 +59,8 @@ def given_reader(
         text = args[0] if args else kwargs.get(string)
         said: dict[str, Any] = parse(text) if isinstance(text, str) else {}
         for key, value in kwargs.items():
-            said.setdefault(key.upper(), value)
+            if key != string:
+                said.setdefault(key.upper(), value)
         for key, name in keys.items():
             take(found, name, said.get(key))
         for position, value in zip(positions, args[1:], strict=False):
@@ -67,9 +68,9 @@ def given_reader(
                 take(found, position, value)
         if any(said.get(key) for key in whole):
             for name in ("host", "port", "database"):
-                found.setdefault(name, None)
+                found.setdefault(name)
         if "host" in found:  # SERVER=host,port and HOSTNAME without PORT: the port is a part of the address
-            found.setdefault("port", None)
+            found.setdefault("port")
         return to_given(found)
 
     return given

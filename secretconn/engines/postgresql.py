@@ -71,8 +71,8 @@ def _take_service(found: Found, values: Mapping[str, Any]) -> None:
         take(service, "host", values.get(key))
     if service:
         found.setdefault("host", service["host"])
-        found.setdefault("port", None)
-        found.setdefault("database", None)
+        found.setdefault("port")
+        found.setdefault("database")
 
 
 _KEYWORDS = {"user": "user", "password": "password", "host": "host", "port": "port", "database": "dbname"}

@@ -75,7 +75,7 @@ def _by_text(error: BaseException, text: str) -> Verdict | None:
     if _REJECTED.search(text):
         return Verdict.REJECTED
     attempts = _attempts(text)
-    if attempts and all(_OTHER.search(attempt) for attempt in attempts):
+    if all(_OTHER.search(attempt) for attempt in attempts):
         return Verdict.OTHER
     if hasattr(error, "pgconn"):
         return _by_snapshot(attribute(error, "pgconn"), attempts)
@@ -128,4 +128,4 @@ def _attempts(text: str) -> list[str]:
         pieces = begin.split(text)[1:]
         if pieces:
             return pieces
-    return [text] if text else []
+    return [text]

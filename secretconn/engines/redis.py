@@ -80,7 +80,7 @@ def _given(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Given:
     except ValueError:  # redis-py says what is wrong with it
         found["host"] = None
     if "host" in found:  # redis-py's own port, not the secret's, for a URL without one
-        found.setdefault("port", None)
+        found.setdefault("port")
     return to_given(found)
 
 

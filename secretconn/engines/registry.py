@@ -161,9 +161,8 @@ class Registry:
         """
         if driver.connect is None and driver.aconnect is None:
             raise ConfigurationError(f"driver {driver.name!r} has neither a sync nor an async connect")
-        engine = self.engine_named(driver.engine)
         with self._lock:
-            engine = next((one for one in self._engines if one.name == engine.name), engine)
+            engine = self.engine_named(driver.engine)
             drivers = [driver if one.name == driver.name else one for one in engine.drivers]
             if driver not in drivers:
                 drivers.append(driver)

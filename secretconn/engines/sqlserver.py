@@ -65,7 +65,7 @@ def _by_db_library(number: int, text: str) -> Verdict:
 
 
 def _by_odbc(text: str) -> Verdict:
-    verdicts = [CODES.get(int(number), Verdict.OTHER) for number in re.findall(_NUMBER, text)]
+    verdicts = [CODES.get(int(number)) for number in re.findall(_NUMBER, text)]
     if "(4060)" in text or not verdicts:
         return Verdict.OTHER
     for verdict in (Verdict.REJECTED, Verdict.SUSPECT):
@@ -120,7 +120,7 @@ def _odbc_given(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Given:
         if not args and isinstance(kept.get(string), str):
             args = (kept.pop(string),)
     if args and isinstance(args[0], str):
-        args = (re.sub(r"(?i)\btrusted_connection\s*=\s*\{?(?:no|false|0)\}?\s*(?=;|$)", "", args[0]), *args[1:])
+        args = (re.sub(r"(?i)\btrusted_connection\s*=\s*\{?(?:no|false|0)\}?\s*(?=;|$)", "", args[0]),)
     return _odbc_plain(args, kept)
 
 
@@ -132,8 +132,8 @@ def _server(keywords: dict[str, Any]) -> dict[str, object]:
     return {
         "SERVER": f"{host},{port}" if host is not None and port is not None else host,
         "DATABASE": keywords.pop("DATABASE", None),
-        "UID": keywords.pop("UID", None),
-        "PWD": keywords.pop("PWD", None),
+        "UID": keywords.pop("UID"),
+        "PWD": keywords.pop("PWD"),
     }
 
 

@@ -238,6 +238,7 @@ async def test_wrap_of_a_coroutine_function_is_one() -> None:
     assert inspect.iscoroutinefunction(wrapped)
     assert await wrapped("x") == "xapp@db:5432/postgres"
     half = secretconn.wrap(functools.partial(async_connect, "y"), Bed().rotating, driver=DRIVER)
+    assert inspect.iscoroutinefunction(half)
     assert await half() == "yapp@db:5432/postgres"
 
 

@@ -162,3 +162,11 @@ def test_no_exception_makes_a_classifier_raise(error: BaseException) -> None:
     for engine in BUILT_IN:
         for driver in engine.drivers:
             assert driver.classify(error) in Verdict
+
+
+def test_every_link_is_walked_from_every_cause() -> None:
+    orig, cause, context = ValueError("orig"), ValueError("cause"), ValueError("context")
+    error = chained(ValueError(), "orig", orig)
+    error.__cause__, error.__context__ = cause, context
+    assert list(walk_causes(error)) == [error, orig, cause, context]
+    assert list(walk_causes(error, context=False)) == [error, orig, cause]

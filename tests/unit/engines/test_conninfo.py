@@ -19,6 +19,7 @@ KEPT = ("user", "password", "host", "hostaddr", "port", "dbname", "service")
         ("", {}),
         ("   ", {}),
         ("host=a port=1", {"host": "a", "port": "1"}),
+        ("host=a\0 port=1", {"host": "a"}),
         ("host = 'a b'port=1", {"host": "a b", "port": "1"}),
         (r"host='it\'s' dbname=a\ b", {"host": "it's", "dbname": "a b"}),
         (r"dbname='a\\b' user=u\x", {"dbname": "a\\b", "user": "ux"}),
@@ -43,6 +44,9 @@ KEPT = ("user", "password", "host", "hostaddr", "port", "dbname", "service")
         ("postgresql://a%40b:p%2Fq@h", {"user": "a@b", "password": HIDDEN, "host": "h"}),
         ("postgresql://h?passfile=/x", {"host": "h"}),
         ("postgresql://h?dbname", {}),
+        ("postgresql://h?dbname=d&", {"host": "h", "dbname": "d"}),
+        ("postgresql://h?&dbname=d", {}),
+        ("postgresql://%20Xh%20/X%09", {"host": "Xh", "dbname": "X\t"}),
         ("postgresql://h?a=b=c", {}),
         ("postgresql://h%zz", {}),
         ("postgresql://h%00", {}),
@@ -63,6 +67,9 @@ def test_asyncpg_takes_odd_percent_signs_and_its_own_name_for_the_database() -> 
         "host": "h",
         "dbname": "d",
     }
+    assert parse("postgres://h?a%zz=1&b&dbname=d=e", lenient=True) == {"host": "h", "dbname": "d=e"}
+    assert parse("postgres://h?database=d&application_name=x", lenient=True) == {"host": "h", "dbname": "d"}
+    assert parse("postgres://h?a%zz=1&dbname=d") == {}
 
 
 @pytest.mark.parametrize(

@@ -282,4 +282,4 @@ def test_threads_that_load_a_driver_at_once_wait_for_its_import(
         wait([second], timeout=0.05)  # time to fail in; it must not be done with a module that is half there
         gate.go_on.set()
         assert first.result(10) is second.result(10)
-    monkeypatch.delitem(sys.modules, "slow_driver")
+    del sys.modules["slow_driver"]  # not by monkeypatch, which would put it back

@@ -1,0 +1,226 @@
+"""refresh and arefresh: a read that began after the call, waited for no longer than the timeout; and a forked child."""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+import threading
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from secretconn import Credentials, RotatingCredentials, SecretUnavailable, rotating
+from secretconn.events import Refreshed, RefreshFailed
+from secretconn.recovery import Refresh
+from secretconn.testing.memory import MemorySource
+from tests.unit.fakes import Bed, Refused, login
+
+
+async def refresh(credentials: RotatingCredentials) -> Credentials:
+    return await asyncio.to_thread(credentials.refresh)
+
+
+async def arefresh(credentials: RotatingCredentials) -> Credentials:
+    return await credentials.arefresh()
+
+
+both = pytest.mark.parametrize("call", [refresh, arefresh])
+Refreshing = Callable[[RotatingCredentials], Awaitable[Credentials]]
+
+
+@both
+async def test_a_read_that_was_under_way_already_is_old_news(call: Refreshing) -> None:
+    """It may have seen the stages as they were before the caller knew of a rotation: the source is asked again."""
+    source = MemorySource(login("p1"))
+    credentials = RotatingCredentials("s", source=source)
+    credentials.current()
+    entered, leave = threading.Event(), threading.Event()
+    source.on_read = lambda: (entered.set(), leave.wait(10))
+    credentials.invalidate()
+    credentials.current()
+    assert await asyncio.to_thread(entered.wait, 10)  # this read has seen the stages as they are now
+    source.rotate("v2", login("p2"))
+    asking, tick = threading.Event(), credentials._ledger.tick
+    credentials._ledger.tick = lambda: (asking.set(), tick())[1]
+    asked = asyncio.ensure_future(call(credentials))
+    assert await asyncio.to_thread(asking.wait, 10)
+    source.on_read = None
+    leave.set()
+    assert (await asked).version_id == "v2"
+    assert source.reads == 3
+
+
+@both
+async def test_one_that_begins_with_the_call_is_enough(call: Refreshing) -> None:
+    bed = Bed()
+    bed.rotating.current()
+    await call(bed.rotating)
+    assert bed.source.reads == 2
+    assert [event.reason for event in bed.events if isinstance(event, Refreshed)] == ["asked"]
+
+
+@both
+async def test_what_failed_before_the_call_is_asked_again(call: Refreshing) -> None:
+    bed = Bed()
+    bed.rotating.current()
+    bed.source.error = OSError("down")
+    with pytest.raises(SecretUnavailable):
+        await call(bed.rotating)
+    assert [event.reason for event in bed.events if isinstance(event, RefreshFailed)] == ["asked"]
+    bed.source.error = None
+    bed.source.rotate("v2", login("p2"))
+    assert (await call(bed.rotating)).version_id == "v2"
+
+
+@both
+async def test_it_waits_no_longer_than_the_timeout(call: Refreshing) -> None:
+    bed = Bed(timeout=0.01)
+    bed.rotating.current()
+    bed.time.waiting = []  # nothing lands
+    try:
+        with pytest.raises(SecretUnavailable) as caught:
+            await asyncio.wait_for(call(bed.rotating), 5)
+        assert isinstance(caught.value.__cause__, TimeoutError)
+    finally:
+        bed.time.land()
+
+
+async def test_a_rejection_is_the_reason_of_its_refresh() -> None:
+    for connect in ("connect", "aconnect"):
+        bed = Bed()
+        bed.rotating.current()
+        bed.source.rotate("v2", login("p2"))
+        bed.server.accepted = {("app", "p2")}
+        opened = getattr(bed, connect)()
+        assert (opened if connect == "connect" else await opened) == "connection as app"
+        assert [event.reason for event in bed.events if isinstance(event, Refreshed)] == ["rejected"]
+
+
+def test_why_it_cannot_be_pickled() -> None:
+    with pytest.raises(TypeError) as caught:
+        pickle.dumps(Bed().rotating)
+    assert str(caught.value) == (
+        "RotatingCredentials holds passwords and cannot be pickled; make a new one from the secret's id"
+    )
+
+
+def test_a_forked_child_keeps_what_is_held_and_waits_for_no_lock_of_its_parent() -> None:
+    """What the hook does, done here while another thread holds the locks, as a thread of the parent may."""
+    source = Source(login("p1"))
+    bed = Bed()
+    bed.rotating = RotatingCredentials("s", source=source, runtime=bed.time.runtime())
+    seen: list[Any] = []
+    bed.rotating.subscribe(seen.append)
+    held = bed.rotating.current()
+    bed.time.waiting = []
+    bed.rotating.invalidate()
+    bed.rotating.current()  # a flight that never lands in the child
+    locks = (bed.rotating._ledger.lock, bed.rotating._bulletin._lock)
+    taken, leave = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with locks[0], locks[1]:
+            taken.set()
+            leave.wait(10)
+
+    other = threading.Thread(target=hold)
+    other.start()
+    try:
+        assert taken.wait(10)
+        rotating._roll.after_fork()
+        bed.time.waiting = None
+        assert source.forked == [True]
+        assert bed.rotating.stats().reads == 0
+        assert bed.rotating.current() is held
+        source.rotate("v2", login("p2"))
+        assert bed.rotating.refresh().version_id == "v2"
+        assert bed.rotating.stats().fetches == 1 + 1  # the stale read's own refresh, and the one asked for
+        assert seen[-1].version_id == "v2"
+    finally:
+        leave.set()
+        other.join(10)
+
+
+class Source(MemorySource):
+    """Keeps what it was told at a fork."""
+
+    def __init__(self, content: Any) -> None:
+        super().__init__(content)
+        self.forked: list[bool] = []
+
+    def after_fork(self, in_use: bool) -> None:
+        self.forked.append(in_use)
+
+
+async def test_an_answer_that_landed_since_the_look_is_taken_as_it_is() -> None:
+    bed = Bed()
+    seen = bed.rotating._ledger.tick()
+    held = bed.rotating.current()
+    wanted = Refresh(seen, seen, "rejected")
+    assert bed.rotating._first() is held
+    assert await bed.rotating._afirst() is held
+    assert bed.rotating._newer(wanted) is await bed.rotating._anewer(wanted) is bed.rotating._ledger.answer
+    assert bed.source.reads == 1
+
+
+async def test_tasks_reads_are_counted_as_threads_are() -> None:
+    bed = Bed()
+    for _ in range(3):
+        await bed.rotating.acurrent()
+    stats = bed.rotating.stats()
+    assert (stats.reads, stats.hits, stats.stale_reads) == (3, 2, 0)
+
+
+connects = pytest.mark.parametrize(
+    "connect", [Bed.connect, lambda bed: asyncio.run(bed.aconnect())], ids=["sync", "async"]
+)
+
+
+@connects
+def test_an_answer_of_somebody_else_s_refresh_may_end_the_patience(connect: Callable[[Bed], object]) -> None:
+    bed = Bed()
+
+    def sleep(seconds: float) -> None:
+        bed.time.sleep(seconds)
+        bed.rotating.refresh()
+
+    async def asleep(seconds: float) -> None:
+        sleep(seconds)
+
+    runtime = replace(bed.time.runtime(), sleep=sleep, asleep=asleep)
+    bed.rotating = RotatingCredentials("s", source=bed.source, patience=0.2, runtime=runtime)
+    bed.rotating.current()
+    bed.server.accepted = set()
+    with pytest.raises(Refused) as caught:
+        connect(bed)
+    assert bed.time.slept == [pytest.approx(0.2)]
+    assert bed.source.reads == 3
+    (note,) = caught.value.__notes__
+    assert note.endswith("; the source has no other login.")
+
+
+@connects
+def test_patience_that_ends_is_told_on_the_driver_s_exception(connect: Callable[[Bed], object]) -> None:
+    bed = Bed(patience=1.0)
+    bed.rotating.current()
+    bed.server.accepted = set()
+    with pytest.raises(Refused) as caught:
+        connect(bed)
+    assert caught.value is bed.server.errors[-1]
+    assert sum(bed.time.slept) == pytest.approx(1.0)
+    (note,) = caught.value.__notes__
+    assert note.endswith("; the source has no other login.")
+
+
+@pytest.mark.parametrize("read", [RotatingCredentials.current, lambda credentials: asyncio.run(credentials.acurrent())])
+def test_a_login_is_stale_from_the_very_moment_its_ttl_ends(read: Callable[[RotatingCredentials], Credentials]) -> None:
+    bed = Bed(ttl=100.0)
+    read(bed.rotating)
+    bed.time.now += 74.0
+    read(bed.rotating)
+    assert bed.source.reads == 1
+    bed.time.now += 1.0  # 100 seconds, jittered to three quarters
+    read(bed.rotating)
+    assert bed.source.reads == 2
