@@ -5,7 +5,7 @@
 The database, Secrets Manager's stand-in, the load and the rotations are separate processes. Between two steps of a
 rotation there is a pause, so that one rotation lasts at least four times the 99th percentile of a connect, measured in
 a warm-up and again while it runs: with one retry, a single connect cannot survive two rotations. It ends with 1 when
-one connect failed or needed more than one retry. With ``--pause`` the machine is not saturated: connects, and so
+one connect failed or needed more than one retry. The pause of each worker keeps the machine from being saturated: connects, and so
 rotations, are quick, and a thousand of them take a quarter of an hour instead of hours. ``--fallback-stages none``
 shows what AWSCURRENT alone would do.
 """
@@ -212,7 +212,7 @@ def options_of(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--seconds-per-rotation", type=float, default=None, help="default: four times the p99")
     parser.add_argument("--shortest-rotation", type=float, default=0.4, help="seconds, however quick a connect is")
     parser.add_argument("--fallback-stages", choices=list(STAGES), default="both")
-    parser.add_argument("--pause", type=float, default=0.0, help="seconds each worker waits after a connect; default 0")
+    parser.add_argument("--pause", type=float, default=0.05, help="seconds each worker waits after a connect")
     parser.add_argument(
         "--full", action="store_true", help="32 threads, 64 tasks, 1,000 rotations of each kind, pause 1"
     )
