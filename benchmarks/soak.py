@@ -5,9 +5,9 @@
 The database, Secrets Manager's stand-in, the load and the rotations are separate processes. Between two steps of a
 rotation there is a pause, so that one rotation lasts at least four times the 99th percentile of a connect, measured in
 a warm-up and again while it runs: with one retry, a single connect cannot survive two rotations. It ends with 1 when
-one connect failed or needed more than one retry. The pause of each worker keeps the machine from being saturated: connects, and so
-rotations, are quick, and a thousand of them take a quarter of an hour instead of hours. ``--fallback-stages none``
-shows what AWSCURRENT alone would do.
+one connect failed or needed more than one retry. Each worker pauses after a connect: a machine that is not saturated
+connects, and so rotates, quickly, and a thousand rotations take a quarter of an hour instead of hours.
+``--fallback-stages none`` shows what AWSCURRENT alone would do.
 """
 
 from __future__ import annotations
