@@ -2,7 +2,7 @@
 
 mutmut notes which functions a test calls, tries only those tests on their mutants, and forks a process for each mutant
 after everything is imported. But the readers of a driver's arguments are built at import, by functions that no test
-calls itself. So those count as called by all tests of the engines, and their mutants are tried on a fresh import.
+calls itself. So those count as called by every test, and their mutants are tried on a fresh import.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from pathlib import Path
 
 import pytest
 
-ENGINES = Path("tests/unit/engines").resolve()
 AT_IMPORT = Path("called-at-import.json").resolve()  # in mutmut's own folder
 STATS = Path("mutmut-stats.json").resolve()
 
@@ -50,8 +49,8 @@ def pytest_collection_finish() -> None:
         called.clear()
 
 
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    if os.environ.get("MUTANT_UNDER_TEST") == "stats" and item.path.is_relative_to(ENGINES):
+def pytest_runtest_setup() -> None:
+    if os.environ.get("MUTANT_UNDER_TEST") == "stats":
         _calls().update(json.loads(AT_IMPORT.read_text()))
 
 
