@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from secretconn import engines
 from secretconn.connector import Attempt, Connector, OwnClassify
-from secretconn.engines.base import Driver, Given
+from secretconn.engines.base import NOTHING_GIVEN, Driver, Given
 from secretconn.engines.loading import is_async
 from secretconn.errors import ConfigurationError
 from secretconn.recovery import Login, Wait
@@ -63,7 +63,7 @@ def connect(
         engine = None if driver is not None else rotating.engine or rotating.current().engine
         connector = _connector(rotating, driver, engine, False, classify, retries, patience)
     given = connector.given(args, kwargs)
-    if given.has_login:
+    if given is not NOTHING_GIVEN and given.has_login:
         kwargs.clear()
         del args  # what may hold the caller's password is in no frame that raises
         raise _login_given(connector)
@@ -95,7 +95,7 @@ async def aconnect(
         engine = None if driver is not None else rotating.engine or (await rotating.acurrent()).engine
         connector = _connector(rotating, driver, engine, True, classify, retries, patience)
     given = connector.given(args, kwargs)
-    if given.has_login:
+    if given is not NOTHING_GIVEN and given.has_login:
         kwargs.clear()
         del args  # what may hold the caller's password is in no frame that raises
         raise _login_given(connector)
@@ -204,7 +204,7 @@ class _Opening:
 def _wrapper(connector: Connector, coroutine_function: bool, awaitable: bool) -> Callable[..., Any]:
     def connecting(*args: Any, **kwargs: Any) -> Any:
         given = connector.given(args, kwargs)
-        if given.has_login:
+        if given is not NOTHING_GIVEN and given.has_login:
             kwargs.clear()
             del args
             raise _login_given(connector)
@@ -214,7 +214,7 @@ def _wrapper(connector: Connector, coroutine_function: bool, awaitable: bool) ->
 
     async def aconnecting(*args: Any, **kwargs: Any) -> Any:
         given = connector.given(args, kwargs)
-        if given.has_login:
+        if given is not NOTHING_GIVEN and given.has_login:
             kwargs.clear()
             del args
             raise _login_given(connector)
@@ -265,11 +265,11 @@ def _rotating(
 ) -> RotatingCredentials:
     if not isinstance(secret, RotatingCredentials):
         return shared(secret, region=region, profile=profile, endpoint_url=endpoint_url, client=client, session=session)
+    if region is profile is endpoint_url is client is session is None:  # nearly always, and this is the hot path
+        return secret
     given = {"region": region, "profile": profile, "endpoint_url": endpoint_url, "client": client, "session": session}
-    extra = given_keywords(given)
-    if extra:
-        raise ConfigurationError(f"the RotatingCredentials already decides about {', '.join(extra)}; leave that out")
-    return secret
+    extra = ", ".join(given_keywords(given))
+    raise ConfigurationError(f"the RotatingCredentials already decides about {extra}; leave that out")
 
 
 def _login_given(connector: Connector) -> TypeError:

@@ -63,6 +63,7 @@ class Connector:
         self._bound = call if isinstance(call, functools.partial) else None  # partials of partials are flat
         self._engine = engines.engine_named(driver.engine)
         self._fitting: str | None = None
+        self._ready: _Ready | None = None
         names = driver.keywords
         self._user, self._password = names["user"], names["password"]
         self._host, self._port, self._database = names["host"], names["port"], names["database"]
@@ -76,15 +77,25 @@ class Connector:
 
     def endpoint(self, given: Given) -> Endpoint:
         """Where this connects to; the secret's own address is one endpoint, whatever it is."""
+        if given is NOTHING_GIVEN:
+            return self.ledger.own
         key = (given.host, given.port, given.database)
         return self.ledger.own if key == (None, None, None) else self.ledger.endpoint(key)
 
-    def keywords(self, credentials: Credentials, given: Given) -> dict[str, Any]:
+    def keywords(self, credentials: Credentials, given: Given) -> Mapping[str, Any]:
         """The driver's keywords for a login: user and password always, the rest where the caller has not said it.
 
         Raises:
             ConfigurationError: neither the secret nor the caller names a host, or the secret is of another engine.
         """
+        if given is not NOTHING_GIVEN:
+            return self._keywords(credentials, given)
+        ready = self._ready  # looked at once: another thread may replace it
+        if ready is None or ready.credentials is not credentials:
+            ready = self._ready = _Ready(credentials, self._keywords(credentials, given))
+        return ready.keywords
+
+    def _keywords(self, credentials: Credentials, given: Given) -> Mapping[str, Any]:
         if credentials.version_id != self._fitting:
             self._refuse_other_engine(credentials)
         names = given.names
@@ -134,6 +145,15 @@ class Connector:
         self._engine, self._fitting = engine, credentials.version_id
 
 
+class _Ready:
+    """The keywords for a login where the caller gives none, made once: most connects are alike. In no repr."""
+
+    __slots__ = ("credentials", "keywords")
+
+    def __init__(self, credentials: Credentials, keywords: Mapping[str, Any]) -> None:
+        self.credentials, self.keywords = credentials, keywords
+
+
 class Attempt:
     """One connect(): where it goes, what is sent, and what follows a failure.
 
@@ -163,7 +183,7 @@ class Attempt:
         if endpoint.state is not None and endpoint.state.accepted is not None:
             self._start()
 
-    def keywords(self) -> dict[str, Any]:
+    def keywords(self) -> Mapping[str, Any]:
         """The driver's keywords for the login to send now."""
         return self._connector.keywords(self.credentials, self._given)
 

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from secretconn.errors import ConfigurationError
+from secretconn.sources.sessions import new_session
 
 if TYPE_CHECKING:
     from botocore.config import Config
@@ -51,7 +52,6 @@ def role_session(role: Role, base: Any, profile: str | None, region: str | None,
         region: Where STS, and then the secret, is asked for.
         config: The STS client's time limits.
     """
-    import botocore.session
     from botocore.credentials import (
         AssumeRoleCredentialFetcher,
         CredentialProvider,
@@ -76,7 +76,7 @@ def role_session(role: Role, base: Any, profile: str | None, region: str | None,
         def load(self) -> Any:
             return DeferredRefreshableCredentials(method=self.METHOD, refresh_using=fetcher.fetch_credentials)
 
-    session = botocore.session.Session(profile=profile)
+    session = new_session(profile)
     if region is not None:
         session.set_config_variable("region", region)
     session.register_component("credential_provider", CredentialResolver(providers=[Taken()]))

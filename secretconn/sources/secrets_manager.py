@@ -16,6 +16,7 @@ from secretconn.errors import ConfigurationError
 from secretconn.settings import given_keywords
 from secretconn.sources.base import Reading
 from secretconn.sources.role import Role, role_session
+from secretconn.sources.sessions import new_session
 
 if TYPE_CHECKING:
     from aws_secretsmanager_caching import SecretCacheConfig
@@ -174,11 +175,9 @@ class SecretsManagerSource:
     def _maker(self, options: Config) -> Callable[..., Any]:
         session = self._session
         if session is None:
-            import boto3
-
-            session = boto3.session.Session(profile_name=self._profile)
+            session = new_session(self._profile)
         if self._role is not None:
-            region = self._region or getattr(session, "region_name", None) or self._otherwise_region
+            region = self._region or _region_of(session) or self._otherwise_region
             session = role_session(self._role, session, self._profile, region, options)
         make: Callable[..., Any] = session.client if hasattr(session, "client") else session.create_client
         return make
@@ -273,6 +272,12 @@ def _refuse_conflicts(
         raise ConfigurationError(f"client= already decides about {', '.join(extra)}; give one or the other")
     if session is not None and profile is not None:
         raise ConfigurationError("session= already decides about profile=; give one or the other")
+
+
+def _region_of(session: Any) -> str | None:
+    """What the session's own chain says; boto3's and botocore's sessions tell it in different ways."""
+    ask = getattr(session, "get_config_variable", None)
+    return ask("region") if ask is not None else getattr(session, "region_name", None)
 
 
 def _refuse_other_region(secret_id: str, client: Any) -> None:

@@ -102,6 +102,16 @@ def other_engine(bed: Bed) -> None:
     bed.connect()
 
 
+def other_engine_later(bed: Bed) -> None:
+    connect = secretconn.wrap(bed.server.connect, bed.rotating, driver=DRIVER)
+    bed.rotating.refresh()
+    bed.server.accepted = {("app", WORD + "1")}
+    connect()
+    bed.source.rotate("v2", SECRET | {"engine": "mysql"})
+    bed.rotating.refresh()
+    connect()
+
+
 def malformed(bed: Bed) -> None:
     bed.source.put("v1", json.dumps(SECRET)[:-1] + WORD, "AWSCURRENT")
     bed.rotating.current()
@@ -124,6 +134,7 @@ CASES: list[tuple[Callable[[Bed], None], type[Exception]]] = [
     (dsn_with_password_async, TypeError),
     (no_host, ConfigurationError),
     (other_engine, ConfigurationError),
+    (other_engine_later, ConfigurationError),
     (malformed, SecretFormatError),
     (wrong_key, SecretFormatError),
 ]
