@@ -29,14 +29,17 @@ def pytest_configure() -> None:
 
 
 def pytest_load_initial_conftests() -> None:
+    """Forget what is imported, for a mutant of what runs at import; and before the run that shows all tests pass."""
     function = os.environ.get("MUTANT_UNDER_TEST", "").partition("__mutmut_")[0]
-    if AT_IMPORT.exists() and function in json.loads(AT_IMPORT.read_text()):
+    if AT_IMPORT.exists() and function in ("", *json.loads(AT_IMPORT.read_text())):
         for name in [name for name in sys.modules if name.partition(".")[0] in ("secretconn", "tests")]:
             del sys.modules[name]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The fastest first: most mutants are dead before the slow ones."""
+    if unnamed := [item.nodeid for item in items if " at 0x" in item.nodeid]:
+        raise pytest.UsageError(f"give this test an id without an address, it is not found again: {unnamed[0]}")
     if STATS.exists():
         seconds = json.loads(STATS.read_text())["duration_by_test"]
         items.sort(key=lambda item: seconds.get(item.nodeid, 0.0))
