@@ -2,7 +2,7 @@
 
 mutmut notes which functions a test calls, tries only those tests on their mutants, and forks a process for each mutant
 after everything is imported. But the readers of a driver's arguments are built at import, by functions that no test
-calls itself. So those count as called by all tests of the engines, and their mutants are tried on a fresh import.
+calls itself. So those count as called by every test, and their mutants are tried on a fresh import.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from pathlib import Path
 
 import pytest
 
-ENGINES = Path("tests/unit/engines").resolve()
 AT_IMPORT = Path("called-at-import.json").resolve()  # in mutmut's own folder
 STATS = Path("mutmut-stats.json").resolve()
 
@@ -30,14 +29,17 @@ def pytest_configure() -> None:
 
 
 def pytest_load_initial_conftests() -> None:
+    """Forget what is imported, for a mutant of what runs at import; and before the run that shows all tests pass."""
     function = os.environ.get("MUTANT_UNDER_TEST", "").partition("__mutmut_")[0]
-    if AT_IMPORT.exists() and function in json.loads(AT_IMPORT.read_text()):
+    if AT_IMPORT.exists() and function in ("", *json.loads(AT_IMPORT.read_text())):
         for name in [name for name in sys.modules if name.partition(".")[0] in ("secretconn", "tests")]:
             del sys.modules[name]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The fastest first: most mutants are dead before the slow ones."""
+    if unnamed := [item.nodeid for item in items if " at 0x" in item.nodeid]:
+        raise pytest.UsageError(f"give this test an id without an address, it is not found again: {unnamed[0]}")
     if STATS.exists():
         seconds = json.loads(STATS.read_text())["duration_by_test"]
         items.sort(key=lambda item: seconds.get(item.nodeid, 0.0))
@@ -50,8 +52,8 @@ def pytest_collection_finish() -> None:
         called.clear()
 
 
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    if os.environ.get("MUTANT_UNDER_TEST") == "stats" and item.path.is_relative_to(ENGINES):
+def pytest_runtest_setup() -> None:
+    if os.environ.get("MUTANT_UNDER_TEST") == "stats":
         _calls().update(json.loads(AT_IMPORT.read_text()))
 
 

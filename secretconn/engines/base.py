@@ -172,7 +172,7 @@ def judge(error: BaseException, opinion: Callable[[BaseException], Verdict | Non
 def attribute(thing: object, name: str) -> Any:
     """``thing.name``, or None where there is none or the attribute itself misbehaves (foreign classes may)."""
     try:
-        return getattr(thing, name, None)
+        return getattr(thing, name)
     except Exception:  # noqa: BLE001 - a property of a foreign class may do anything; a classifier must not raise
         return None
 

@@ -64,6 +64,18 @@ def plain(wrapped: object = None) -> Callable[[], None]:
         (plain(Owner), ["plain", "builtins", "builtins", "owner", *OWNER]),
         (plain(partial(Owner().method)), ["plain", "builtins", "builtins", "function", *OWNER]),
     ],
+    ids=[
+        "module",
+        "function",
+        "partials",
+        "builtin",
+        "class",
+        "object",
+        "method",
+        "class method",
+        "wraps a class",
+        "wraps a partial",
+    ],
 )
 def test_homes(obj: object, found: list[str]) -> None:
     assert list(homes(obj)) == found
