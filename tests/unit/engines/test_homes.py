@@ -303,7 +303,7 @@ def test_text_of_an_unknown_name() -> None:
 
 def test_a_driver_nobody_knows_is_unknown_to_one_engine_too() -> None:
     for look_up in (registry().driver_named, registry().driver_of):
-        with pytest.raises(ConfigurationError, match="^unknown driver 'nosuch'; known engines: "):
+        with pytest.raises(ConfigurationError, match=r"^unknown driver 'nosuch'; known engines: "):
             look_up("nosuch", BUILT_IN[0])
 
 
