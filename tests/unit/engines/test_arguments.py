@@ -56,6 +56,10 @@ GIVEN: list[tuple[str, tuple[Any, ...], dict[str, Any], Given]] = [
     ("ibm-db", (), {"dsn": "DATABASE=d;HOSTNAME=h"}, given("host port database", "h", database="d")),
     ("ibm-db", ("A=1", "", "", "h2", "d2"), {}, given("host port database", "h2", database="d2")),
     ("ibm-db", (None, "u", "p"), {}, given("user password")),
+    # Only asyncpg reads its own name for the database in a URL, and it alone has no keyword dbname.
+    ("psycopg", ("postgresql://h?database=d",), {}, given("host", "h")),
+    ("asyncpg", ("postgresql://h?database=d",), {}, given("host database", "h", database="d")),
+    ("asyncpg", (), {"dbname": "d"}, NOTHING_GIVEN),
     # A URL wins over the keywords; one that cannot be read still is an address.
     ("redis", (), {"url": "redis://h"}, given("host port", "h")),
     ("redis", ("redis://h",), {"db": 3, "port": 4}, given("host port database", "h", "4", "3")),
@@ -162,6 +166,7 @@ CALLED: list[tuple[str, dict[str, object], tuple[Any, ...], dict[str, Any], tupl
     ("pyodbc", {}, ("Driver=x;SERVER=mine",), {"PORT": 5}, ((f"Driver=x;SERVER=mine;{ENDING}",), {"PORT": 5})),
     ("pyodbc", {}, ("Driver=x;PORT=5",), {}, ((f"Driver=x;PORT=5;SERVER=h;{ENDING}",), {})),
     ("pyodbc", {}, (" Driver=x;; ", True), {"a": 1}, ((f"Driver=x;SERVER=h,1433;{ENDING}", True), {"a": 1})),
+    ("pyodbc", {}, ("Driver=X",), {}, ((f"Driver=X;SERVER=h,1433;{ENDING}",), {})),
     ("pyodbc", {}, (None,), {}, ((f"SERVER=h,1433;{ENDING}",), {})),
     ("pyodbc", {}, (";Driver=x",), {}, ((f";Driver=x;SERVER=h,1433;{ENDING}",), {})),
     (

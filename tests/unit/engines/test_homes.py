@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from secretconn import engines
 from secretconn.engines import BUILT_IN, Engine, Registry, is_async, is_installed
 from secretconn.engines.loading import homes, load, shown
 from secretconn.engines.registry import installed_entry_points
@@ -205,6 +206,14 @@ def test_the_default_driver_is_looked_for_where_python_looks() -> None:
     assert registry().default_driver(engine, for_async=False).name == "second"
 
 
+def test_names_of_the_package() -> None:
+    assert engines.ENTRY_POINTS == "secretconn.engines"
+    assert engines.Registry is Registry
+    with pytest.raises(AttributeError) as caught:
+        engines.nosuch  # noqa: B018
+    assert str(caught.value) == "module 'secretconn.engines' has no attribute 'nosuch'"
+
+
 # -- registering -------------------------------------------------------------------------------------------------------
 
 
@@ -290,6 +299,12 @@ def test_text_of_an_unknown_name() -> None:
         "unknown engine 'x'; known engines: cockroach, crdb; known drivers: fresh (cockroach), second (cockroach); "
         "install one with pip install 'secretconn[psycopg]', the name of the driver in brackets"
     )
+
+
+def test_a_driver_nobody_knows_is_unknown_to_one_engine_too() -> None:
+    for look_up in (registry().driver_named, registry().driver_of):
+        with pytest.raises(ConfigurationError, match=r"^unknown driver 'nosuch'; known engines: "):
+            look_up("nosuch", BUILT_IN[0])
 
 
 def test_text_of_damaged_metadata(caplog: pytest.LogCaptureFixture) -> None:
