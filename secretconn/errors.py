@@ -13,6 +13,8 @@ A driver's exception never becomes one of these; it escapes as the driver raised
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 __all__ = [
     "ConfigurationError",
     "DriverNotInstalled",
@@ -72,3 +74,8 @@ class SecretFormatError(SecretError, ValueError):
     def again(self) -> SecretFormatError:
         """See SecretError.again."""
         return type(self)(str(self), secret_id=self.secret_id, version_id=self.version_id, key=self.key)
+
+
+def given_keywords(arguments: Mapping[str, object]) -> list[str]:
+    """Those that were given, as a caller writes them: ``["region=", ...]``."""
+    return [f"{name}=" for name, value in arguments.items() if value is not None]

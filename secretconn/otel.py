@@ -17,11 +17,11 @@ from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from secretconn._core.rotating import RotatingCredentials, each
+from secretconn._core.shared import shared
+from secretconn.credentials import CURRENT, PENDING, PREVIOUS
 from secretconn.errors import ConfigurationError, DriverNotInstalled
 from secretconn.events import Event, Fetched, Recovered, Refreshed, RefreshFailed, Rejected
-from secretconn.rotating import RotatingCredentials, each
-from secretconn.rules import CURRENT, PENDING, PREVIOUS
-from secretconn.shared import shared
 from secretconn.watched import Watched
 
 try:

@@ -13,12 +13,12 @@ import weakref
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
-from secretconn.connect import wrap
+from secretconn._core.api import wrap
+from secretconn._core.rotating import RotatingCredentials
+from secretconn._core.shared import shared
 from secretconn.engines import driver_named, load
 from secretconn.errors import ConfigurationError
 from secretconn.events import Event, Rotated
-from secretconn.rotating import RotatingCredentials
-from secretconn.shared import shared
 
 __all__ = ["OnRotation", "aiomysql_pool", "asyncmy_pool", "on_rotation"]
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from secretconn.connect import wrap
+from secretconn._core.api import wrap
+from secretconn._core.rotating import RotatingCredentials
+from secretconn._core.shared import shared
 from secretconn.errors import ConfigurationError, DriverNotInstalled
 from secretconn.pools import OnRotation, on_rotation
-from secretconn.rotating import RotatingCredentials
-from secretconn.shared import shared
 
 try:
     import psycopg

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from secretconn.connect import _aconnect, _connect
-from secretconn.connector import Connector
+from secretconn._core.api import _aconnect, _connect
+from secretconn._core.connector import Connector
 from secretconn.engines.base import Given
 from secretconn.engines.loading import is_async
 from secretconn.engines.redis import ENGINE

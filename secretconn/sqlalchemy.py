@@ -13,14 +13,14 @@ import weakref
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeVar
 
-from secretconn.connect import wrap
-from secretconn.connector import OwnClassify
+from secretconn._core.api import wrap
+from secretconn._core.connector import OwnClassify
+from secretconn._core.rotating import RotatingCredentials
+from secretconn._core.shared import shared
 from secretconn.engines import driver_named
 from secretconn.engines.base import Driver
 from secretconn.errors import ConfigurationError, DriverNotInstalled
 from secretconn.events import Event, Rotated
-from secretconn.rotating import RotatingCredentials
-from secretconn.shared import shared
 
 try:
     from sqlalchemy import event

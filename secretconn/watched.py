@@ -6,9 +6,10 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 
+from secretconn._core.rotating import RotatingCredentials
+from secretconn._core.rules import Answer
+from secretconn.credentials import PENDING
 from secretconn.events import Stats
-from secretconn.rotating import RotatingCredentials
-from secretconn.rules import PENDING, Answer
 
 __all__ = ["Watched"]
 

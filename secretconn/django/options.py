@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from secretconn._core.rotating import RotatingCredentials
+from secretconn._core.shared import shared
 from secretconn.errors import ConfigurationError
-from secretconn.rotating import RotatingCredentials
-from secretconn.shared import shared
 
 __all__ = ["Secret", "secret_of"]
 

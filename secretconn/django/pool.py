@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ImproperlyConfigured
 
-from secretconn.connect import wrap
+from secretconn._core.api import wrap
 from secretconn.django.options import Secret
 from secretconn.django.wrapper import RotatingWrapper
 from secretconn.events import Event, Rotated

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, cast
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DEFAULT_DB_ALIAS, connections
 
-from secretconn.connect import wrap
+from secretconn._core.api import wrap
+from secretconn._core.rotating import RotatingCredentials
 from secretconn.credentials import Credentials
 from secretconn.django.checks import RotatingValidation
 from secretconn.django.client import RotatingClient
@@ -19,7 +20,6 @@ from secretconn.django.live_settings import ADDRESS, FROM_SECRET, LiveSettings, 
 from secretconn.django.options import Secret, secret_of
 from secretconn.engines import Driver, driver_of
 from secretconn.errors import ConfigurationError, SecretUnavailable
-from secretconn.rotating import RotatingCredentials
 
 __all__ = ["RotatingWrapper", "credentials_of", "rotating"]
 

@@ -6,12 +6,10 @@ What is built here holds a password, so it goes straight into the driver's call 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from secretconn.engines.base import Opener
 from secretconn.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from secretconn.connector import Connector
 
 __all__ = ["Rewrite", "rewriting", "taken"]
 
@@ -22,7 +20,7 @@ and changes the keywords in place. Must not raise: its locals hold the password.
 
 def rewriting(
     rewrite: Rewrite, unwritable: Callable[[dict[str, Any]], str | None] = lambda _keywords: None
-) -> Callable[[Callable[..., Any], Connector], Callable[..., Any]]:
+) -> Callable[[Callable[..., Any], Opener], Callable[..., Any]]:
     """A ``Driver.adapt`` that changes the arguments and nothing else.
 
     Args:
@@ -31,7 +29,7 @@ def rewriting(
             and nothing is sent.
     """
 
-    def adapt(call: Callable[..., Any], _connector: Connector) -> Callable[..., Any]:
+    def adapt(call: Callable[..., Any], _opener: Opener) -> Callable[..., Any]:
         def connecting(*args: Any, **keywords: Any) -> Any:
             why = unwritable(keywords)
             if why is not None:

@@ -5,10 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeGuard
-
-if TYPE_CHECKING:
-    from secretconn.connector import Connector
+from typing import Any, Protocol, TypeGuard
 
 __all__ = [
     "NOTHING_GIVEN",
@@ -16,6 +13,7 @@ __all__ = [
     "Driver",
     "Engine",
     "Given",
+    "Opener",
     "Verdict",
     "attribute",
     "judge",
@@ -73,6 +71,17 @@ class Given:
 NOTHING_GIVEN = Given()
 
 
+class Opener(Protocol):
+    """What an adapter is told of the connector it works for.
+
+    Attributes:
+        driver: The driver whose connect callable is adapted.
+    """
+
+    @property
+    def driver(self) -> Driver: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Driver:
     """One Python package (or one way of using it) that opens connections to one engine.
@@ -92,7 +101,7 @@ class Driver:
             ``psycopg`` is also reached as ``psycopg.connection``: the top-level name is enough).
         aliases: Further names users type for it, in lower case: ``mysqldb``, ``psycopg3``.
         async_modules: Modules whose connect callables are for asyncio though nothing else tells (``redis.asyncio``).
-        adapt: For a driver that does not simply take the keywords: gets its connect callable and the Connector, answers
+        adapt: For a driver that does not simply take the keywords: gets its connect callable and the Opener, returns
             the callable to use instead. That one is called with the caller's arguments and ``keywords``' keywords.
     """
 
@@ -108,7 +117,7 @@ class Driver:
     other_modules: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     async_modules: tuple[str, ...] = ()
-    adapt: Callable[[Callable[..., Any], Connector], Callable[..., Any]] | None = None
+    adapt: Callable[[Callable[..., Any], Opener], Callable[..., Any]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

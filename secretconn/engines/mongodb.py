@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .adapters import taken
 from .arguments import Found, take, to_given
-from .base import Driver, Engine, Given, Verdict, attribute, judge, text_of
+from .base import Driver, Engine, Given, Opener, Verdict, attribute, judge, text_of
 from .loading import is_async
-
-if TYPE_CHECKING:
-    from secretconn.connector import Connector
 
 __all__ = ["CODES", "ENGINE", "classify"]
 
@@ -77,7 +74,7 @@ def _given(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Given:
     return to_given(found)
 
 
-def _adapt(call: Callable[..., Any], connector: Connector) -> Callable[..., Any]:
+def _adapt(call: Callable[..., Any], opener: Opener) -> Callable[..., Any]:
     def connecting(*args: Any, **keywords: Any) -> Any:
         client = call(*args, **taken(keywords))
         try:
@@ -96,7 +93,7 @@ def _adapt(call: Callable[..., Any], connector: Connector) -> Callable[..., Any]
             raise
         return client
 
-    return aconnecting if is_async(connector.driver, call) else connecting
+    return aconnecting if is_async(opener.driver, call) else connecting
 
 
 _PYMONGO = Driver(

@@ -6,14 +6,12 @@ How a client stays logged in through a rotation is in ``secretconn/redis.py``.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import Any
 from urllib.parse import urlsplit
 
 from .arguments import Found, keyword_reader, take, to_given
-from .base import Driver, Engine, Given, Verdict, judge, text_of
-
-if TYPE_CHECKING:
-    from secretconn.connector import Connector
+from .base import Driver, Engine, Given, Opener, Verdict, judge, text_of
 
 __all__ = ["ENGINE", "PREFIXES", "classify"]
 
@@ -84,10 +82,10 @@ def _given(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Given:
     return to_given(found)
 
 
-def _adapt(call: Callable[..., Any], connector: Connector) -> Callable[..., Any]:
-    from secretconn.redis import rotating_client
-
-    return rotating_client(call, connector)
+def _adapt(call: Callable[..., Any], opener: Opener) -> Callable[..., Any]:
+    # By name: engines stand below the core, and this adapter is built on it.
+    adapted: Callable[..., Any] = import_module("secretconn.redis").rotating_client(call, opener)
+    return adapted
 
 
 _REDIS = Driver(

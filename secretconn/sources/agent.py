@@ -11,9 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
-from secretconn.credentials import Payload
+from secretconn.credentials import PENDING, Payload
 from secretconn.errors import ConfigurationError, SecretUnavailable
-from secretconn.rules import PENDING
 from secretconn.runtime import Runtime
 from secretconn.sources.agent_reply import Address, Failed, Kind, Reply, Unreached, ask, judge
 from secretconn.sources.base import Reading

@@ -10,10 +10,9 @@ from collections.abc import Callable, Mapping, Set
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from secretconn.arn import partition_of, region_for, secret_arn
 from secretconn.credentials import Payload
-from secretconn.errors import ConfigurationError
-from secretconn.settings import given_keywords
+from secretconn.errors import ConfigurationError, given_keywords
+from secretconn.sources.arn import partition_of, region_for, secret_arn
 from secretconn.sources.base import Reading
 from secretconn.sources.role import Role, role_session
 from secretconn.sources.sessions import new_session

@@ -9,7 +9,7 @@ from urllib.request import getproxies_environment
 
 import pytest
 
-from secretconn.environment import VARIABLES
+from secretconn._core.environment import VARIABLES
 from secretconn.testing.hooks import forget
 from secretconn.testing.secrets_manager import LocalSecretsManager
 

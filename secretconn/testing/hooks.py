@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Set
 
-from secretconn.environment import environment
+from secretconn._core.choose import stand_ins
+from secretconn._core.environment import environment
+from secretconn._core.rotating import RotatingCredentials, each
 from secretconn.errors import ConfigurationError
-from secretconn.rotating import RotatingCredentials, each
 from secretconn.sources.base import Reading, Source
-from secretconn.sources.choose import stand_ins
 
 __all__ = ["forget", "stand_in"]
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Set
 
-from secretconn.credentials import Payload
-from secretconn.rules import CURRENT, PENDING, PREVIOUS
+from secretconn.credentials import CURRENT, PENDING, PREVIOUS, Payload
 from secretconn.sources.base import Reading
 
 __all__ = ["MemorySource"]

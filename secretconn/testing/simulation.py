@@ -14,14 +14,13 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any
 
-from secretconn.connector import Attempt, Connector
-from secretconn.credentials import Payload
+from secretconn._core.connector import Attempt, Connector
+from secretconn._core.flight import Flight
+from secretconn._core.recovery import Login, Unanswered, Wait
+from secretconn._core.rotating import RotatingCredentials
+from secretconn.credentials import CURRENT, PENDING, PREVIOUS, Payload
 from secretconn.engines.base import NOTHING_GIVEN, Driver, Given, Verdict
 from secretconn.errors import SecretConnError
-from secretconn.flight import Flight
-from secretconn.recovery import Login, Unanswered, Wait
-from secretconn.rotating import RotatingCredentials
-from secretconn.rules import CURRENT, PENDING, PREVIOUS
 from secretconn.runtime import Runtime
 from secretconn.sources.base import Reading
 

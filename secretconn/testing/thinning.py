@@ -12,8 +12,8 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from secretconn import rules
-from secretconn.rotating import RotatingCredentials
+from secretconn._core import rules
+from secretconn._core.rotating import RotatingCredentials
 from secretconn.testing.simulation import Clock, Process, SimulatedClient, Until
 
 __all__ = ["SimulatedProcess"]

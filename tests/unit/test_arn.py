@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from secretconn import ConfigurationError, RotatingCredentials
-from secretconn.arn import partition_of, region_for, secret_arn
+from secretconn.sources.arn import partition_of, region_for, secret_arn
 
 ARN = "arn:{}:secretsmanager:{}:123456789012:secret:prod/orders-AbCdEf"
 

@@ -12,7 +12,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from secretconn import ConfigurationError, Credentials, SecretFormatError
-from secretconn.credentials import Payload, Shape, parse
+from secretconn._core.parsing import Shape, parse
+from secretconn.credentials import Payload
 
 AWS = {
     "engine": "postgres",

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secretconn import ConfigurationError
-from secretconn.environment import VARIABLES, Environment, environment, table
+from secretconn._core.environment import VARIABLES, Environment, environment, table
 
 DOCS = Path(__file__).parents[2] / "docs" / "environment.md"
 

@@ -88,9 +88,18 @@ def test_every_module_is_documented_and_small() -> None:
 
 
 def test_all_of_each_module_exists() -> None:
-    for name in ("connect", "connector", "credentials", "errors", "events", "rotating", "rules", "shared", "sources"):
+    root = Path(secretconn.__file__).parent
+    for path in (root / "_core").glob("[a-z]*.py"):
+        module = import_module(f"secretconn._core.{path.stem}")
+        assert all(hasattr(module, public) for public in module.__all__)
+    for name in ("credentials", "errors", "events", "engines", "sources"):
         module = import_module(f"secretconn.{name}")
         assert all(hasattr(module, public) for public in module.__all__)
+
+
+def test_no_module_bears_a_public_name() -> None:
+    root = Path(secretconn.__file__).parent
+    assert not {path.stem for path in root.glob("*.py")} & {name for name in PUBLIC if name.islower()}
 
 
 def test_the_error_tree_is_as_drawn() -> None:
@@ -100,22 +109,3 @@ def test_the_error_tree_is_as_drawn() -> None:
     assert issubclass(secretconn.SecretUnavailable, secretconn.SecretError)
     assert issubclass(secretconn.SecretError, secretconn.SecretConnError)
     assert (Path(secretconn.__file__).parent / "py.typed").exists()
-
-
-def test_every_public_name_has_one_home() -> None:
-    homes = [name for names in secretconn._HOMES.values() for name in names]
-    assert sorted(homes) == sorted(secretconn.__all__)
-
-
-@pytest.mark.parametrize(
-    "first", ["secretconn.connect", "secretconn.shared", "secretconn.pools", "secretconn.rotating"]
-)
-def test_a_name_is_never_the_module_it_is_in(first: str) -> None:
-    """Whoever imports a submodule first must not turn connect() and shared() into modules."""
-    code = (
-        f"import {first}, secretconn\n"
-        "from secretconn import connect, shared\n"
-        "print(callable(secretconn.connect), callable(connect), callable(secretconn.shared), callable(shared))\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["True"] * 4

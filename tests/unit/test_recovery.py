@@ -11,7 +11,7 @@ import pytest
 
 import secretconn
 from secretconn import RotatingCredentials
-from secretconn.recovery import Failure, Login, recovery
+from secretconn._core.recovery import Failure, Login, recovery
 from secretconn.testing.memory import MemorySource
 from tests.unit.fakes import DRIVER, Bed, Broken, Hidden, Refused, login
 

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from secretconn import Credentials, RotatingCredentials, SecretUnavailable, rotating
+from secretconn import Credentials, RotatingCredentials, SecretUnavailable
+from secretconn._core import rotating
+from secretconn._core.recovery import Refresh
 from secretconn.events import Refreshed, RefreshFailed
-from secretconn.recovery import Refresh
 from secretconn.testing.memory import MemorySource
 from tests.unit.fakes import Bed, Refused, login
 

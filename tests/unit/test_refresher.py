@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 import secretconn
-from secretconn.flight import Flight
-from secretconn.recovery import Unanswered
-from secretconn.rules import Answer
+from secretconn._core.flight import Flight
+from secretconn._core.recovery import Unanswered
+from secretconn._core.rules import Answer
 from tests.unit.fakes import DRIVER, Bed, Refused, login
 
 
@@ -80,7 +80,7 @@ def test_endpoints_that_all_remember_something_are_bounded_too() -> None:
     bed = Bed()
     bed.rotating.current()
     ledger = bed.rotating._ledger
-    from secretconn.rules import FRESH
+    from secretconn._core.rules import FRESH
 
     for number in range(3000):
         ledger.update(ledger.endpoint((f"host{number}", None, None)), lambda _: FRESH)

@@ -8,9 +8,10 @@ import threading
 
 import pytest
 
-from secretconn import RotatingCredentials, rotating
+from secretconn import RotatingCredentials
+from secretconn._core import rotating
+from secretconn._core.rotating import each
 from secretconn.events import Refreshed
-from secretconn.rotating import each
 from secretconn.testing.memory import MemorySource
 from tests.unit.fakes import Bed, login
 

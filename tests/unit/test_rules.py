@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secretconn import rules
-from secretconn.credentials import Credentials
-from secretconn.rules import CURRENT, PENDING, PREVIOUS, Answer, EndpointState, Policy
+from secretconn._core import rules
+from secretconn._core.rules import Answer, EndpointState, Policy
+from secretconn.credentials import CURRENT, PENDING, PREVIOUS, Credentials
 
 POLICY = Policy()
 

@@ -8,7 +8,7 @@ import pytest
 from aws_secretsmanager_caching import SecretCacheConfig
 
 from secretconn import ConfigurationError, RotatingCredentials
-from secretconn.settings import Backoff, settings
+from secretconn._core.settings import Backoff, settings
 from secretconn.testing.memory import MemorySource
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from secretconn import SecretUnavailable
-from secretconn.rules import CURRENT, PENDING, PREVIOUS
+from secretconn.credentials import CURRENT, PENDING, PREVIOUS
 from tests.unit.fakes import Bed, Refused, login
 
 STAGES = (CURRENT, PENDING, PREVIOUS)

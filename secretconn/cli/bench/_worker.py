@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from secretconn import connect, events
+from secretconn._core.api import aconnect, wrap
+from secretconn._core.rotating import RotatingCredentials
 from secretconn.cli.bench.null import DRIVER, NullServer, judge
-from secretconn.connect import aconnect, wrap
-from secretconn.rotating import RotatingCredentials
 
 __all__ = ["Pace", "Tally"]
 

@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass, field, replace
 
+from secretconn._core.rotating import RotatingCredentials
 from secretconn.cli.bench.result import Measured
 from secretconn.cli.bench.workload import Starts, Workload
 from secretconn.events import Event, Fetched, Recovered
-from secretconn.rotating import RotatingCredentials
 from secretconn.sources.base import Reading
 from secretconn.testing.simulation import (
     Clock,

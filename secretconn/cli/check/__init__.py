@@ -12,6 +12,7 @@ import logging
 import sys
 from typing import Any
 
+from secretconn._core.environment import environment
 from secretconn.cli.check.context import Context
 from secretconn.cli.check.database import log_in, prepare
 from secretconn.cli.check.journal import Journal, Screen
@@ -20,7 +21,6 @@ from secretconn.cli.check.place import choose_source, primary
 from secretconn.cli.check.read_aws import read_aws
 from secretconn.cli.check.read_others import read_others
 from secretconn.cli.check.report import Report
-from secretconn.environment import environment
 from secretconn.errors import SecretConnError
 from secretconn.runtime import Runtime
 

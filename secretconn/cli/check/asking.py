@@ -11,9 +11,9 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from secretconn.connect import aconnect, connect
+from secretconn._core.api import aconnect, connect
+from secretconn._core.rotating import RotatingCredentials
 from secretconn.engines import Driver, Verdict
-from secretconn.rotating import RotatingCredentials
 
 __all__ = ["Answers", "Attempt", "open_and_ask", "questions"]
 

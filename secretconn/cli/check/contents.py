@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from secretconn._core.parsing import Shape, parse
 from secretconn.cli.check import of_secret
 from secretconn.cli.check.context import Context
 from secretconn.cli.check.report import Finding, Step
-from secretconn.credentials import Credentials, Payload, Shape, parse
+from secretconn.credentials import CURRENT, PENDING, Credentials, Payload
 from secretconn.errors import SecretFormatError
-from secretconn.rules import CURRENT, PENDING
 
 __all__ = ["login_of", "note_readable"]
 

@@ -6,11 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from secretconn._core.environment import Environment
 from secretconn.cli.check.journal import Journal
 from secretconn.cli.check.options import Options
-from secretconn.credentials import Credentials
-from secretconn.environment import Environment
-from secretconn.rules import CURRENT, PENDING, PREVIOUS
+from secretconn.credentials import CURRENT, PENDING, PREVIOUS, Credentials
 from secretconn.runtime import Runtime
 
 __all__ = ["STAGES", "Context", "Versions", "utc_now"]

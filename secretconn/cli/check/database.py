@@ -8,6 +8,7 @@ import math
 import sys
 from typing import Any
 
+from secretconn._core.rotating import RotatingCredentials
 from secretconn.cli.check import of_login
 from secretconn.cli.check.asking import Answers, Attempt, open_and_ask
 from secretconn.cli.check.context import Context, Versions
@@ -17,7 +18,6 @@ from secretconn.cli.check.report import Finding, Step
 from secretconn.engines import Driver, Engine, Verdict, driver_named, engine_named, is_installed, load, pip_line
 from secretconn.errors import ConfigurationError, DriverNotInstalled, SecretConnError, SecretUnavailable
 from secretconn.events import Event, Recovered, Rejected
-from secretconn.rotating import RotatingCredentials
 from secretconn.sources.base import Source
 
 __all__ = ["log_in", "prepare"]

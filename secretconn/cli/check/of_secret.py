@@ -8,9 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from secretconn.cli.check.report import Finding
-from secretconn.credentials import Credentials
+from secretconn.credentials import CURRENT, PENDING, Credentials
 from secretconn.errors import SecretFormatError
-from secretconn.rules import CURRENT, PENDING
 
 __all__ = ["Description", "described", "findings_of", "incomplete", "sentence", "unreadable_stage", "wrong_format"]
 

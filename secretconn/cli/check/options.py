@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from secretconn.environment import Environment
+from secretconn._core.environment import Environment
 from secretconn.errors import ConfigurationError
 
 __all__ = ["REGION_VARIABLES", "Options", "add_arguments", "options", "regions_around"]

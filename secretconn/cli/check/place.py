@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from secretconn.arn import secret_arn
+from secretconn._core.choose import Reach, choose
 from secretconn.cli.check.context import Context
 from secretconn.cli.check.of_source import no_client
 from secretconn.cli.check.options import REGION_VARIABLES
 from secretconn.cli.check.report import Finding, Step
 from secretconn.errors import ConfigurationError
 from secretconn.sources.agent import AgentSource
+from secretconn.sources.arn import secret_arn
 from secretconn.sources.base import Source, place_of
-from secretconn.sources.choose import Reach, choose
 from secretconn.sources.file import FileSource
 from secretconn.sources.names import secret_name
 from secretconn.sources.replicas import ReplicatedSource

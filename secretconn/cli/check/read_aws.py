@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from secretconn.arn import secret_arn
 from secretconn.cli.check import of_secret, of_source
 from secretconn.cli.check.contents import login_of, note_readable
 from secretconn.cli.check.context import STAGES, Context, Versions
@@ -15,8 +14,8 @@ from secretconn.cli.check.of_source import Call
 from secretconn.cli.check.options import regions_around
 from secretconn.cli.check.place import own_endpoint, primary
 from secretconn.cli.check.report import Finding
-from secretconn.credentials import Credentials, Payload
-from secretconn.rules import CURRENT
+from secretconn.credentials import CURRENT, Credentials, Payload
+from secretconn.sources.arn import secret_arn
 from secretconn.sources.base import Source, place_of
 from secretconn.sources.replicas import ReplicatedSource
 from secretconn.sources.secrets_manager import SecretsManagerSource, payload_of

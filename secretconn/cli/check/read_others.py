@@ -9,8 +9,8 @@ from secretconn.cli.check.contents import login_of
 from secretconn.cli.check.context import STAGES, Context, Versions
 from secretconn.cli.check.of_source import Call
 from secretconn.cli.check.report import Finding
+from secretconn.credentials import CURRENT, PENDING
 from secretconn.errors import SecretUnavailable
-from secretconn.rules import CURRENT, PENDING
 from secretconn.sources.base import Reading, Source
 from secretconn.sources.file import FileSource
 from secretconn.sources.names import secret_name

@@ -11,6 +11,8 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any, TextIO
 
+from secretconn._core.api import aconnect, connect
+from secretconn._core.rotating import RotatingCredentials
 from secretconn.cli.demo.bed import ENGINES, Bed, bed, check_installed
 from secretconn.cli.demo.board import USUAL, Board
 from secretconn.cli.demo.rotations import Rotations, Schedule
@@ -18,8 +20,6 @@ from secretconn.cli.demo.show import Plain, Scene, Show
 from secretconn.cli.demo.summary import Result, exit_code, summary
 from secretconn.cli.demo.timeline import ASCII, BLOCKS, Glyphs
 from secretconn.cli.demo.workers import Crew, UsualWay
-from secretconn.connect import aconnect, connect
-from secretconn.rotating import RotatingCredentials
 
 __all__ = ["add_parser", "play", "run"]
 

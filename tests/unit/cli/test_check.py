@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 from secretconn import ConfigurationError
+from secretconn._core.environment import Environment
 from secretconn.cli.check import add_parser
 from secretconn.cli.check.asking import questions
 from secretconn.cli.check.journal import Journal, Screen
 from secretconn.cli.check.options import Options, options, regions_around
 from secretconn.cli.check.report import Finding, Report, Step
 from secretconn.engines import BUILT_IN
-from secretconn.environment import Environment
 
 FAILURE = Finding("wrong-password", "No.", "Do this.")
 WARNING = Finding("rotation-off", "Off.", "Switch it on.", warning=True)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from secretconn._core.parsing import Shape, parse
 from secretconn.cli.check.of_secret import (
     described,
     findings_of,
@@ -18,7 +19,7 @@ from secretconn.cli.check.of_secret import (
     wrong_format,
 )
 from secretconn.cli.check.report import Finding
-from secretconn.credentials import Credentials, Payload, Shape, parse
+from secretconn.credentials import Credentials, Payload
 from secretconn.errors import SecretFormatError
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)

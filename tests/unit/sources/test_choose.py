@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from secretconn import ConfigurationError, RotatingCredentials, Runtime
-from secretconn.environment import environment
+from secretconn._core.choose import Reach, choose
+from secretconn._core.environment import environment
 from secretconn.sources import AgentSource, FileSource, ReplicatedSource, SecretsManagerSource
 from secretconn.sources.base import Source
-from secretconn.sources.choose import Reach, choose
 from secretconn.testing.memory import MemorySource
 
 ARN = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:prod/orders-AbCdEf"

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from secretconn import SecretUnavailable
-from secretconn.credentials import Credentials, Shape, parse
+from secretconn._core.parsing import Shape, parse
+from secretconn.credentials import Credentials
 from secretconn.sources import FileSource
 
 STAGES = ("AWSCURRENT", "AWSPENDING", "AWSPREVIOUS")

@@ -7,11 +7,10 @@ from functools import partial
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from secretconn.arn import partition_of, secret_arn
-from secretconn.environment import Environment
-from secretconn.errors import ConfigurationError
+from secretconn._core.environment import Environment
+from secretconn.errors import ConfigurationError, given_keywords
 from secretconn.runtime import Runtime
-from secretconn.settings import given_keywords
+from secretconn.sources.arn import partition_of, secret_arn
 from secretconn.sources.base import Source
 from secretconn.sources.names import EXTENSION, FILE, SECRETS_MANAGER, SecretName, secret_name
 from secretconn.sources.secrets_manager import SecretsManagerSource

@@ -10,8 +10,8 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from typing import TypeAlias
 
-from secretconn.recovery import Unanswered
-from secretconn.rules import Answer
+from secretconn._core.recovery import Unanswered
+from secretconn._core.rules import Answer
 
 __all__ = ["Flight", "Landing"]
 

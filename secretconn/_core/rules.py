@@ -11,13 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from secretconn.credentials import Credentials
+from secretconn.credentials import CURRENT, PENDING, PREVIOUS, Credentials
 
-__all__ = ["PENDING", "PREVIOUS", "Answer", "EndpointState", "Policy", "Start"]
-
-CURRENT = "AWSCURRENT"
-PENDING = "AWSPENDING"
-PREVIOUS = "AWSPREVIOUS"
+__all__ = ["Answer", "EndpointState", "Policy", "Start"]
 
 PROBATION = 10.0
 """Seconds an endpoint starts with a login that is not AWSCURRENT before a refresh decides about it (rule 4e)."""

@@ -9,14 +9,13 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from secretconn import engines
-from secretconn.connector import Attempt, Connector, OwnClassify
+from secretconn._core.connector import Attempt, Connector, OwnClassify
+from secretconn._core.recovery import Login, Wait
+from secretconn._core.rotating import RotatingCredentials
+from secretconn._core.shared import shared
 from secretconn.engines.base import NOTHING_GIVEN, Driver, Given
 from secretconn.engines.loading import is_async
-from secretconn.errors import ConfigurationError
-from secretconn.recovery import Login, Wait
-from secretconn.rotating import RotatingCredentials
-from secretconn.settings import given_keywords
-from secretconn.shared import shared
+from secretconn.errors import ConfigurationError, given_keywords
 
 __all__ = ["aconnect", "connect", "wrap"]
 

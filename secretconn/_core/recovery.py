@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias
 
-from secretconn import rules
-from secretconn.credentials import Credentials
+from secretconn._core import rules
+from secretconn._core.rules import Policy
+from secretconn._core.state import Endpoint, Ledger
+from secretconn.credentials import PREVIOUS, Credentials
 from secretconn.engines.base import Verdict
-from secretconn.ledger import Endpoint, Ledger
-from secretconn.rules import Policy
 from secretconn.runtime import Runtime
 
 __all__ = ["Failure", "Login", "Recovery", "Refresh", "Reply", "Step", "Unanswered", "Wait", "recovery"]
@@ -190,7 +190,7 @@ class _Search:
     def _stages(self, verdict: Verdict) -> tuple[str, ...]:
         """Rule 6: a failure that only may be a rejection does not go back to AWSPREVIOUS."""
         if verdict is Verdict.SUSPECT:
-            return tuple(stage for stage in self._policy.stages if stage != rules.PREVIOUS)
+            return tuple(stage for stage in self._policy.stages if stage != PREVIOUS)
         return self._policy.stages
 
     def _is_quiet(self) -> bool:

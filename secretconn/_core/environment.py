@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from secretconn._core.settings import DEFAULT_TTL
 from secretconn.errors import ConfigurationError
-from secretconn.settings import DEFAULT_TTL
 from secretconn.sources.names import AGENT, EXTENSION, FILE, SECRETS_MANAGER
 
 __all__ = ["VARIABLES", "Environment", "Variable", "environment", "table"]

@@ -10,15 +10,16 @@ from collections.abc import Mapping
 from functools import partial
 
 from secretconn import events
-from secretconn.credentials import Credentials, Shape, parse
+from secretconn._core.flight import Flight, Landing
+from secretconn._core.parsing import Shape, parse
+from secretconn._core.recovery import Unanswered
+from secretconn._core.rules import Answer
+from secretconn._core.settings import COLD, Settings
+from secretconn._core.state import Ledger
+from secretconn.credentials import Credentials
 from secretconn.errors import ConfigurationError, SecretConnError, SecretError, SecretUnavailable
 from secretconn.events import Bulletin
-from secretconn.flight import Flight, Landing
-from secretconn.ledger import Ledger
-from secretconn.recovery import Unanswered
-from secretconn.rules import Answer
 from secretconn.runtime import Runtime
-from secretconn.settings import COLD, Settings
 from secretconn.sources.base import CachingSource, Reading, Source, name_of, place_of
 
 __all__ = ["Refresher"]

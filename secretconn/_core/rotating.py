@@ -9,22 +9,22 @@ import weakref
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from secretconn import rules
-from secretconn.credentials import Credentials, Shape
+from secretconn._core.flight import Flight, Landing
+from secretconn._core.parsing import Shape
+from secretconn._core.reader import Refresher
+from secretconn._core.recovery import Refresh
+from secretconn._core.settings import refuse_beside_source, settings
+from secretconn._core.state import Ledger
+from secretconn.credentials import PENDING, PREVIOUS, Credentials
 from secretconn.errors import ConfigurationError
 from secretconn.events import Bulletin, Stats, Subscriber
-from secretconn.flight import Flight, Landing
-from secretconn.ledger import Ledger
-from secretconn.recovery import Refresh
-from secretconn.refresher import Refresher
 from secretconn.runtime import Runtime
-from secretconn.settings import refuse_beside_source, settings
 from secretconn.sources.base import Source
 
 if TYPE_CHECKING:
     from aws_secretsmanager_caching import SecretCacheConfig
 
-    from secretconn.environment import Environment
+    from secretconn._core.environment import Environment
 
 __all__ = ["RotatingCredentials", "each"]
 
@@ -77,14 +77,16 @@ class RotatingCredentials:
         username: str | None = None,
         keys: Mapping[str, str] | None = None,
         engine: str | None = None,
-        fallback_stages: Iterable[str] = (rules.PENDING, rules.PREVIOUS),
+        fallback_stages: Iterable[str] = (PENDING, PREVIOUS),
         retries: int = 1,
         patience: float = 0.0,
         timeout: float = 15.0,
         runtime: Runtime | None = None,
     ) -> None:
-        from secretconn.environment import environment  # not with secretconn: an import is cheap where nobody connects
-        from secretconn.sources.choose import Reach
+        from secretconn._core.choose import Reach
+        from secretconn._core.environment import (
+            environment,  # not with secretconn: an import is cheap where nobody connects
+        )
 
         if not isinstance(secret_id, str) or not secret_id:
             raise ConfigurationError("secret_id must be the name or the ARN of a secret")
@@ -211,7 +213,7 @@ class RotatingCredentials:
     def _source(self, around: Environment) -> Source:
         if self._given_source is not None:
             return self._given_source
-        from secretconn.sources.choose import choose
+        from secretconn._core.choose import choose
 
         return choose(self._secret_id, self._reach, around, self._runtime, self._cache_config)
 

@@ -12,16 +12,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from secretconn import engines, events, rules
+from secretconn import engines, events
+from secretconn._core import rules
+from secretconn._core.recovery import Failure, Login, Recovery, Reply, Step, Unanswered, recovery
+from secretconn._core.rotating import RotatingCredentials
+from secretconn._core.rules import Answer
+from secretconn._core.settings import check_patience, check_retries
+from secretconn._core.state import Endpoint
+from secretconn._core.trail import Trail
 from secretconn.credentials import Credentials
 from secretconn.engines.base import NOTHING_GIVEN, Driver, Engine, Given, Verdict, walk_causes
 from secretconn.errors import ConfigurationError
-from secretconn.ledger import Endpoint
-from secretconn.recovery import Failure, Login, Recovery, Reply, Step, Unanswered, recovery
-from secretconn.rotating import RotatingCredentials
-from secretconn.rules import Answer
-from secretconn.settings import check_patience, check_retries
-from secretconn.trail import Trail
 
 __all__ = ["Attempt", "Connector"]
 

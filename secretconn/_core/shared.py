@@ -6,7 +6,7 @@ import os
 import threading
 from typing import Any
 
-from secretconn.rotating import RotatingCredentials
+from secretconn._core.rotating import RotatingCredentials
 
 __all__ = ["shared"]
 

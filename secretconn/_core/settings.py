@@ -7,14 +7,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from secretconn import rules
-from secretconn.errors import ConfigurationError
-from secretconn.rules import Policy
+from secretconn._core.rules import Policy
+from secretconn.credentials import CURRENT, PENDING, PREVIOUS
+from secretconn.errors import ConfigurationError, given_keywords
 
 if TYPE_CHECKING:
     from aws_secretsmanager_caching import SecretCacheConfig
 
-__all__ = ["Backoff", "Settings", "given_keywords", "refuse_beside_source", "settings"]
+__all__ = ["Backoff", "Settings", "refuse_beside_source", "settings"]
 
 DEFAULT_TTL = 3600.0
 
@@ -91,11 +91,6 @@ def check_patience(patience: float) -> float:
     return float(patience)
 
 
-def given_keywords(arguments: Mapping[str, Any]) -> list[str]:
-    """Those that were given, as a caller writes them: ``["region=", ...]``."""
-    return [f"{name}=" for name, value in arguments.items() if value is not None]
-
-
 def refuse_beside_source(arguments: Mapping[str, Any]) -> None:
     """Raise ConfigurationError for what an own source leaves no use for."""
     extra = given_keywords(arguments)
@@ -105,10 +100,10 @@ def refuse_beside_source(arguments: Mapping[str, Any]) -> None:
 
 def _policy(config: SecretCacheConfig | None, fallback: Iterable[str], retries: int, patience: float) -> Policy:
     stages = (fallback,) if isinstance(fallback, str) else tuple(fallback)
-    wrong = [stage for stage in stages if stage not in (rules.PENDING, rules.PREVIOUS)]
+    wrong = [stage for stage in stages if stage not in (PENDING, PREVIOUS)]
     if wrong:
         raise ConfigurationError(f"fallback_stages has {wrong[0]!r}; it may hold AWSPENDING and AWSPREVIOUS")
-    current = rules.CURRENT if config is None else config.default_version_stage
+    current = CURRENT if config is None else config.default_version_stage
     return Policy(current, stages, check_retries(retries), check_patience(patience))
 
 

@@ -9,8 +9,8 @@ import itertools
 import threading
 from collections.abc import Callable, Mapping
 
+from secretconn._core.rules import Answer, EndpointState, Policy
 from secretconn.credentials import Credentials
-from secretconn.rules import Answer, EndpointState, Policy
 
 __all__ = ["Endpoint", "EndpointKey", "Ledger"]
 

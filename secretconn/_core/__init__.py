@@ -1,0 +1,1 @@
+"""The core behind the public face: nothing outside secretconn imports it."""
