@@ -22,7 +22,7 @@ _CODES: dict[int, Verdict] = {
     1044: Verdict.BARRED,  # ER_DBACCESS_DENIED_ERROR: no privilege on the database
     3118: Verdict.BARRED,  # MySQL ER_ACCOUNT_HAS_BEEN_LOCKED
     4151: Verdict.BARRED,  # MariaDB ER_ACCOUNT_HAS_BEEN_LOCKED
-    # Too many wrong passwords: even the right one is refused until an administrator unlocks. Never send this user again.
+    # Too many wrong passwords: even the right one is refused until an administrator unlocks. Never send it again.
     3955: Verdict.BARRED,  # MySQL ER_USER_ACCESS_DENIED_FOR_USER_ACCOUNT_BLOCKED_BY_PASSWORD_LOCK
     4150: Verdict.BARRED,  # MariaDB ER_USER_IS_BLOCKED: max_password_errors
     # The login was accepted, or never came to be judged. A user's limit is no refusal: another user of the secret would
