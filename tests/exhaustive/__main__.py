@@ -19,6 +19,8 @@ BOUNDED = (
     Setup(SINGLE, rotations=1, failures=1),
     Setup(ALTERNATING, failures=1),
     Setup(SINGLE, rotations=1, lagging=True),
+    Setup(SINGLE, rotations=1, rejecter=True),
+    Setup(SINGLE, rotations=1, connects=2),
     Setup(SINGLE, rotations=1, empty_first=True, describes=False),
 )
 """Each is complete, and all together end within a minute."""

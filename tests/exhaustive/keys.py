@@ -53,7 +53,7 @@ class Key:
     """Collects the parts of a state."""
 
     def __init__(self, now: float) -> None:
-        self._now = now
+        self.now = now
         self._parts: list[Any] = []
         self._ticks: list[int] = []
         self._seen: dict[int, int] = {}
@@ -83,7 +83,7 @@ class Key:
 
     def number(self, value: float) -> None:
         if value > EPOCH / 2:
-            value = max(-LONG, min(LONG, round(value - self._now, 1)))
+            value = max(-LONG, min(LONG, round(value - self.now, 1)))
         self._parts.append(round(value, 1))
 
     def mapping(self, value: dict[Any, Any]) -> None:
@@ -137,12 +137,12 @@ FIELDS: dict[type, tuple[str, ...]] = {
     ),
     Budget: ("left",),
 }  # fmt: skip
-FIELDS[EndpointState] = tuple(name for name in FIELDS[EndpointState] if name != "fruitless")
+FIELDS[EndpointState] = tuple(name for name in FIELDS[EndpointState] if name not in {"fruitless", "quiet_until"})
 
 
 def _endpoint_state(key: Key, state: EndpointState) -> None:
     key.fields(state)
-    key.atom(min(state.fruitless, 1))  # how often doubles the cool-down; here each one ends before a rest does
+    key.atom((state.fruitless > 0, state.quiet_until > key.now))  # a rest ends each cool-down, however long
 
 
 def _skip(key: Key, value: Any) -> None:

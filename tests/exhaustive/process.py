@@ -6,7 +6,6 @@ matters is how the connects of one process mix with each other and with the rota
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass, field
 from itertools import combinations_with_replacement
@@ -118,9 +117,9 @@ class Process:
 
     def snapshot(self) -> tuple[Any, ...]:
         """Return all there is."""
-        reader = {name: copy.copy(value) if isinstance(value, set) else value for name, value in _held(self).items()}
+        reader = [(name, _copied(value)) for name, value in self._reader_held()]
         states = {name: endpoint.state for name, endpoint in self._endpoints.items()}
-        own = {name: copy.deepcopy(getattr(self, name)) for name in OWN}
+        own = [(name, _copied(getattr(self, name))) for name in OWN]
         return (self.world.at, self.world.late, self.core.state.answer, states, reader, own)
 
     def restore(self, snapshot: tuple[Any, ...]) -> None:
@@ -128,12 +127,16 @@ class Process:
         self.world.at, self.world.late, self.core.state.answer, states, reader, own = snapshot
         for name, state in states.items():
             self._endpoints[name].state = state
-        for name, value in reader.items():
-            setattr(self.core.reader, name, copy.copy(value) if isinstance(value, set) else value)
+        for name, value in reader:
+            setattr(self.core.reader, name, _copied(value))
         self.core.reader._inquiries.clear()  # how many begin in a second is not what is explored here
-        for name, value in own.items():
-            setattr(self, name, copy.deepcopy(value) if isinstance(value, dict) else value)
+        for name, value in own:
+            setattr(self, name, _copied(value))
         self.connects, self.work, self.seen = [], None, []
+
+    def _reader_held(self) -> list[tuple[str, Any]]:
+        """What the reader remembers."""
+        return [(name, value) for name, value in vars(self.core.reader).items() if name not in UNCHANGING]
 
     def key(self) -> int:
         """Return the state as a hash."""
@@ -143,7 +146,7 @@ class Process:
         for name, endpoint in self._endpoints.items():
             key.put(endpoint.state)
             key.put(self.refused[name])
-        for value in _held(self).values():
+        for _, value in self._reader_held():
             key.put(value)
         key.put(self.work is not None)
         key.put(self.seen)
@@ -272,7 +275,7 @@ class Process:
         """A server that counts refused logins locks the account: where one connects at a time there is one."""
         self.refusals = min(self.refusals + 1, 6)
         bound = REFUSALS.get(self.rough)
-        if bound is not None and self.refusals > bound and self.setup.connects == 1 and not self.setup.lagging:
+        if bound is not None and self.refusals > bound and self.setup.connects == 1 and len(self.setup.endpoints) == 1:
             raise Violation(f"I4: {self.refusals} refused logins in one rotation; at most {bound} are needed")
 
     def _do_waited(self, index: int) -> None:
@@ -299,7 +302,7 @@ class Process:
             case = f"{'window' if self.in_window else 'after'} {self.rough}"
             self.most_calls[case] = max(self.calls, self.most_calls.get(case, 0))
             bound = CALLS.get(case)
-            if bound is not None and self.calls > bound and self.setup.describes and not self.setup.lagging:
+            if bound is not None and self.calls > bound and self.setup.describes and len(self.setup.endpoints) == 1:
                 raise Violation(f"I3: {self.calls} calls in one rotation; at most {bound} are needed")
         if failure != "throttled":
             for name, refused in self.refused.items():
@@ -342,9 +345,19 @@ class Process:
             raise Violation(f"I2: connect {connect.number} sends {version} twice")
         if version in self.refused[connect.endpoint] and not self._is_quiet(connect.endpoint):
             raise Violation(f"I4: connect {connect.number} sends {version}, which is known to be refused")
+        if not connect.sent and self._is_over(connect.endpoint, version):
+            raise Violation(f"I4: connect {connect.number} begins with {version}, whose turn is known to be over")
         connect.sent.append(version)
         connect.sent_at = self._next_tick()
         connect.outcomes = [self.world.accepts(connect.endpoint, version)]
+
+    def _is_over(self, endpoint: str, version: str) -> bool:
+        """True if an answer asked for after this was accepted under AWSPENDING gives that stage to another version."""
+        state, answer = self._endpoints[endpoint].state, self.core.state.answer
+        if state is None or answer is None or state.accepted is None or state.stage != PENDING:
+            return False
+        since = answer.labels[CURRENT].tick > state.accepted_tick
+        return state.accepted.version_id == version and since and not {CURRENT, PENDING} & {*answer.labels_of(version)}
 
     def _end(self, connect: Connect, how: str, error: BaseException | None = None) -> None:
         notes = " ".join(getattr(error, "__notes__", ())) or (str(error) if error is not None else "")
@@ -467,12 +480,13 @@ class Process:
 OWN = ("now", "begun", "failures", "asked_at", "refused", "calls", "refusals", "in_window", "rough")
 
 
-def _held(process: Process) -> dict[str, Any]:
-    """What the reader remembers."""
-    reader = process.core.reader
-    return {name: value for name, value in vars(reader).items() if name not in UNCHANGING}
-
-
 UNCHANGING = {
     "_secret_id", "_source", "_shape", "_settings", "_runtime", "_state", "_observers", "_generation", "_inquiries",
 }  # fmt: skip
+
+
+def _copied(value: Any) -> Any:
+    """A copy of what is changed in place."""
+    if type(value) is dict:
+        return {name: dict(inner) for name, inner in value.items()}
+    return set(value) if type(value) is set else value

@@ -10,12 +10,15 @@ import pytest
 
 from secretconn._core import reader, recovery, rules
 from secretconn._core.rules import Refusal
+from secretconn._core.state import SecretState
+from secretconn.credentials import PENDING
 from tests.exhaustive.explore import Broken, explore
 from tests.exhaustive.world import Setup
 
 ONE = Setup(rotations=1)
 FAILING = Setup(rotations=1, failures=1)
 GOES = Setup(rotations=1, label_stays=False)
+REJECTER = Setup(rotations=1, rejecter=True)
 LAGGING = Setup(rotations=1, lagging=True)
 CROWD = Setup(rotations=1, connects=2)
 TWO = Setup()
@@ -37,8 +40,7 @@ def keep_for_ever(state: Any, answer: Any, now: float, policy: Any) -> Any:
 
 def pending_first(question: Callable[..., Any]) -> Callable[..., Any]:
     def asked(state: Any, answer: Any, tried: Any, since: int, refused_at: int, policy: Any) -> Any:
-        stages = question(state, answer, tried, since, refused_at, replace(policy, current=rules.PENDING))
-        return stages
+        return question(state, answer, tried, since, refused_at, replace(policy, current=PENDING))
 
     return asked
 
@@ -100,12 +102,13 @@ RULES: dict[str, tuple[Patch, str, Setup]] = {
     "4c: a whole answer last": ((rules, "question", never_whole(rules.question)), "I1", LAGGING),
     "4c: what cannot be read is asked again": ((rules, "unreadable", no), "I1", Setup(rotations=1, failures=2)),
     "4c: asked once for a crowd": ((rules, "rejected", last_refusal_only(rules.rejected)), "I3", CROWD),
-    "4d: the cool-down": ((rules, "is_quiet", lambda state, now: False), "I3", LAGGING),
-    "4e: probation ends": ((rules, "start", keep_for_ever), "I", TWO),
+    "4d: the cool-down": ((rules, "is_quiet", lambda state, now: False), "I3", REJECTER),
+    "4d: of this endpoint alone": ((SecretState, "endpoint", lambda self, *_: self.own), "I", REJECTER),
+    "4e: probation ends": ((rules, "start", keep_for_ever), "I4", Setup(ttl=True)),
     "4f: no login that is known to be refused": ((rules, "is_refused", lambda state, login: False), "I4", CROWD),
     "4e: begun before the refusal": ((rules, "cleared", forget_all(rules.cleared)), "I", CROWD),
     "5: a round, not a login": ((recovery._Inquiry, "after", one_login(recovery._Inquiry.after)), "I1", TWO),
-    "5: no login twice": ((rules.Tried, "allows", lambda self, login: True), "I2", LAGGING),
+    "5: no login twice": ((rules.Tried, "allows", lambda self, login: True), "I2", REJECTER),
     "2: throttled is not refused": ((reader.Reader, "ask", no_patience(reader.Reader.ask)), "I1", FAILING),
 }
 

@@ -20,6 +20,7 @@ class Setup:
         empty_first: A rotation begins with AWSPENDING on a version that has no value yet, as RotateSecret does.
         rotations: Whole rotations.
         lagging: A second server, which takes a changed password any number of steps later.
+        rejecter: Another server, which refuses every login.
         connects: Connects under way at once in the process.
         failures: Reads that may fail.
         describes: False for a role that may not call DescribeSecret: then each stage is asked for at its own moment.
@@ -31,6 +32,7 @@ class Setup:
     empty_first: bool = False
     rotations: int = 2
     lagging: bool = False
+    rejecter: bool = False
     connects: int = 1
     failures: int = 0
     describes: bool = True
@@ -38,7 +40,7 @@ class Setup:
 
     @property
     def endpoints(self) -> tuple[str, ...]:
-        return ("writer", "reader") if self.lagging else ("writer",)
+        return ("writer", *(["reader"] if self.lagging else []), *(["rejecter"] if self.rejecter else []))
 
     def __str__(self) -> str:
         words = ["alternating-users" if len(self.users) > 1 else "single-user"]
@@ -46,6 +48,7 @@ class Setup:
         words += ["label stays" if self.label_stays else "label goes"]
         words += ["empty version first"] if self.empty_first else []
         words += ["lagging reader"] if self.lagging else []
+        words += ["another server that refuses all"] if self.rejecter else []
         words += [f"{self.connects} connect{'s' * (self.connects > 1)} at once"]
         words += [f"{self.failures} failed read"] if self.failures else []
         words += [] if self.describes else ["no DescribeSecret"]
@@ -84,12 +87,16 @@ class World:
 
     def accepts(self, endpoint: str, version: str) -> bool:
         """True if this endpoint takes this version's login now."""
-        return version in self._accepted[self.now.changes if endpoint == "writer" else self.late]
+        return version in self._accepted_by(endpoint)
 
     def accepted(self, endpoint: str) -> frozenset[str]:
         """The labelled versions whose login this endpoint takes now."""
-        accepted = self._accepted[self.now.changes if endpoint == "writer" else self.late]
-        return accepted.intersection(self.now.labels.values()) & self.now.valued
+        return self._accepted_by(endpoint).intersection(self.now.labels.values()) & self.now.valued
+
+    def _accepted_by(self, endpoint: str) -> frozenset[str]:
+        if endpoint == "rejecter":
+            return frozenset()
+        return self._accepted[self.now.changes if endpoint == "writer" else self.late]
 
     def offers(self, endpoint: str) -> bool:
         """True if a login under a stage, with a value, is accepted there."""
