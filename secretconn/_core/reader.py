@@ -52,7 +52,8 @@ class Budget:
         """Wait, and take the time off."""
         begun = self._clock()
         outcome = yield effect
-        self.left -= self._clock() - begun
+        waited = self._clock() - begun
+        self.left -= waited if outcome is not None else max(waited, effect.seconds)
         return outcome
 
     def sleep(self, seconds: float) -> Flow[None]:
@@ -142,6 +143,7 @@ class Reader:
             The newest answer, which may be older than ``since`` if it came in meanwhile, or Unanswered.
         """
         seen = self._state.answer.tick if self._state.answer is not None else -1
+        failed = 0
         while True:
             step = self._step(stages, seen, since, reason)
             if isinstance(step, Answer):
@@ -149,8 +151,8 @@ class Reader:
             if isinstance(step, Unanswered):
                 if not is_passing(step.error) or self._runtime.clock() >= until or budget.left <= 0:
                     return step
-                since = max(since, step.tick)
-                yield from budget.sleep(COLD.seconds(2, self._runtime.random()))
+                since, failed = max(since, step.tick), failed + 1
+                yield from budget.sleep(COLD.seconds(failed, self._runtime.random()))
             elif isinstance(step, Flight):
                 outcome = yield from self._wait_for(step, budget)
                 if isinstance(outcome, Answer):
@@ -276,9 +278,11 @@ class Reader:
         return flight
 
     def _wait_for(self, flight: Flight, budget: Budget) -> Flow[Outcome | None]:
-        left = min(budget.left, flight.deadline - self._runtime.clock())
-        outcome = yield from budget.wait(Await(flight, left))
-        if outcome is None and self._is_late(flight):
+        left = max(flight.deadline - self._runtime.clock(), 0.0)
+        outcome = yield from budget.wait(Await(flight, min(budget.left, left)))
+        if outcome is None and budget.left <= 0.0 and not self._is_late(flight):
+            return None  # this caller's time is over, not that of the read
+        if outcome is None:
             self._failed(flight, self._too_late().error)
         elif isinstance(outcome, Unanswered) and not flight.landed:  # no thread can be started for it
             self._failed(flight, outcome.error)

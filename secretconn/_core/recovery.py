@@ -228,7 +228,7 @@ class _Inquiry:
             if login is not None:
                 return login
             if self._is_quiet():
-                self.reason = "the source was asked just now and had no other login"
+                self.reason = self.reason or "the source was asked just now and had no other login"
                 self._core.reader.look()
                 stages = None
             else:
