@@ -136,17 +136,14 @@ def heard(driver: str, text: str, **place: Any) -> Verdict:
     known = driver_named(driver.removesuffix("-async"))
     place[known.keywords["database"]] = "postgres"
     connect = secretconn.engines.load(known, for_async=driver in ASYNC)
+
+    async def connecting() -> None:
+        await connect(**place)
+
     with pytest.raises(Exception) as caught:  # noqa: PT011  (each driver has its own)
-        if driver in ASYNC:
-            asyncio.run(_awaited(connect(**place)))
-        else:
-            connect(**place)
+        asyncio.run(connecting()) if driver in ASYNC else connect(**place)
     assert text in str(caught.value).replace("\\", "")
     return known.classify(caught.value)
-
-
-async def _awaited(connecting: Any) -> Any:
-    return await connecting
 
 
 def locked(app: Application, user: str) -> None:
