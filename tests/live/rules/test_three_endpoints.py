@@ -20,7 +20,7 @@ ROTATIONS = 10 if FULL else 3
 CONNECTS = 8
 """Of each caller, between any two steps of a rotation, before the reader switches, and before the next rotation."""
 CALLS, COOL_DOWN = 3, 0.8
-"""Of one refresh at most (one for each stage); seconds that the rejecting server is quiet at least after one (rule 4d)."""
+"""Of one refresh at most, one for each stage; seconds that the rejecting server is quiet at least (rule 4d)."""
 
 
 @pytest.fixture(scope="module")
