@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from secretconn._core.choose import Reach, Unreadable, choose
-from secretconn._core.effects import Flow, arun, run
+from secretconn._core.effects import Budget, Flow, arun, run
 from secretconn._core.environment import Environment, environment
 from secretconn._core.flight import Unanswered
 from secretconn._core.observers import Observers, Roll
 from secretconn._core.parsing import Shape
-from secretconn._core.reader import Budget, Reader
+from secretconn._core.reader import Reader
 from secretconn._core.recovery import Core
 from secretconn._core.reports import error_of
 from secretconn._core.settings import refuse_beside_source, settings
