@@ -220,8 +220,9 @@ class _Inquiry:
         state = self._endpoint.state or rules.FRESH
         refusal = state.refused.get(login.version_id)
         first = max(refusal.first if refusal is not None else -1, state.fruitless_tick)
-        self._since = first if self._since is None else self._since
         self._refused_at = max(self._refused_at, first)
+        if self._since is None:
+            self._since = rules.inquiry_since(state)
 
     def _other(self, *, patient: bool) -> Flow[Credentials | None]:
         while True:
