@@ -13,6 +13,7 @@ from typing import Any
 
 import aiomysql
 import psycopg
+import pymysql
 import pytest
 from botocore.config import Config
 
