@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from functools import partial
 
 from secretconn import events
@@ -327,8 +327,10 @@ class Reader:
             cached = reading.cached and flight.reason in PLAIN  # then it is no newer than what was held before
             tick = flight.tick if not cached else before.tick if before is not None else -1
             at = before.requested_at if cached and before is not None else flight.begun
-            whole = reading.whole and not cached
             policy = self._settings.policy
+            whole = (reading.whole or len(stages) > 1 or stages == policy.stages) and not cached
+            held = before.logins if before is not None else {}
+            failures = {**_left_out(reading, stages, logins.keys() | held.keys()), **failures}
             answer = self._state.add(News(tick, at, reading.stages, logins, failures, stages, whole), policy)
             if answer is None:
                 raise failures.get(policy.current) or LookupError(f"no version has the stage {policy.current}")
@@ -420,3 +422,12 @@ class Reader:
             f"reached from here",
             secret_id=self._secret_id,
         )
+
+
+def _left_out(reading: Reading, stages: tuple[str, ...], known: Set[str]) -> dict[str, Exception]:
+    """A version that was asked for and that came neither with its content nor with a failure: nobody asks for ever."""
+    return {
+        stage: LookupError(f"the source left out the content of {stage}")
+        for stage in stages
+        if stage in reading.stages and reading.stages[stage] not in known
+    }

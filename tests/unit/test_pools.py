@@ -10,6 +10,7 @@ import pytest
 from secretconn import ConfigurationError, RotatingCredentials
 from secretconn.pools import aiomysql_pool, on_rotation
 from secretconn.testing.memory import MemorySource
+from tests.unit.fakes import subscribers
 
 
 def login(password: str) -> dict[str, object]:
@@ -65,7 +66,7 @@ def test_pool_is_not_kept_alive() -> None:
     del pool
     gc.collect()
     bed.rotate()
-    assert bed.credentials._bulletin._subscribers == ()
+    assert subscribers(bed.credentials) == 0
 
 
 async def test_coroutine_function_runs_in_the_loop_where_it_was_given() -> None:
@@ -93,7 +94,7 @@ def test_loop_that_ended_ends_it() -> None:
 
     asyncio.run(begin())
     bed.rotate()
-    assert (pool.drained, bed.credentials._bulletin._subscribers) == ([], ())
+    assert (pool.drained, subscribers(bed.credentials)) == ([], 0)
 
 
 def test_coroutine_function_needs_a_loop() -> None:
