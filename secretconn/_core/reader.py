@@ -268,11 +268,11 @@ class Reader:
         now = self._runtime.clock()
         flight = Flight(reason, self._state.tick(), now, now + self._settings.timeout)
         work = partial(self._read, flight, stages, self._generation)
-        self._flight = flight
         try:
             self._runtime.spawn(work)
         except RuntimeError:
             flight.here.append(work)
+        self._flight = flight  # now that it is on its way: Ctrl-C before this leaves nobody waiting for it
         return flight
 
     def _wait_for(self, flight: Flight, budget: Budget) -> Flow[Outcome | None]:
