@@ -241,7 +241,7 @@ class Reader:
             flight = self._under_way()
             if flight is not None:
                 return flight
-            if reason == "rejected" and (delay := self._full()) > 0:
+            if reason == "rejected" and not self.free and (delay := self._full()) > 0:
                 return delay
             return self._fly("rejected" if reason == "next" else reason, stages)
 
@@ -249,7 +249,7 @@ class Reader:
         """Seconds until another inquiry may begin; 0, and it is counted, where one may."""
         now = self._runtime.clock()
         if len(self._inquiries) == INQUIRIES and 0.0 <= now - self._inquiries[0] < 1.0:
-            return 1.0 - (now - self._inquiries[0])
+            return max(1.0 - (now - self._inquiries[0]), 0.001)
         self._inquiries.append(now)
         return 0.0
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from secretconn.credentials import PENDING, PREVIOUS, Payload
 from secretconn.errors import ConfigurationError, given_keywords
 from secretconn.sources.arn import partition_of, region_for, secret_arn
-from secretconn.sources.base import Reading
+from secretconn.sources.base import Reading, is_passing
 from secretconn.sources.role import Role, role_session
 from secretconn.sources.sessions import new_session
 
@@ -167,9 +167,10 @@ class SecretsManagerSource:
         try:
             content = self._refreshed(client).get_secret_value(stage)
         except Exception as error:
-            if stage in (PENDING, PREVIOUS) and _code(error) == "ResourceNotFoundException":
-                return Reading({}, {}, whole=False)
-            raise
+            if stage not in (PENDING, PREVIOUS) or is_passing(error) or _is_of_own_credentials(error):
+                raise
+            there = _code(error) != "ResourceNotFoundException"
+            return Reading({}, {}, {stage: error} if there else {}, whole=False)
         by_stage = _stages(client.description)
         version = by_stage[stage]
         return Reading(by_stage, {version: payload_of(content, version)}, whole=False)
@@ -211,6 +212,7 @@ class SecretsManagerSource:
                 continue
             by_stage |= reading.stages
             payloads |= reading.payloads
+            failures |= reading.failures
         return Reading(by_stage, payloads, failures)
 
     def _refreshed(self, client: _Recorder) -> SecretCacheItem:

@@ -10,10 +10,10 @@ from secretconn import RotatingCredentials, Runtime, Verdict
 from secretconn._core.effects import Await, Wait
 from secretconn._core.recovery import Core
 from secretconn._core.rotating import core_of
-from secretconn.credentials import Credentials
+from secretconn.credentials import CURRENT, Credentials
 from secretconn.engines.arguments import keyword_reader
 from secretconn.engines.base import Driver
-from secretconn.sources.base import Reading
+from secretconn.sources.base import Reading, is_passing
 from secretconn.testing.memory import MemorySource
 
 NAMES = {name: name for name in ("user", "password", "host", "port", "database")}
@@ -29,6 +29,14 @@ class Hidden(Exception):
 
 class Barred(Exception):
     """The server refused the user, whatever the password."""
+
+
+class Answered(Exception):
+    """As botocore's ClientError: with a code."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__("its text may quote anything")
+        self.response = {"Error": {"Code": code}}
 
 
 class Broken(Exception):
@@ -144,6 +152,8 @@ class StageSource(MemorySource):
         before = self.api_calls
         whole = super().read(stages, frozenset())
         self.api_calls = before + 1
+        if (failure := whole.failures.get(stages[0])) is not None and (CURRENT in stages or is_passing(failure)):
+            raise failure
         version = whole.stages.get(stages[0])
         labels = {stage: named for stage, named in whole.stages.items() if named == version}
         return replace(whole, stages={} if stages[0] in whole.failures else labels, whole=False)

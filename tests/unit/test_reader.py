@@ -18,12 +18,6 @@ from tests.unit.fakes import DRIVER, Bed, Refused, StageSource, drive, login
 ALL = (CURRENT, PENDING, PREVIOUS)
 
 
-class Throttled(Exception):
-    """As botocore's ClientError."""
-
-    response = {"Error": {"Code": "ThrottlingException"}}  # noqa: RUF012
-
-
 def asking(bed: Bed, since: int, stages: tuple[str, ...] = ALL, reason: str = "rejected", until: float = 0.0) -> Any:
     """The flow of one who needs an answer from after ``since``."""
     return bed.core.reader.ask(stages, since, reason, Budget(15.0, bed.core.runtime), until)
