@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from functools import partial
 
 from secretconn import events
@@ -212,7 +212,7 @@ class Reader:
             flight = self._under_way()
             if flight is not None:
                 return flight
-            if reason == "rejected" and (delay := self._full()) > 0:
+            if reason == "rejected" and not self.free and (delay := self._full()) > 0:
                 return delay
             return self._fly("rejected" if reason == "next" else reason, stages)
 
@@ -220,7 +220,7 @@ class Reader:
         """Seconds until another inquiry may begin; 0, and it is counted, where one may."""
         now = self._runtime.clock()
         if len(self._inquiries) == INQUIRIES and 0.0 <= now - self._inquiries[0] < 1.0:
-            return 1.0 - (now - self._inquiries[0])
+            return max(1.0 - (now - self._inquiries[0]), 0.001)
         self._inquiries.append(now)
         return 0.0
 
@@ -239,11 +239,11 @@ class Reader:
         now = self._runtime.clock()
         flight = Flight(reason, self._state.tick(), now, now + self._settings.timeout)
         work = partial(self._read, flight, stages, self._generation)
-        self._flight = flight
         try:
             self._runtime.spawn(work)
         except RuntimeError:
             flight.here.append(work)
+        self._flight = flight  # now that it is on its way: Ctrl-C before this leaves nobody waiting for it
         return flight
 
     def _wait_for(self, flight: Flight, budget: Budget) -> Flow[Outcome | None]:
@@ -300,8 +300,10 @@ class Reader:
             cached = reading.cached and flight.reason in PLAIN  # then it is no newer than what was held before
             tick = flight.tick if not cached else before.tick if before is not None else -1
             at = before.requested_at if cached and before is not None else flight.begun
-            whole = reading.whole and not cached
             policy = self._settings.policy
+            whole = (reading.whole or len(stages) > 1 or stages == policy.stages) and not cached
+            held = before.logins if before is not None else {}
+            failures = {**_left_out(reading, stages, logins.keys() | held.keys()), **failures}
             answer = self._state.add(News(tick, at, reading.stages, logins, failures, stages, whole), policy)
             if answer is None:
                 raise failures.get(policy.current) or LookupError(f"no version has the stage {policy.current}")
@@ -372,3 +374,12 @@ class Reader:
             named = name_of(failures[stage])
             log.info("secretconn: secret %r: %s cannot be read (%s), and is left out", self._secret_id, stage, named)
         self._told = (self._told - set(asked)) | failures.keys()
+
+
+def _left_out(reading: Reading, stages: tuple[str, ...], known: Set[str]) -> dict[str, Exception]:
+    """A version that was asked for and that came neither with its content nor with a failure: nobody asks for ever."""
+    return {
+        stage: LookupError(f"the source left out the content of {stage}")
+        for stage in stages
+        if stage in reading.stages and reading.stages[stage] not in known
+    }

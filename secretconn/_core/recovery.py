@@ -231,7 +231,8 @@ class _Inquiry:
                 return login
             if self._is_quiet():
                 self.reason = self.reason or "the source was asked just now and had no other login"
-                self._core.reader.look()
+                if not (patient and self._policy.patience):  # else it polls
+                    self._core.reader.look()
                 stages = None
             else:
                 stages = self._question()
@@ -306,9 +307,12 @@ class _Inquiry:
         self._poll = min(self._poll * 2, POLL_MAX)
         if seconds <= 0.0:
             return False
-        yield Wait(seconds)
         since = self._core.state.tick()
         self._refused_at = max(self._refused_at, since)
+        yield Wait(seconds)
+        answer = self._core.state.answer
+        if answer is not None and answer.whole > since:  # somebody else has asked meanwhile
+            return True
         outcome = yield from self._core.reader.ask(
             self._tried.stages, since, "patience", self._budget, self._patient_until
         )

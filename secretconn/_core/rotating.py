@@ -173,6 +173,8 @@ class RotatingCredentials:
         Raises:
             SecretUnavailable, SecretFormatError: it gave none; the held login stays in use.
         """
+        if self._state.answer is None:
+            self._reader.prepare()
         return run(self._refreshing(), self._runtime)
 
     async def arefresh(self) -> Credentials:
