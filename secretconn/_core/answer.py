@@ -26,7 +26,7 @@ class Policy:
         fallback_stages: Stages that may be tried after a rejection: AWSPENDING, AWSPREVIOUS, both or none.
         retries: Rounds of further logins after a rejected one. A round sends each login that the newest answer offers.
         patience: Seconds to keep asking the source when it has no other login.
-        read_patience: Seconds to repeat a read that is throttled or fails in passing.
+        read_patience: Seconds to repeat a read that fails in passing.
     """
 
     current: str = CURRENT

@@ -25,7 +25,7 @@ from secretconn._core.state import SecretState
 from secretconn.credentials import Credentials
 from secretconn.errors import SecretConnError
 from secretconn.runtime import Runtime
-from secretconn.sources.base import CachingSource, Reading, Source, is_passing, name_of, place_of
+from secretconn.sources.base import CachingSource, Reading, Source, is_passing, is_throttled, name_of, place_of
 
 __all__ = ["Reader"]
 
@@ -93,15 +93,13 @@ class Reader:
 
     def first(self) -> Flow[Answer]:
         """Wait for the first answer (rule 2). Raises what reports.error_of returns."""
-        runtime, policy = self._runtime, self._settings.policy
-        budget, came = Budget(self._settings.timeout, runtime), self._state.tick()
-        until = runtime.clock() + min(policy.read_patience, self._settings.timeout)
+        budget, came = Budget(self._settings.timeout, self._runtime), self._state.tick()
         while True:
             step = self._first_step(came)
             if isinstance(step, Answer):
                 return step
             if isinstance(step, Unanswered):
-                if not is_passing(step.error) or runtime.clock() >= until or budget.left <= 0:
+                if not self._repeats(step.error, budget):
                     raise error_of(step.error, self._secret_id)
                 came = step.ended
             elif isinstance(step, Flight):
@@ -111,7 +109,7 @@ class Reader:
             if budget.left <= 0 and self._state.answer is None:
                 raise error_of((self._unanswered or self._too_late()).error, self._secret_id)
 
-    def ask(self, stages: tuple[str, ...], since: int, reason: str, budget: Budget, until: float) -> Flow[Outcome]:
+    def ask(self, stages: tuple[str, ...], since: int, reason: str, budget: Budget) -> Flow[Outcome]:
         """Ask the source for these stages, by a request after ``since``; joins a read under way and asks again.
 
         Args:
@@ -119,7 +117,6 @@ class Reader:
             since: A tick; a failed read that began after it says enough.
             reason: As in the events; an "inquiry" that begins is bounded in number.
             budget: The seconds that the caller may wait.
-            until: Monotonic seconds until which a read that fails in passing is repeated.
 
         Returns:
             The newest answer, which may be older than ``since`` if it came in meanwhile, or Unanswered.
@@ -131,7 +128,7 @@ class Reader:
             if isinstance(step, Answer):
                 return step
             if isinstance(step, Unanswered):
-                if not is_passing(step.error) or self._runtime.clock() >= until or budget.left <= 0:
+                if not self._repeats(step.error, budget):
                     return step
                 since, failed = max(since, step.tick), failed + 1
                 yield from budget.sleep(COLD.seconds(failed, self._runtime.random()))
@@ -185,6 +182,13 @@ class Reader:
             self._inquiries.clear()
             self._told.clear()
         old.after_fork(in_use)
+
+    def _repeats(self, error: BaseException, budget: Budget) -> bool:
+        """True while a read that failed is repeated: a throttled one as long as its caller waits (rule 4c)."""
+        patience = self._settings.policy.read_patience
+        if is_throttled(error) and patience > 0:
+            patience = self._settings.timeout
+        return is_passing(error) and budget.left > 0 and self._runtime.clock() < budget.begun + patience
 
     # -- one step of a flow -------------------------------------------------------------------------------------------
 

@@ -180,7 +180,6 @@ class _Inquiry:
         self._clock, self._random = core.runtime.clock, core.runtime.random
         now = self._clock()
         self._budget = Budget(core.settings.timeout + policy.patience, core.runtime)
-        self._reads_until = now + policy.read_patience
         self._patient_until = now + policy.patience
         self._poll = POLL_FIRST
         self._tried = Tried((), frozenset(), policy.stages)
@@ -286,7 +285,7 @@ class _Inquiry:
         since = core.state.tick() if again else max(self._since or -1, self._refused_at)
         reason = "next" if self._asked else "rejected"
         self._asked = True
-        outcome = yield from core.reader.ask(stages, since, reason, self._budget, self._reads_until)
+        outcome = yield from core.reader.ask(stages, since, reason, self._budget)
         if isinstance(outcome, Unanswered):
             self.reason = f"the source gave no answer ({name_of(outcome.error)})"
             self._start_cool_down(outcome.tick)
@@ -313,9 +312,7 @@ class _Inquiry:
         answer = self._core.state.answer
         if answer is not None and answer.whole > since:  # somebody else has asked meanwhile
             return True
-        outcome = yield from self._core.reader.ask(
-            self._tried.stages, since, "patience", self._budget, self._patient_until
-        )
+        outcome = yield from self._core.reader.ask(self._tried.stages, since, "patience", self._budget)
         if isinstance(outcome, Unanswered):
             self.reason = f"the source gave no answer ({name_of(outcome.error)})"
         return True

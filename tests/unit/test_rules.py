@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secretconn._core import rules
-from secretconn._core.answer import Answer, Label, News, Policy
+from secretconn._core.answer import Answer, Label, News, Policy, merged
 from secretconn._core.rules import FRESH_ROTATION, EndpointState, Refusal, Tried
 from secretconn.credentials import CURRENT, PENDING, PREVIOUS, Credentials
 
