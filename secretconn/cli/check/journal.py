@@ -1,4 +1,4 @@
-"""Journal: keeps the steps of a check, times them, and shows each while it is under way and when it is done."""
+"""Journal: times the steps of a check, keeps them in the report, and writes each as it begins and ends."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from typing import TextIO
 
 from secretconn.cli.check.report import Finding, Report, Step
 
-__all__ = ["Journal", "Screen"]
+__all__ = ["Journal"]
 
-WIDTH = 100
-NAME, STATUS, TIME = 13, 8, 10
+INDENT = "    "
 
 
 class Journal:
@@ -21,78 +20,50 @@ class Journal:
     Args:
         secret_id: The secret.
         clock: Monotonic seconds.
-        screen: Where the steps are shown.
+        stream: Where the steps are written.
     """
 
-    def __init__(self, secret_id: str, clock: Callable[[], float], screen: Screen) -> None:
+    def __init__(self, secret_id: str, clock: Callable[[], float], stream: TextIO) -> None:
         self.report = Report(secret_id)
-        self._clock, self._screen = clock, screen
+        self._clock, self._stream = clock, stream
 
     @contextmanager
     def step(self, name: str, *, timed: bool = True) -> Iterator[Step]:
-        """One step; what happens inside may tell what it found. Nothing is kept of one that raises.
+        """Yield a step to fill in. One that raises is not kept, and its line ends.
 
         Args:
             name: Its name.
-            timed: Whether how long it takes says anything. A step may also set its seconds itself.
+            timed: Whether its duration says anything. A step may also set its seconds itself.
         """
         step, begun = Step(name), self._clock()
-        self._screen.begins(step)
-        yield step
+        self._write(f"{name:<13}")  # at once: the step may take seconds
+        try:
+            yield step
+        except BaseException:
+            self._write("\n")
+            raise
         if timed and step.seconds is None:
             step.seconds = self._clock() - begun
         self.report.steps.append(step)
-        self._screen.ends(step)
-
-
-class Screen:
-    """Writes a line per step, and below it what is wrong and what to do.
-
-    Args:
-        stream: Where to.
-    """
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-
-    def begins(self, step: Step) -> None:
-        """The name at once: the step may take seconds."""
-        self._write(f"{step.name:<{NAME}}")
-
-    def ends(self, step: Step) -> None:
-        """The rest of the line, and the findings."""
         time = "" if step.seconds is None else f"{step.seconds * 1000:.0f} ms"
-        self._write(f"{step.status:<{STATUS}}{time:>{TIME}}   {step.told}".rstrip() + "\n")
+        self._write(f"{step.status:<8}{time:>10}   {step.told}".rstrip() + "\n")
         for finding in step.findings:
-            self._write("".join(f"{line}\n" for line in lines(finding)))
+            self._write(_written(finding))
 
-    def closes(self, report: Report) -> None:
-        """The permissions that lack, and the verdict."""
-        if report.lacking:
-            self._write(f"Permissions that lack: {', '.join(report.lacking)}\n")
-        self._write(f"{report.verdict()}\n")
-
-    def broken_off(self) -> None:
-        """A step raised: its line ends here."""
-        self._write("\n")
+    def close(self) -> None:
+        """Write the missing permissions and the verdict."""
+        if self.report.missing_permissions:
+            self._write(f"Permissions that lack: {', '.join(self.report.missing_permissions)}\n")
+        self._write(f"{self.report.verdict()}\n")
 
     def _write(self, text: str) -> None:
         self._stream.write(text)
         self._stream.flush()
 
 
-def lines(finding: Finding) -> list[str]:
-    """A finding for people to read."""
-    return [*_wrapped(f"{finding.name}: {finding.problem}"), *_wrapped(f"What to do: {finding.advice}")]
-
-
-def _wrapped(text: str) -> list[str]:
-    indent = "    "
-    return textwrap.wrap(
-        text,
-        WIDTH,
-        initial_indent=indent,
-        subsequent_indent=indent,
-        break_long_words=False,
-        break_on_hyphens=False,
+def _written(finding: Finding) -> str:
+    wrapper = textwrap.TextWrapper(
+        100, initial_indent=INDENT, subsequent_indent=INDENT, break_long_words=False, break_on_hyphens=False
     )
+    lines = [*wrapper.wrap(f"{finding.name}: {finding.problem}"), *wrapper.wrap(f"What to do: {finding.advice}")]
+    return "".join(f"{line}\n" for line in lines)

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["FAILED", "OK", "WARNING", "Finding", "Report", "Step"]
-
-OK, WARNING, FAILED = "ok", "warning", "FAILED"
+__all__ = ["Finding", "Report", "Step"]
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is wrong, or will be.
+    """One problem.
 
     Attributes:
-        name: Its short name, such as "wrong-password"; stable, for scripts.
-        problem: What is wrong, in a sentence or two.
-        advice: What to do about it.
-        warning: Connections can be opened all the same.
-        permission: The permission that lacks, where that is what is wrong.
+        name: Its stable name, such as "wrong-password".
+        problem: A sentence or two.
+        advice: The remedy.
+        warning: Whether connections work all the same.
+        permission: The missing permission, if that is the problem.
     """
 
     name: str
@@ -32,14 +29,7 @@ class Finding:
 
 @dataclass(slots=True)
 class Step:
-    """One step of a check.
-
-    Attributes:
-        name: "source", "describe", "login", ...
-        told: What it found, in one line.
-        seconds: How long it took; None where that says nothing.
-        findings: What is wrong.
-    """
+    """One step: its name, what it showed in one line, its seconds (None if they say nothing), and its findings."""
 
     name: str
     told: str = ""
@@ -50,19 +40,13 @@ class Step:
     def status(self) -> str:
         """ "ok", "warning" or "FAILED"."""
         if not self.findings:
-            return OK
-        return WARNING if all(finding.warning for finding in self.findings) else FAILED
+            return "ok"
+        return "warning" if all(finding.warning for finding in self.findings) else "FAILED"
 
 
 @dataclass(slots=True)
 class Report:
-    """A whole check.
-
-    Attributes:
-        secret_id: The secret, as it was named.
-        facts: What was learnt, ready for JSON: source, login, versions, rotation, connections.
-        steps: The steps that were done, in order.
-    """
+    """All steps so far, and the facts for JSON: source, login, versions, rotation, connections."""
 
     secret_id: str
     facts: dict[str, Any] = field(default_factory=dict)
@@ -70,58 +54,58 @@ class Report:
 
     @property
     def findings(self) -> list[Finding]:
-        """All that is wrong, in the order in which it was found."""
+        """All findings, in the order of the steps."""
         return [finding for step in self.steps for finding in step.findings]
 
     @property
     def failed(self) -> bool:
-        """Whether something is wrong that is more than a warning."""
+        """True if a finding is more than a warning."""
         return any(not finding.warning for finding in self.findings)
 
     @property
-    def lacking(self) -> list[str]:
-        """The permissions that lack, each once."""
-        return _once([one.permission for one in self.findings if one.permission is not None])
+    def missing_permissions(self) -> list[str]:
+        """The missing permissions, each once."""
+        return list(dict.fromkeys(one.permission for one in self.findings if one.permission is not None))
 
     def exit_code(self, *, strict: bool = False) -> int:
-        """0 or 1.
-
-        Args:
-            strict: A warning counts as a failure.
-        """
+        """Return 0 or 1; with ``strict`` a warning counts as a failure."""
         return int(self.failed or (strict and bool(self.findings)))
 
     def verdict(self) -> str:
-        """The line to read if only one is read."""
-        failures = [finding.name for finding in self.findings if not finding.warning]
-        warnings = [finding.name for finding in self.findings if finding.warning]
-        many = f"{len(warnings)} warning{'' if len(warnings) == 1 else 's'}: {', '.join(_once(warnings))}"
+        """Return the last line: READY or FAILED, and the names of the findings."""
+        failures, warnings = (
+            [finding.name for finding in self.findings if finding.warning is warning] for warning in (False, True)
+        )
+        many = f"{len(warnings)} warning{'' if len(warnings) == 1 else 's'}: {_names(warnings)}"
         if failures:
-            return f"FAILED: {', '.join(_once(failures))}{f'; {many}' if warnings else ''}"
+            return f"FAILED: {_names(failures)}{f'; {many}' if warnings else ''}"
         return f"READY, with {many}" if warnings else "READY"
 
     def as_json(self, *, strict: bool = False) -> dict[str, Any]:
-        """For ``--json``. docs/check.md describes it."""
+        """Return the object of ``--json``, as docs/check.md describes it."""
         return {
             "secret_id": self.secret_id,
             "ready": not self.failed,
             "exit_code": self.exit_code(strict=strict),
             **self.facts,
-            "lacking_permissions": self.lacking,
-            "findings": list(self._findings()),
+            "lacking_permissions": self.missing_permissions,
+            "findings": [
+                {
+                    "name": finding.name,
+                    "severity": "warning" if finding.warning else "failure",
+                    "step": step.name,
+                    "problem": finding.problem,
+                    "advice": finding.advice,
+                }
+                for step in self.steps
+                for finding in step.findings
+            ],
             "steps": [
                 {"step": step.name, "status": step.status.lower(), "seconds": step.seconds, "told": step.told}
                 for step in self.steps
             ],
         }
 
-    def _findings(self) -> Iterator[Mapping[str, str]]:
-        for step in self.steps:
-            for finding in step.findings:
-                severity = "warning" if finding.warning else "failure"
-                told = {"problem": finding.problem, "advice": finding.advice}
-                yield {"name": finding.name, "severity": severity, "step": step.name, **told}
 
-
-def _once(names: list[str]) -> list[str]:
-    return list(dict.fromkeys(names))
+def _names(names: list[str]) -> str:
+    return ", ".join(dict.fromkeys(names))
