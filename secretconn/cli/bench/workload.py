@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["PENDING_PAUSES", "Starts", "Workload"]
-
 PENDING_PAUSES = 2
 """Pauses between setSecret and finishSecret: testSecret lies between them."""
 
@@ -24,22 +22,19 @@ class Starts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
-    """What is played.
+    """What is played; the defaults are those of a simulated run.
 
     Attributes:
         seconds: How long.
         processes: Processes, each with its own cache.
-        workers: Threads or tasks of each process.
-        tasks: Whether they are tasks.
+        workers, tasks: Threads of each process, or tasks.
         rate: Connects a second, of each process.
         start_over: Seconds over which the processes start, at times drawn evenly.
-        ttl: The cache's TTL.
-        strategy: "single-user", "alternating-users" or "none" (no rotation).
+        ttl, retries, patience, fallback_stages: As in RotatingCredentials.
+        strategy: Of the rotation.
         rotate_every: Seconds from one finishSecret to the next; the first comes after as many.
         window: Seconds between setSecret and finishSecret.
-        retries, patience: As in RotatingCredentials.
-        fallback_stages: As in RotatingCredentials.
-        seed: Of all dice.
+        seed: Of all random numbers.
     """
 
     seconds: float
@@ -79,18 +74,17 @@ class Workload:
 
     @property
     def rotates(self) -> bool:
-        """Whether there is a rotation at all."""
         return self.strategy != "none"
 
     def next_change(self, now: float) -> float:
-        """When the next setSecret after ``now`` is."""
+        """Return when the next setSecret after ``now`` is."""
         if not self.rotates:
             return math.inf
         number = max(1, math.floor((now + self.window) / self.rotate_every) + 1)
         return number * self.rotate_every - self.window
 
     def starts(self) -> Iterator[Starts]:
-        """Of each process; the same for the same seed."""
+        """Yield the starts of each process; the same for the same seed."""
         dice = random.Random(self.seed)  # noqa: S311  (dice, not a secret)
         for _ in range(self.processes):
             begin = dice.uniform(0.0, self.start_over)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import json
+import multiprocessing
+import pickle
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from secretconn import RotatingCredentials, wrap
-from secretconn.cli.bench._worker import Pace, Tally
 from secretconn.cli.bench.null import DRIVER, NullServer, Refused, judge
-from secretconn.cli.bench.real import Rotations, Worker, WorkerFailed
+from secretconn.cli.bench.real import Rotations, WorkerFailed, heard, measured, workers
+from secretconn.cli.bench.worker import Pace, Tally
 from secretconn.cli.bench.workload import Workload
 from secretconn.engines.base import Verdict
 from secretconn.events import Fetched, Recovered
@@ -41,30 +42,22 @@ def test_a_worker_in_real_time_connects_when_a_simulated_one_does() -> None:
 
 
 def test_a_process_tells_counts_and_no_text_of_an_error() -> None:
-    now = [100.0]
-    tally = Tally(lambda: now[0])
-    tally.begin()
-    now[0] = 101.5
-    tally.sent(request="anything")
-    tally.ended(None)
-    tally.ended(Refused("user 'app' with password 'hunter2'"))
-    tally.saw(Fetched(secret_id="s", version_id="v", seconds=0.1, api_calls=2))
-    tally.saw(Recovered(secret_id="s", version_id="v", stages=(), attempts=2, seconds=0.25))
+    tally = Tally(calls=[1.5, 1.7, 3.0])
+    with tally.counting():
+        pass
+    with tally.counting():
+        raise Refused("user 'app' with password 'hunter2'")
+    tally.events.append(Fetched(secret_id="s", version_id="v", seconds=0.1, api_calls=2))
+    tally.events.append(Recovered(secret_id="s", version_id="v", stages=(), attempts=2, seconds=0.25))
     credentials = RotatingCredentials("s", source=MemorySource(secret("one")))
     credentials.prefetch()
-    told = tally.whole(credentials)
-    assert told == {
-        "connects": 2,
-        "failed": 1,
-        "errors": ["Refused"],
-        "calls": [1.5],
-        "first_calls": 2,
-        "recovered": [0.25],
-        "reads": 1,
-        "hits": 0,
-        "rejected": 0,
-    }
-    assert "hunter2" not in json.dumps(told)
+    tally.stats = credentials.stats()
+    assert b"hunter2" not in pickle.dumps(tally)
+    told = measured(Workload(seconds=4.0), [tally, tally], rotations=1)
+    assert (told.connects, told.failed, told.errors) == (4, 2, ("Refused",))
+    assert (told.api_calls, told.first_calls, told.calls_by_second) == (6, 4, {1: 4, 3: 2})
+    assert (told.reads, told.hits, told.rejected, told.rotations) == (2, 0, 0, 1)
+    assert told.recovered == (0.25, 0.25)
 
 
 class Rotator:
@@ -137,8 +130,18 @@ async def test_the_library_recovers_on_the_null_database(tasks: bool, tmp_path: 
 
 
 def test_a_process_that_cannot_begin_says_why() -> None:
-    with Worker({"session": {}}) as worker, pytest.raises(WorkerFailed, match="KeyError: 'endpoint_url'"):
-        worker.expect_ready()
+    said = "AttributeError: 'str' object has no attribute 'region'"
+    with workers([("no target", Workload(seconds=1.0), None)]) as (pipe,), pytest.raises(WorkerFailed, match=said):
+        heard(pipe)
+
+
+def test_a_process_that_is_gone_is_told() -> None:
+    with workers([]) as none:
+        assert none == []
+    ours, theirs = multiprocessing.Pipe()
+    theirs.close()
+    with pytest.raises(WorkerFailed, match="it said nothing"):
+        heard(ours)
 
 
 def test_starts_are_spread_over_the_time_and_the_same_for_the_same_seed() -> None:

@@ -8,11 +8,12 @@ from dataclasses import replace
 
 import pytest
 
+from secretconn import testing
+from secretconn.cli.bed import ENGINES, check_installed
+from secretconn.cli.connections import QUESTIONS
 from secretconn.cli.demo import add_parser
-from secretconn.cli.demo.bed import ENGINES, check_installed
 from secretconn.cli.demo.board import CELL, FAILED, OK, OURS, RECOVERED, USUAL, Board, Counts
 from secretconn.cli.demo.rotations import AFTER, BEFORE, Rotations, Schedule, meaning
-from secretconn.cli.demo.show import Plain, Scene
 from secretconn.cli.demo.summary import Result, exit_code, footnote, summary, verdict
 from secretconn.cli.demo.timeline import ASCII, BLOCKS, axis, cells, rotations, span
 from secretconn.errors import ConfigurationError
@@ -103,8 +104,11 @@ def test_missing_packages_are_named_with_the_pip_line() -> None:
 
 
 @pytest.mark.parametrize("name", ENGINES)
-def test_each_engine_needs_its_own_driver(name: str) -> None:
-    assert ENGINES[name].driver in ENGINES[name].modules
+def test_each_engine_needs_its_own_driver_and_can_be_started_and_asked(name: str) -> None:
+    engine = ENGINES[name]
+    assert engine.driver in engine.modules
+    assert hasattr(testing, engine.server)
+    assert engine.family in QUESTIONS
 
 
 def test_the_schedule_fills_the_time() -> None:
@@ -151,9 +155,24 @@ def test_counts(board: Board) -> None:
     assert (board.counts(USUAL).connects, board.counts(USUAL).failed) == (1, 1)
 
 
-def test_counts_between_two_moments() -> None:
-    between = Counts(opened=5, failed=1, rejected=2, recovered=2).since(Counts(opened=3, rejected=1))
-    assert (between.opened, between.failed, between.rejected, between.recovered) == (2, 1, 1, 2)
+def test_counts_of_a_moment_stay_what_they_are(board: Board) -> None:
+    board.opened(OURS, 0.01)
+    before = board.counts(OURS)
+    board.failed(OURS, RuntimeError("no"))
+    board.saw(recovered())
+    assert (before.row, board.counts(OURS).row) == ((1, 0, 0), (2, 1, 1))
+    assert before.cells == {0: OK}
+
+
+@pytest.mark.parametrize("is_open", [False, True])
+def test_a_turn_that_raises_is_counted_and_ends_there(board: Board, is_open: bool) -> None:
+    with board.turn(OURS) as opened:
+        if is_open:
+            opened()
+        raise RuntimeError("no")
+    counts = board.counts(OURS)
+    assert (counts.opened, counts.broken, counts.failed) == ((1, 1, 0) if is_open else (0, 0, 1))
+    assert counts.first_error == "RuntimeError: no"
 
 
 def test_a_cell_shows_the_worst(board: Board, clock: Clock) -> None:
@@ -165,7 +184,7 @@ def test_a_cell_shows_the_worst(board: Board, clock: Clock) -> None:
     clock.now += CELL
     board.failed(OURS, RuntimeError("no"))
     board.opened(OURS, 0.01)
-    assert board.cells(OURS) == {0: OK, 1: RECOVERED, 2: FAILED}
+    assert board.counts(OURS).cells == {0: OK, 1: RECOVERED, 2: FAILED}
 
 
 def test_version_in_use_and_its_stage(board: Board) -> None:
@@ -287,24 +306,3 @@ def test_ctrl_c_leaves_a_summary(board: Board) -> None:
 def test_summary_of_nothing(board: Board) -> None:
     assert verdict(result(board, seconds=0.0)).startswith("FAILED: with secretconn 0 of 0 connects failed.")
     assert summary(result(board, seconds=0.0), ASCII, 20)
-
-
-def test_plain_writes_a_line_for_each_step(board: Board, clock: Clock) -> None:
-    written: list[str] = []
-
-    def pass_time(seconds: float) -> None:
-        clock.now += seconds
-        turn = len(board.marks)
-        if turn < len(STEPS):
-            board.step(1, "single-user", STEPS[turn], "new", "old")
-        board.opened(OURS, 0.004)
-        board.failed(USUAL, RuntimeError("no"))
-
-    show = Plain(written.append, ASCII, clock=clock, sleep=pass_time)
-    show.starting("a server")("server at 127.0.0.1:5432")
-    scene = Scene("x", "8 threads connect", 2.0, 2, board, lambda: len(board.marks) == len(STEPS), Stats, lambda: 0)
-    show.watch(scene)
-    rows = [line.split() for line in written if "single-user" in line]
-    assert [row[3] for row in rows] == list(STEPS)
-    assert [row[4:] for row in rows] == [["1", "0", "0", "1", "1"]] * 4
-    assert written[:2] == ["Starting a server ...", "  server at 127.0.0.1:5432, after 0.0 s"]

