@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,9 +15,7 @@ from secretconn.engines import driver_named, is_installed
 from secretconn.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from secretconn.testing import Application, LocalSecretsManager
-
-__all__ = ["ENGINES", "SECRETS_MANAGER", "Bed", "Engine", "Starting", "bed", "check_installed"]
+    from secretconn.testing import Application, LocalSecretsManager, RotationStep, Rotator, Strategy
 
 Starting = Callable[[str], AbstractContextManager[Callable[[str], object]]]
 """Told what is starting; inside its context, what it yields is told how that ended."""
@@ -130,3 +129,30 @@ def bed(engine: Engine, connections: int, starting: Starting) -> Iterator[Bed]:
             application = testing.Application(server, secrets)
             started(f"secret {application.secret_id}")
         yield Bed(title, secrets, application)
+
+
+class Rotations:
+    """Does the steps of rotations when they are due; ``next_at`` is the second of the run at which the next one is.
+
+    Args:
+        times: Seconds at which the steps are due, in order; four for each rotation.
+        strategies: Of each rotation.
+        rotator: Makes the rotator of a strategy.
+    """
+
+    def __init__(
+        self, times: Iterable[float], strategies: Iterable[Strategy], rotator: Callable[[Strategy], Rotator]
+    ) -> None:
+        self._times = iter(times)
+        self._steps = (
+            (number, strategy, step)
+            for number, strategy in enumerate(strategies, 1)
+            for step in rotator(strategy).steps()
+        )
+        self.next_at = next(self._times, math.inf)
+
+    def catch_up(self, now: float) -> Iterator[tuple[int, Strategy, RotationStep]]:
+        """Do what is due, and yield the number and the strategy of the rotation with each step."""
+        while self.next_at <= now:
+            yield next(self._steps)
+            self.next_at = next(self._times, math.inf)

@@ -11,8 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["QUESTIONS", "VERSION", "Questions", "close", "server_of", "settled", "tls_of"]
-
 VERSION = "SELECT version()"
 
 

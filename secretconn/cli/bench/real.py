@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import sys
 import tempfile
@@ -14,7 +15,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from secretconn.cli.bed import ENGINES, bed
+from secretconn.cli.bed import ENGINES, Rotations, bed
 from secretconn.cli.bench import worker
 from secretconn.cli.bench.null import NullServer
 from secretconn.cli.bench.options import NULL
@@ -105,13 +106,14 @@ def play(workload: Workload, begun: Started, progress: Callable[[float], object]
             heard(pipe)
         for pipe in pipes:
             pipe.send("begin")
-        begin, rotations = time.monotonic(), Rotations(workload, begun.rotator)
+        strategies: Iterator[Any] = itertools.repeat(workload.strategy)
+        rotations, rotated, begin = Rotations(step_times(workload), strategies, begun.rotator), 0, time.monotonic()
         while (now := time.monotonic() - begin) < workload.seconds:
-            rotations.catch_up(now)
+            rotated += sum(done.step == "finishSecret" for _, _, done in rotations.catch_up(now))
             progress(now / workload.seconds)
             time.sleep(max(0.0, min(TICK, rotations.next_at - now, workload.seconds - now)))
         progress(1.0)
-        return measured(workload, [heard(pipe) for pipe in pipes], rotations.done)
+        return measured(workload, [heard(pipe) for pipe in pipes], rotated)
 
 
 @contextmanager
@@ -149,40 +151,11 @@ def heard(pipe: Connection) -> Any:
     return said
 
 
-class Rotations:
-    """Does the steps of the rotations when their time has come, as the simulated run does.
-
-    Attributes:
-        next_at: Seconds of the run at which the next step is due.
-        done: Rotations that have ended.
-    """
-
-    def __init__(self, workload: Workload, rotator: Callable[[Strategy], Rotator]) -> None:
-        self.done = 0
-        self._times = _step_times(workload)
-        self.next_at = next(self._times)
-        self._steps = iter(()) if workload.strategy == "none" else _all_steps(rotator(workload.strategy))
-
-    def catch_up(self, now: float) -> None:
-        """Do what is due."""
-        while self.next_at <= now:
-            self.done += next(self._steps) == "finishSecret"
-            self.next_at = next(self._times)
-
-
-def _step_times(workload: Workload) -> Iterator[float]:
-    number = 0
-    while workload.rotates:
-        number += 1
+def step_times(workload: Workload) -> Iterator[float]:
+    """Yield when each step is due, as in the simulation."""
+    for number in itertools.count(1) if workload.rotates else ():
         for pauses in (3, 2, 1, 0):
             yield number * workload.rotate_every - pauses * workload.pause
-    yield float("inf")
-
-
-def _all_steps(rotator: Rotator) -> Iterator[str]:
-    while True:
-        for done in rotator.steps():
-            yield done.step
 
 
 def measured(workload: Workload, tallies: list[Tally], rotations: int) -> Measured:

@@ -6,19 +6,25 @@ import argparse
 import logging
 import os
 import sys
+import time
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from secretconn import RotatingCredentials, aconnect, connect
 from secretconn.cli.arguments import number
-from secretconn.cli.bed import ENGINES, SECRETS_MANAGER, Bed, bed, check_installed
+from secretconn.cli.bed import ENGINES, SECRETS_MANAGER, Bed, Rotations, bed, check_installed
 from secretconn.cli.demo.board import USUAL, Board
-from secretconn.cli.demo.rotations import Rotations, Schedule
-from secretconn.cli.demo.show import Scene, Show
-from secretconn.cli.demo.summary import Result, exit_code, summary
+from secretconn.cli.demo.rotations import Schedule
+from secretconn.cli.demo.show import Show
+from secretconn.cli.demo.summary import Run, exit_code, summary
 from secretconn.cli.demo.workers import Crew, UsualWay
+
+if TYPE_CHECKING:
+    from secretconn.testing import Strategy
+
+FRAME = 0.125
+"""Seconds between two pictures."""
 
 PLAIN_WIDTH = 100
 
@@ -57,47 +63,59 @@ def play(arguments: argparse.Namespace, *, driver: Callable[..., Any] | None = N
     logging.getLogger("secretconn").addHandler(logging.NullHandler())  # or warnings would tear the screen
     show = _show(arguments.plain)
     with bed(engine, 2 * arguments.workers + 50, show.starting) as started:
-        result = _load(started, arguments, show, driver or engine.driver)
-    show.end(summary(result, show.glyphs, show.width))
-    return exit_code(result)
+        run = _load(started, arguments, show, driver or engine.driver)
+    show.end(summary(run, show.glyphs, show.width))
+    return exit_code(run)
 
 
-def _load(started: Bed, arguments: argparse.Namespace, show: Show, driver: Any) -> Result:
+def _load(started: Bed, arguments: argparse.Namespace, show: Show, driver: Any) -> Run:
     """Let workers connect and the secret rotate until that is over, or Ctrl-C."""
     application, engine = started.application, ENGINES[arguments.engine]
     credentials = RotatingCredentials(application.secret_id, client=started.secrets.client())
     board = Board()
     credentials.subscribe(board.saw)
     usual = UsualWay(started.secrets.client(), application.secret_id, engine.driver, board)
-    schedule = Schedule(arguments.seconds, arguments.rotations)
-    rotations, crew = Rotations(application.rotator, schedule, board), Crew(board)
+    schedule, crew = Schedule(arguments.seconds, arguments.rotations), Crew(board)
     tasks = arguments.workers // 2 if engine.async_driver is not None else 0
     threads = arguments.workers - tasks
-    scene = Scene(
+    run = Run(
         started.title,
         _crew({"thread": threads, "task": tasks}),
         schedule.seconds,
         len(schedule.strategies),
         board,
-        lambda: rotations.over,
         credentials.stats,
         lambda: usual.api_calls,
     )
-    interrupted = True
     try:
-        with suppress(KeyboardInterrupt):
-            for _ in range(threads):
-                crew.thread(partial(connect, credentials, driver=driver))
-            crew.tasks(partial(aconnect, credentials, driver=engine.async_driver), tasks)
-            crew.thread(usual, USUAL)
-            rotations.start()
-            show.watch(scene)
-            interrupted = False
+        for _ in range(threads):
+            crew.thread(partial(connect, credentials, driver=driver))
+        crew.tasks(partial(aconnect, credentials, driver=engine.async_driver), tasks)
+        crew.thread(usual, USUAL)
+        with show.watching(run) as update:
+            run.trouble = rotate(schedule, application.rotator, board, update)
+    except KeyboardInterrupt:
+        run.interrupted = True
     finally:
-        rotations.end()
         crew.dismiss()
-    stats, api_calls = credentials.stats(), usual.api_calls
-    return Result(started.title, board.now, board, stats, api_calls, rotations.trouble, interrupted)
+    run.lasted = board.now
+    return run
+
+
+def rotate(
+    schedule: Schedule, rotator: Callable[[Strategy], Any], board: Board, update: Callable[[], object]
+) -> str | None:
+    """Rotate, and show what happens, until the time is over; return why that ended early, if it did."""
+    rotations = Rotations(schedule.times(), schedule.strategies, rotator)
+    while board.now < schedule.seconds:
+        try:
+            for number, strategy, done in rotations.catch_up(board.now):
+                board.step(number, strategy, done.step, done.version_id, done.previous_version_id)
+        except Exception as error:  # noqa: BLE001  (the summary tells it)
+            return f"{type(error).__name__}: {error}"
+        update()
+        time.sleep(FRAME)
+    return None
 
 
 def _show(plain: bool) -> Show:

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from secretconn.events import Event, Fetched, Recovered, Rejected, Rotated
 
@@ -33,16 +33,12 @@ class Counts:
     """One side's counts.
 
     Attributes:
-        failed: Connects that raised.
         broken: Opened connections on which a query failed.
         rejected: Logins that were refused, or may have been.
         recovered: Connections opened after a refused login, in the same connect.
-        slowest: The most seconds an opened connection took.
-        seconds: Those of threads. Tasks are left out: the other side has none, and an event loop's times are another
-            matter.
+        seconds: To open a connection, in threads: an event loop's times are another matter.
         failed_in: Failed connects by the strategy of the rotation they began in; "" between rotations.
         cells: The worst outcome in each cell of the timeline in which there was one.
-        first_error: The type and the text of the first failure; drivers put no password there.
     """
 
     opened: int = 0
@@ -69,14 +65,8 @@ class Counts:
         """Connects, and how many of them recovered and failed."""
         return self.connects, self.recovered, self.failed
 
-    def copy(self) -> Counts:
-        """Return the counts of this moment."""
-        failed_in, cells = Counter(self.failed_in), dict(self.cells)
-        return replace(self, seconds=list(self.seconds), failed_in=failed_in, cells=cells)
 
-
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(NamedTuple):
     """A step of rotation ``number`` that was done after ``at`` seconds, and both sides' ``Counts.row`` then."""
 
     at: float
@@ -93,9 +83,10 @@ class Board:
         self._clock, self._begun = clock, clock()
         self._lock = threading.Lock()
         self._counts: dict[Side, Counts] = {side: Counts() for side in SIDES}
-        self._marks: tuple[Mark, ...] = ()
         self._labels: dict[str, str] = {}
-        self._user = self._version = ""
+        self._version = ""
+        self.marks: tuple[Mark, ...] = ()
+        self.user = ""
 
     @property
     def now(self) -> float:
@@ -103,24 +94,22 @@ class Board:
         return self._clock() - self._begun
 
     @property
-    def marks(self) -> tuple[Mark, ...]:
-        return self._marks
-
-    @property
     def during(self) -> str:
         """The strategy of the rotation under way, "" between rotations."""
-        newest = self._marks[-1] if self._marks else None
+        newest = self.marks[-1] if self.marks else None
         return newest.strategy if newest is not None and newest.step != "finishSecret" else ""
 
     @property
     def login(self) -> tuple[str, str, str]:
         """The user of the newest connection, its login's version, and the stage of that version now."""
         with self._lock:
-            return self._user, self._version, self._labels.get(self._version, "no stage")
+            return self.user, self._version, self._labels.get(self._version, "no stage")
 
     def counts(self, side: Side) -> Counts:
+        """Return a copy of one side's counts."""
         with self._lock:
-            return self._counts[side].copy()
+            one = self._counts[side]
+            return replace(one, seconds=one.seconds[:], failed_in=Counter(one.failed_in), cells=dict(one.cells))
 
     @contextmanager
     def turn(self, side: Side, *, in_task: bool = False) -> Iterator[Callable[[], None]]:
@@ -138,41 +127,29 @@ class Board:
             self.broke(side, error) if is_open else self.failed(side, error, during)
 
     def opened(self, side: Side, seconds: float, *, in_task: bool = False) -> None:
-        """Count a connection that was opened."""
-        with self._lock:
-            counts = self._counts[side]
+        with self._counting(side, OK) as counts:
             counts.opened += 1
             counts.slowest = max(counts.slowest, seconds)
             counts.seconds += [] if in_task else [seconds]
-            self._paint(counts, OK)
 
     def rejected(self, side: Side) -> None:
-        """Count a refused login."""
         with self._lock:
             self._counts[side].rejected += 1
 
     def recovered(self, side: Side) -> None:
-        """Count a connect that opened a connection after a refused login."""
-        with self._lock:
-            self._counts[side].recovered += 1
-            self._paint(self._counts[side], RECOVERED)
+        with self._counting(side, RECOVERED) as counts:
+            counts.recovered += 1
 
     def failed(self, side: Side, error: BaseException, during: str = "") -> None:
         """Count a connect that raised and began during a rotation of this strategy, or between rotations."""
-        with self._lock:
-            self._counts[side].failed += 1
-            self._counts[side].failed_in[during] += 1
-            self._fault(self._counts[side], error)
+        with self._counting(side, FAILED, error) as counts:
+            counts.failed += 1
+            counts.failed_in[during] += 1
 
     def broke(self, side: Side, error: BaseException) -> None:
         """Count an opened connection on which a query raised."""
-        with self._lock:
-            self._counts[side].broken += 1
-            self._fault(self._counts[side], error)
-
-    def connected_as(self, user: str) -> None:
-        """Note the user that the server reports."""
-        self._user = user
+        with self._counting(side, FAILED, error) as counts:
+            counts.broken += 1
 
     def saw(self, event: Event) -> None:
         """Count an event of secretconn."""
@@ -190,16 +167,17 @@ class Board:
         """Note a step that a rotation did."""
         with self._lock:
             rows = {side: counts.row for side, counts in self._counts.items()}
-            self._marks += (Mark(self.now, number, strategy, step, rows),)
+            self.marks += (Mark(self.now, number, strategy, step, rows),)
             if step == "createSecret":
                 self._labels[version_id] = "AWSPENDING"
             if step == "finishSecret":
                 self._labels = {version_id: "AWSCURRENT", previous_version_id: "AWSPREVIOUS"}
 
-    def _fault(self, counts: Counts, error: BaseException) -> None:
-        counts.first_error = counts.first_error or f"{type(error).__name__}: {error}"
-        self._paint(counts, FAILED)
-
-    def _paint(self, counts: Counts, outcome: int) -> None:
-        cell = int(self.now / CELL)
-        counts.cells[cell] = max(outcome, counts.cells.get(cell, OK))
+    @contextmanager
+    def _counting(self, side: Side, outcome: int, error: BaseException | None = None) -> Iterator[Counts]:
+        with self._lock:
+            counts, cell = self._counts[side], int(self.now / CELL)
+            counts.cells[cell] = max(outcome, counts.cells.get(cell, OK))
+            if error is not None and counts.first_error is None:
+                counts.first_error = f"{type(error).__name__}: {error}"  # drivers put no password there
+            yield counts

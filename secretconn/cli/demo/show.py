@@ -5,23 +5,17 @@ from __future__ import annotations
 import textwrap
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from secretconn.cli.demo.board import OURS, USUAL, Board, Mark, Side
-from secretconn.cli.demo.rotations import meaning
-from secretconn.cli.demo.summary import comparison, legend
+from secretconn.cli.demo.board import OURS, USUAL, Mark, Side
+from secretconn.cli.demo.rotations import STEPS, meaning
+from secretconn.cli.demo.summary import Run, comparison, legend
 from secretconn.cli.demo.timeline import ASCII, BLOCKS, Glyphs, timeline
-from secretconn.events import Stats
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-FRAME = 0.125
-"""Seconds between two pictures."""
-
-STEPS = ("createSecret", "setSecret", "testSecret", "finishSecret")
 STYLES = (
     (r"(?m)^rotation  .*$", "magenta"),
     (r"━━(?= setSecret)", "magenta"),
@@ -49,38 +43,11 @@ HEADING = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """What is shown while the load runs: server, crew, length, rotations; what was seen; whether it is over."""
-
-    title: str
-    crew: str
-    seconds: float
-    rotations: int
-    board: Board
-    over: Callable[[], bool]
-    stats: Callable[[], Stats]
-    usual_api_calls: Callable[[], int]
-
-
 class Show:
-    """Shows the demo.
+    """Shows the demo: with ``live`` in a panel that is drawn anew, else in lines with no control codes."""
 
-    Args:
-        console: Where to.
-        live: Whether a panel is drawn; else lines are written, with no control codes.
-        clock, sleep: Of the time module; a test may hand in its own.
-    """
-
-    def __init__(
-        self,
-        console: Console,
-        *,
-        live: bool,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], object] = time.sleep,
-    ) -> None:
-        self._console, self._live, self._clock, self._sleep = console, live, clock, sleep
+    def __init__(self, console: Console, *, live: bool, clock: Callable[[], float] = time.monotonic) -> None:
+        self._console, self._live, self._clock = console, live, clock
         self.glyphs = BLOCKS if live and console.encoding == "utf-8" else ASCII
 
     @property
@@ -105,12 +72,9 @@ class Show:
             yield end
             self._write(f"  {ended}, after {self._clock() - begun:.1f} s")
 
-    def watch(self, scene: Scene) -> None:
-        """Show what happens until it is over."""
-        with (self._panel if self._live else self._rows)(scene) as update:
-            while not scene.over():
-                update()
-                self._sleep(FRAME)
+    def watching(self, run: Run) -> AbstractContextManager[Callable[[], None]]:
+        """Show the run; what this yields is called for each new picture."""
+        return self._panel(run) if self._live else self._rows(run)
 
     def end(self, lines: Sequence[str]) -> None:
         """Show the summary, whose last line is the verdict."""
@@ -122,41 +86,41 @@ class Show:
         self._console.print(_coloured(text), soft_wrap=not self._live)
 
     @contextmanager
-    def _panel(self, scene: Scene) -> Iterator[Callable[[], None]]:
+    def _panel(self, run: Run) -> Iterator[Callable[[], None]]:
         from rich.live import Live
 
-        with Live(self._picture(scene), console=self._console, auto_refresh=False, transient=True) as live:
-            yield lambda: live.update(self._picture(scene), refresh=True)
+        with Live(self._picture(run), console=self._console, auto_refresh=False, transient=True) as live:
+            yield lambda: live.update(self._picture(run), refresh=True)
 
-    def _picture(self, scene: Scene) -> Any:
+    def _picture(self, run: Run) -> Any:
         from rich.panel import Panel
 
         width = min(self._console.width - CTRL_C, WIDEST)
-        text = _coloured("\n".join(body(scene, self.glyphs, width - MARGIN, self._console.height - 3)))
+        text = _coloured("\n".join(body(run, self.glyphs, width - MARGIN, self._console.height - 3)))
         text.no_wrap, text.overflow = True, "crop"
-        title = f"[bold]secretconn demo[/] · {scene.title}"
-        crew = f" · {scene.crew}"
+        title = f"[bold]secretconn demo[/] · {run.title}"
+        crew = f" · {run.crew}"
         return Panel(text, title=title + (crew if len(title + crew) < width else ""), width=width)
 
     @contextmanager
-    def _rows(self, scene: Scene) -> Iterator[Callable[[], None]]:
+    def _rows(self, run: Run) -> Iterator[Callable[[], None]]:
         self._write("")
-        self._write(f"{scene.crew} for {scene.seconds:g} s. Each line: what happened until the next one.")
+        self._write(f"{run.crew} for {run.seconds:g} s. Each line: what happened until the next one.")
         for line in HEADING:
             self._write(line)
         written: list[Mark] = []
 
         def write_new() -> None:
-            for mark in scene.board.marks[len(written) :]:
+            for mark in run.board.marks[len(written) :]:
                 if written:
-                    self._write(row(written[-1], mark.rows, scene.rotations))
+                    self._write(row(written[-1], mark.rows, run.rotations))
                 written.append(mark)
 
         yield write_new
         write_new()
         if written:
-            rows = {side: scene.board.counts(side).row for side in (OURS, USUAL)}
-            self._write(row(written[-1], rows, scene.rotations))
+            rows = {side: run.board.counts(side).row for side in (OURS, USUAL)}
+            self._write(row(written[-1], rows, run.rotations))
 
 
 def row(mark: Mark, after: Mapping[Side, tuple[int, int, int]], rotations: int) -> str:
@@ -168,13 +132,13 @@ def row(mark: Mark, after: Mapping[Side, tuple[int, int, int]], rotations: int) 
     return COLUMNS.format(f"{mark.at:.1f}s", name, *ours, connects, failed)
 
 
-def body(scene: Scene, glyphs: Glyphs, width: int, height: int) -> list[str]:
+def body(run: Run, glyphs: Glyphs, width: int, height: int) -> list[str]:
     """Return the panel's lines, as many as fit: the less a line matters, the sooner it is left out."""
-    board, (user, version, stage) = scene.board, scene.board.login
+    board, (user, version, stage) = run.board, run.board.login
     note = textwrap.wrap("* plain driver with AWSCURRENT, re-read and tried again after a failure", width)
-    table = comparison(board, scene.stats(), scene.usual_api_calls(), width)
+    table = comparison(run, width)
     lines = [
-        *((0, line) for line in _rotation(scene, width)),
+        *((0, line) for line in _rotation(run, width)),
         (9, ""),
         *zip((0, 0, 0, 0, 0, 0, 6, 7, 5), table, strict=True),
         (4, f"  {'connected as':<26}{user or '...'}, version {version[:8] or '...'}, {stage}"),
@@ -189,20 +153,20 @@ def body(scene: Scene, glyphs: Glyphs, width: int, height: int) -> list[str]:
     return [line for _, line in lines]
 
 
-def _rotation(scene: Scene, width: int) -> list[str]:
+def _rotation(run: Run, width: int) -> list[str]:
     """Return which rotation, how far, which step, and what that means."""
-    newest = scene.board.marks[-1] if scene.board.marks else None
+    newest = run.board.marks[-1] if run.board.marks else None
     reached, name, means = -1, "before the first", ""
     if newest is not None:
         reached, means = STEPS.index(newest.step), meaning(newest.strategy, newest.step)
-        name = f"rotation {newest.number}/{scene.rotations}, {newest.strategy}"
-    now = min(scene.board.now, scene.seconds)
+        name = f"rotation {newest.number}/{run.rotations}, {newest.strategy}"
+    now = min(run.board.now, run.seconds)
     room = max(width - 34 - 9, 5)
-    full = round(now / scene.seconds * room)
+    full = round(now / run.seconds * room)
     signs = ("✓" if at < reached else "▸" if at == reached else "·" for at in range(len(STEPS)))
     steps = [f"{sign} {step}" for sign, step in zip(signs, STEPS, strict=True)]
     return [
-        f"{name:<33} {'━' * full}{'╌' * (room - full)} {f'{now:.0f}/{scene.seconds:.0f} s':>7}",
+        f"{name:<33} {'━' * full}{'╌' * (room - full)} {f'{now:.0f}/{run.seconds:.0f} s':>7}",
         ("  " if width > len("  ".join(steps)) else " ").join(steps),
         *(textwrap.wrap(means, width) or [""]),
     ]

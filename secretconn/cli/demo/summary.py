@@ -1,9 +1,10 @@
-"""The table of both sides, and the summary at the end with its exit code. Text only."""
+"""A run of the demo, the table of both sides, and the summary at the end with its exit code. Text only."""
 
 from __future__ import annotations
 
 import textwrap
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from secretconn.cli.demo.board import OURS, USUAL, Board, Counts
@@ -13,63 +14,68 @@ from secretconn.events import Stats
 INTERRUPTED = 130
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What came of a demo.
+@dataclass
+class Run:
+    """One run of the demo.
 
     Attributes:
-        server: The server's name and version.
-        seconds: How long the load lasted.
-        stats: secretconn's own counters.
-        usual_api_calls: API calls of the other side.
+        title: The server's name and version.
+        crew: Who connects, in words.
+        seconds, rotations: How long, and how many, in all.
+        stats: Returns secretconn's own counters.
+        usual_api_calls: Returns the API calls of the other side.
+        lasted: Seconds, when it is over.
         trouble: Why the rotations ended early, if they did.
         interrupted: Whether Ctrl-C ended it.
     """
 
-    server: str
+    title: str
+    crew: str
     seconds: float
+    rotations: int
     board: Board
-    stats: Stats
-    usual_api_calls: int
+    stats: Callable[[], Stats]
+    usual_api_calls: Callable[[], int]
+    lasted: float = 0.0
     trouble: str | None = None
     interrupted: bool = False
 
 
-def exit_code(result: Result) -> int:
+def exit_code(run: Run) -> int:
     """Return 0 if every connect and query through secretconn worked and there were some; 130 after Ctrl-C."""
-    ours = result.board.counts(OURS)
-    if ours.failed or ours.broken or result.trouble is not None:
+    ours = run.board.counts(OURS)
+    if ours.failed or ours.broken or run.trouble is not None:
         return 1
-    return INTERRUPTED if result.interrupted else int(not ours.opened)
+    return INTERRUPTED if run.interrupted else int(not ours.opened)
 
 
-def summary(result: Result, glyphs: Glyphs, width: int) -> list[str]:
+def summary(run: Run, glyphs: Glyphs, width: int) -> list[str]:
     """Return all lines; the verdict last, where the eye is when it is over."""
-    board, first_error = result.board, result.board.counts(OURS).first_error
-    done = Counter(mark.strategy for mark in board.marks if mark.step == "finishSecret")
+    done = Counter(mark.strategy for mark in run.board.marks if mark.step == "finishSecret")
     kinds = ", ".join(f"{count} {strategy}" for strategy, count in done.items())
     many = f"{done.total()} rotation{'' if done.total() == 1 else 's'}"
-    troubles = {"First failure with secretconn": first_error, "The rotations ended early": result.trouble}
+    first_error = run.board.counts(OURS).first_error
+    troubles = {"First failure with secretconn": first_error, "The rotations ended early": run.trouble}
     notes = [f"{name}: {text}" for name, text in troubles.items() if text is not None]
     return [
-        f"{result.server}, {many} in {result.seconds:.0f} s{f' ({kinds})' if kinds else ''}.",
+        f"{run.title}, {many} in {run.lasted:.0f} s{f' ({kinds})' if kinds else ''}.",
         "",
-        *comparison(board, result.stats, result.usual_api_calls, width),
+        *comparison(run, width),
         "",
-        *timeline(board, glyphs, width, seconds=result.seconds),
+        *timeline(run.board, glyphs, width, seconds=run.lasted),
         *legend(glyphs, width),
         "",
-        *textwrap.wrap(footnote(board.counts(USUAL)), width - 1, break_on_hyphens=False),
+        *textwrap.wrap(footnote(run.board.counts(USUAL)), width - 1, break_on_hyphens=False),
         *(line for note in notes for line in ["", *textwrap.wrap(note, width - 1)]),
         "",
-        verdict(result),
+        verdict(run),
     ]
 
 
-def verdict(result: Result) -> str:
+def verdict(run: Run) -> str:
     """Return the one line to read."""
-    ours, usual = result.board.counts(OURS), result.board.counts(USUAL)
-    word = {0: "PASSED", 1: "FAILED"}.get(exit_code(result), "INTERRUPTED")
+    ours, usual = run.board.counts(OURS), run.board.counts(USUAL)
+    word = {0: "PASSED", 1: "FAILED"}.get(exit_code(run), "INTERRUPTED")
     broken = f" {ours.broken:,} queries failed." if ours.broken else ""
     return (
         f"{word}: with secretconn {ours.failed:,} of {ours.connects:,} connects failed.{broken} "
@@ -77,22 +83,23 @@ def verdict(result: Result) -> str:
     )
 
 
-def comparison(board: Board, stats: Stats, usual_api_calls: int, width: int = 80) -> list[str]:
+def comparison(run: Run, width: int) -> list[str]:
     """Return the table of both sides."""
-    ours, usual = board.counts(OURS), board.counts(USUAL)
-    rows = [
-        ("", "secretconn", "without *"),
-        ("connects", f"{ours.connects:,}", f"{usual.connects:,}"),
-        ("failed", _share(ours), _share(usual)),
-        ("logins rejected", f"{ours.rejected:,}", f"{usual.rejected:,}"),
-        ("recovered at once", f"{ours.recovered:,}", f"{usual.recovered:,}"),
-        ("calls to Secrets Manager", f"{stats.api_calls:,}", f"{usual_api_calls:,}"),
-        ("connect, median (threads)", _ms(ours.median), _ms(usual.median)),
-        ("connect, slowest", _ms(ours.slowest), _ms(usual.slowest)),
-        ("answered from the cache", f"{stats.hit_rate:.1%}", ""),
-    ]
+    sides = {"secretconn": run.board.counts(OURS), "without *": run.board.counts(USUAL)}
+    calls = (run.stats().api_calls, run.usual_api_calls())
+    rows = {
+        "": [*sides],
+        "connects": [f"{side.connects:,}" for side in sides.values()],
+        "failed": [_share(side) for side in sides.values()],
+        "logins rejected": [f"{side.rejected:,}" for side in sides.values()],
+        "recovered at once": [f"{side.recovered:,}" for side in sides.values()],
+        "calls to Secrets Manager": [f"{count:,}" for count in calls],
+        "connect, median (threads)": [f"{side.median * 1000:.1f} ms" for side in sides.values()],
+        "connect, slowest": [f"{side.slowest * 1000:.1f} ms" for side in sides.values()],
+        "answered from the cache": [f"{run.stats().hit_rate:.1%}", ""],
+    }
     column = max(14, min(16, (width - 26) // 2))
-    return [f"  {name:<26}{left:>{column - 2}}{right:>{column}}".rstrip() for name, left, right in rows]
+    return [f"  {name:<26}{left:>{column - 2}}{right:>{column}}".rstrip() for name, (left, right) in rows.items()]
 
 
 def legend(glyphs: Glyphs, width: int) -> list[str]:
@@ -119,7 +126,3 @@ def footnote(usual: Counts) -> str:
 
 def _share(counts: Counts) -> str:
     return f"{counts.failed:,} ({counts.failed / counts.connects:.0%})" if counts.failed else "0"
-
-
-def _ms(seconds: float) -> str:
-    return f"{seconds * 1000:.1f} ms"

@@ -57,7 +57,7 @@ class Crew:
                 opened()
                 try:
                     user = _use(connection, next(self._ids))
-                    self._board.connected_as(user) if side == OURS else None
+                    self._board.user = user if side == OURS else self._board.user
                 finally:
                     connection.close()
             self._stop.wait(PAUSE)
@@ -72,7 +72,7 @@ class Crew:
                 connection = await connect()
                 opened()
                 try:
-                    self._board.connected_as(await _ause(connection, next(self._ids)))
+                    self._board.user = await _ause(connection, next(self._ids))
                 finally:
                     await close(connection)
             await asyncio.sleep(PAUSE)

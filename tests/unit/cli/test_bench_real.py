@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import pickle
 from collections.abc import Iterator
@@ -11,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from secretconn import RotatingCredentials, wrap
+from secretconn.cli.bed import Rotations
 from secretconn.cli.bench.null import DRIVER, NullServer, Refused, judge
-from secretconn.cli.bench.real import Rotations, WorkerFailed, heard, measured, workers
+from secretconn.cli.bench.real import WorkerFailed, heard, measured, step_times, workers
 from secretconn.cli.bench.worker import Pace, Tally
 from secretconn.cli.bench.workload import Workload
 from secretconn.engines.base import Verdict
@@ -72,23 +74,25 @@ class Rotator:
 
 def test_the_steps_of_a_rotation_are_due_as_in_the_simulation() -> None:
     workload = Workload(seconds=60.0, rotate_every=20.0, window=4.0)
-    rotator = Rotator()
-    rotations = Rotations(workload, lambda strategy: rotator)
+    rotator, strategies = Rotator(), itertools.repeat("single-user")
+    rotations = Rotations(step_times(workload), strategies, lambda strategy: rotator)  # type: ignore
     assert rotations.next_at == 14.0
-    rotations.catch_up(13.9)
-    assert rotator.done == []
-    rotations.catch_up(workload.next_change(0.0))
+    assert list(rotations.catch_up(13.9)) == rotator.done == []
+    list(rotations.catch_up(workload.next_change(0.0)))
     assert rotator.done == ["createSecret", "setSecret"]
-    rotations.catch_up(20.0)
-    assert (rotator.done, rotations.done, rotations.next_at) == (list(STEPS), 1, 34.0)
-    rotations.catch_up(60.0)
-    assert rotations.done == 3
+    done = list(rotations.catch_up(20.0))
+    assert [(number, strategy, step.step) for number, strategy, step in done] == [
+        (1, "single-user", "testSecret"),
+        (1, "single-user", "finishSecret"),
+    ]
+    assert (rotator.done, rotations.next_at) == (list(STEPS), 34.0)
+    assert [number for number, _, step in rotations.catch_up(60.0) if step.step == "finishSecret"] == [2, 3]
 
 
 def test_without_rotation_nothing_is_ever_due() -> None:
-    rotations = Rotations(Workload(seconds=60.0, strategy="none"), lambda strategy: Rotator())
-    rotations.catch_up(1e9)
-    assert (rotations.done, rotations.next_at) == (0, float("inf"))
+    times = step_times(Workload(seconds=60.0, strategy="none"))
+    rotations = Rotations(times, (), lambda strategy: Rotator())  # type: ignore
+    assert (list(rotations.catch_up(1e9)), rotations.next_at) == ([], float("inf"))
 
 
 def test_the_null_database_knows_one_password_of_each_user(tmp_path: Path) -> None:

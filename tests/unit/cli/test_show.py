@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import io
-import itertools
 import re
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from secretconn.cli.demo.board import OURS, USUAL, Board
-from secretconn.cli.demo.show import STEPS, Scene, Show, body
-from secretconn.cli.demo.summary import Result, summary
+from secretconn.cli.demo.rotations import STEPS
+from secretconn.cli.demo.show import Show, body
+from secretconn.cli.demo.summary import Run, summary
 from secretconn.cli.demo.timeline import ASCII
 from secretconn.events import Stats
 
@@ -23,20 +22,13 @@ CLEARED = "\x1b[2K"
 class Screen:
     """A Show that writes to a text."""
 
-    def __init__(
-        self,
-        width: int = 100,
-        height: int = 24,
-        *,
-        live: bool = True,
-        sleep: Callable[[float], object] = lambda _: None,
-    ) -> None:
+    def __init__(self, width: int = 100, height: int = 24, *, live: bool = True) -> None:
         console = pytest.importorskip("rich.console")
         self.file = io.StringIO()
         terminal: Any = console.Console(
             file=self.file, width=width, height=height, force_terminal=live, color_system=None
         )
-        self.show = Show(terminal, live=live, clock=lambda: 0.0, sleep=sleep)
+        self.show = Show(terminal, live=live, clock=lambda: 0.0)
 
     def text(self) -> str:
         return self.file.getvalue()
@@ -45,18 +37,9 @@ class Screen:
         return CONTROL.sub("", self.text()).replace("\r", "\n").splitlines()
 
 
-def scene(board: Board, *, frames: int = 1) -> Scene:
-    over = itertools.chain([False] * frames, itertools.repeat(True))
-    return Scene(
-        title="PostgreSQL 18.6",
-        crew="8 threads connect",
-        seconds=10.0,
-        rotations=6,
-        board=board,
-        over=lambda: next(over),
-        stats=lambda: Stats(reads=1000, hits=999, api_calls=7),
-        usual_api_calls=lambda: 40,
-    )
+def run(board: Board) -> Run:
+    stats = Stats(reads=1000, hits=999, api_calls=7)
+    return Run("PostgreSQL 18.6", "8 threads connect", 10.0, 6, board, lambda: stats, lambda: 40, lasted=10.0)
 
 
 def in_the_window(strategy: str = "single-user") -> Board:
@@ -72,14 +55,14 @@ def in_the_window(strategy: str = "single-user") -> Board:
 
 
 def test_before_the_first_rotation() -> None:
-    lines = body(scene(Board(lambda: 0.0)), ASCII, 96, 21)
+    lines = body(run(Board(lambda: 0.0)), ASCII, 96, 21)
     assert lines[0].startswith("before the first ")
     assert lines[1] == "· createSecret  · setSecret  · testSecret  · finishSecret"
     assert any(line.startswith("  connected as ") and "..., version ..." in line for line in lines)
 
 
 def test_in_the_window_it_says_which_step_and_what_failed() -> None:
-    lines = body(scene(in_the_window()), ASCII, 96, 21)
+    lines = body(run(in_the_window()), ASCII, 96, 21)
     assert lines[0].startswith("rotation 2/6, single-user ")
     assert lines[0].endswith(" 5/10 s")
     assert abs(lines[0].count("━") - lines[0].count("╌")) <= 1  # half of the time is over
@@ -92,7 +75,8 @@ def test_in_the_window_it_says_which_step_and_what_failed() -> None:
 def test_the_panel_fits_the_terminal(size: tuple[int, int], strategy: str) -> None:
     """Nothing is cut off, and the last column stays free: a ^C there would move the panel by a line."""
     screen = Screen(*size)
-    screen.show.watch(scene(in_the_window(strategy)))
+    with screen.show.watching(run(in_the_window(strategy))) as update:
+        update()
     frame = screen.lines()
     frame = frame[frame.index(next(line for line in frame if line.startswith("╭"))) :]
     frame = frame[: 1 + next(place for place, line in enumerate(frame) if line.startswith("╰"))]
@@ -106,29 +90,28 @@ def test_the_panel_fits_the_terminal(size: tuple[int, int], strategy: str) -> No
 
 
 def test_a_small_terminal_loses_what_matters_least() -> None:
-    all_lines, few = (body(scene(in_the_window()), ASCII, 96, height) for height in (40, 15))
+    all_lines, few = (body(run(in_the_window()), ASCII, 96, height) for height in (40, 15))
     assert len(few) == 15
     assert [line for line in all_lines if line in few] == few
     assert few[0].startswith("rotation 2/6")
     assert any(line.startswith("  failed ") for line in few)
-    assert body(scene(in_the_window()), ASCII, 96, 1)[0] == few[0]  # and never fails
+    assert body(run(in_the_window()), ASCII, 96, 1)[0] == few[0]  # and never fails
 
 
 def test_the_panel_is_drawn_until_it_is_over_and_then_gone() -> None:
     screen = Screen()
-    screen.show.watch(scene(Board(lambda: 0.0), frames=3))
+    with screen.show.watching(run(Board(lambda: 0.0))) as update:
+        for _ in range(3):
+            update()
     assert screen.text().count("secretconn demo · PostgreSQL 18.6 · 8 threads connect") >= 3
     assert screen.text().rstrip().endswith(CLEARED)  # the last thing done: its lines are cleared
 
 
-def interrupt(_: float = 0.0) -> None:
-    raise KeyboardInterrupt
-
-
 def test_ctrl_c_clears_the_panel() -> None:
-    screen = Screen(sleep=interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        screen.show.watch(scene(Board(lambda: 0.0), frames=3))
+    screen = Screen()
+    with pytest.raises(KeyboardInterrupt), screen.show.watching(run(Board(lambda: 0.0))) as update:
+        update()
+        raise KeyboardInterrupt
     assert screen.text().rstrip().endswith(CLEARED)
     assert screen.text().count("\x1b[?25l") == screen.text().count("\x1b[?25h")  # the cursor is back
 
@@ -136,7 +119,7 @@ def test_ctrl_c_clears_the_panel() -> None:
 def test_ctrl_c_while_something_starts_leaves_no_line() -> None:
     screen = Screen()
     with pytest.raises(KeyboardInterrupt), screen.show.starting("PostgreSQL"):
-        interrupt()
+        raise KeyboardInterrupt
     assert "✓" not in screen.text()
     assert screen.text().rstrip().endswith(CLEARED)
     assert screen.text().count("\x1b[?25l") == screen.text().count("\x1b[?25h")
@@ -155,29 +138,22 @@ def test_what_starts_and_how_it_ends_is_said() -> None:
 @pytest.mark.parametrize("width", [60, 80, 100])
 def test_the_summary_fits_the_terminal(width: int) -> None:
     screen = Screen(width)
-    result = Result("PostgreSQL 18.6", 30.0, in_the_window(), Stats(reads=1000, hits=999, api_calls=7), 40)
-    screen.show.end(summary(result, ASCII, screen.show.width))
+    screen.show.end(summary(run(in_the_window()), ASCII, screen.show.width))
     assert all(len(line) <= width for line in screen.lines())
     assert "FAILED" not in screen.text()
     assert "PASSED: with secretconn 0 of 12,345 connects failed." in " ".join(screen.lines())
 
 
 def test_plain_writes_a_line_for_each_step_and_no_control_codes() -> None:
-    now = [100.0]
-    board = Board(lambda: now[0])
-
-    def pass_time(seconds: float) -> None:
-        now[0] += seconds
-        if len(board.marks) < len(STEPS):
-            board.step(1, "single-user", STEPS[len(board.marks)], "new", "old")
-        board.opened(OURS, 0.004)
-        board.failed(USUAL, RuntimeError("no"))
-
-    screen = Screen(live=False, sleep=pass_time)
+    board, screen = Board(lambda: 0.0), Screen(live=False)
     with screen.show.starting("a server") as started:
         started("server at 127.0.0.1:5432")
-    over: Callable[[], bool] = lambda: len(board.marks) == len(STEPS)  # noqa: E731
-    screen.show.watch(Scene("x", "8 threads connect", 2.0, 2, board, over, Stats, lambda: 0))
+    with screen.show.watching(run(board)) as update:
+        for step in STEPS:
+            board.step(1, "single-user", step, "new", "old")
+            board.opened(OURS, 0.004)
+            board.failed(USUAL, RuntimeError("no"))
+            update()
     screen.show.end(["all", "PASSED: x"])
     written = screen.text().splitlines()
     rows = [line.split() for line in written if "single-user" in line]
