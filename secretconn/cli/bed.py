@@ -7,8 +7,7 @@ import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from secretconn.cli.connections import QUESTIONS, VERSION
 from secretconn.engines import driver_named, is_installed
@@ -24,27 +23,16 @@ SECRETS_MANAGER = ("moto", "flask", "flask_cors")
 """What the local Secrets Manager needs."""
 
 
-@dataclass(frozen=True, slots=True)
-class Engine:
-    """A database that can be started.
+class Engine(NamedTuple):
+    """A database that can be started."""
 
-    Attributes:
-        title: Its name for people.
-        server: The class in secretconn.testing.
-        family: The name of its engine in secretconn.
-        modules: What must be installed besides the local Secrets Manager.
-        driver: The driver of threads.
-        async_drivers: The drivers of tasks; the first one installed is used.
-        hint: A word of warning for its start.
-    """
-
-    title: str
-    server: str
-    family: str
-    modules: tuple[str, ...]
-    driver: str
-    async_drivers: tuple[str, ...]
-    hint: str = ""
+    title: str  # for people
+    server: str  # the class in secretconn.testing
+    family: str  # the name of its engine in secretconn
+    modules: tuple[str, ...]  # what must be installed besides SECRETS_MANAGER
+    driver: str  # of threads
+    async_drivers: tuple[str, ...]  # of tasks; the first one installed is used
+    hint: str = ""  # a word of warning for its start
 
     @property
     def async_driver(self) -> str | None:
@@ -72,8 +60,7 @@ ENGINES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Bed:
+class Bed(NamedTuple):
     """What has been started; ``title`` is the database's name and version."""
 
     title: str
@@ -81,21 +68,13 @@ class Bed:
     application: Application
 
 
-def check_installed(
-    modules: Sequence[str], *, extra: str = "demo", installed: Callable[[str], bool] | None = None
-) -> None:
-    """Check what is needed before anything is started.
-
-    Args:
-        modules: What is needed.
-        extra: The extra that installs it.
-        installed: Returns whether a module is installed; for tests.
+def check_installed(modules: Sequence[str], *, extra: str = "demo") -> None:
+    """Check that modules are there before anything is started.
 
     Raises:
-        ConfigurationError: Something is missing; the text has the ``pip install`` line.
+        ConfigurationError: Something is missing; the text has the ``pip install`` line of the extra.
     """
-    there = installed or (lambda module: importlib.util.find_spec(module) is not None)
-    missing = [module for module in modules if not there(module)]
+    missing = [module for module in modules if importlib.util.find_spec(module) is None]
     if missing:
         names = " and ".join(filter(None, [", ".join(missing[:-1]), missing[-1]]))
         verb = "is" if len(missing) == 1 else "are"
@@ -104,12 +83,7 @@ def check_installed(
 
 @contextmanager
 def bed(engine: Engine, connections: int, starting: Starting) -> Iterator[Bed]:
-    """Start a database, a Secrets Manager and an application in them; stop all of it at the end.
-
-    Args:
-        engine: Which database.
-        connections: How many the server must allow at a time.
-        starting: Told of each step.
+    """Start a database for so many connections, a Secrets Manager, and an application in them; stop all at the end.
 
     Raises:
         ServerUnavailable: A server did not start.

@@ -6,6 +6,7 @@ It is a folder with one file a user, which holds a hash of the password, so that
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 from pathlib import Path
 from typing import Any
@@ -19,13 +20,6 @@ DRIVER = "psycopg"
 
 class Refused(Exception):
     """The null server refused a login."""
-
-
-class NullConnection:
-    """An open connection to nothing."""
-
-    def close(self) -> None:
-        """Close it."""
 
 
 class NullServer:
@@ -48,13 +42,13 @@ class NullServer:
     def verify(self, login: Login) -> bool:
         return self.user_exists(login.username) and (self._folder / login.username).read_text() == _hash(login.password)
 
-    def connect(self, *, user: str, password: str, **_: Any) -> NullConnection:
-        """Open a connection. Raises Refused."""
+    def connect(self, *, user: str, password: str, **_: Any) -> io.StringIO:
+        """Return something that can be closed. Raises Refused."""
         if not self.verify(Login(user, password)):
             raise Refused(f"user {user!r} was refused")
-        return NullConnection()
+        return io.StringIO()
 
-    async def aconnect(self, *, user: str, password: str, **_: Any) -> NullConnection:
+    async def aconnect(self, *, user: str, password: str, **_: Any) -> io.StringIO:
         """Do the same for a task."""
         return self.connect(user=user, password=password)
 

@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -35,21 +36,11 @@ MOST_COMPARED = 12
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What was asked for.
+    """What was asked for."""
 
-    Attributes:
-        workload: What is played; where values are compared, what they have in common.
-        runs: A label and a workload of each run; one with an empty label where nothing is compared.
-        compared: The option whose values are compared, or "".
-        real: Whether the library itself runs, in real time.
-        engine: What a real run connects to: "null" or a key of ENGINES.
-        plot, dark: Where a plot goes, and whether it is for a dark page.
-        json: Whether to print JSON.
-    """
-
-    workload: Workload
-    runs: tuple[tuple[str, Workload], ...]
-    compared: str
+    workload: Workload  # where values are compared, what they have in common
+    runs: tuple[tuple[str, Workload], ...]  # with the value that is compared, or ""
+    compared: str  # an option, or ""
     real: bool
     engine: str
     plot: Path | None
@@ -72,15 +63,11 @@ def duration(text: str) -> float:
     return seconds(text)
 
 
-def one_of(choices: Mapping[str, Any]) -> Callable[[str], Any]:
-    """Return an argparse type for one of some names."""
-
-    def choose(text: str) -> Any:
-        if text not in choices:
-            raise argparse.ArgumentTypeError(f"must be one of {', '.join(choices)}, not {text!r}")
-        return choices[text]
-
-    return choose
+def one_of(choices: Mapping[str, Any], text: str) -> Any:
+    """Return the value that is chosen."""
+    if text not in choices:
+        raise argparse.ArgumentTypeError(f"must be one of {', '.join(choices)}, not {text!r}")
+    return choices[text]
 
 
 class Choice(NamedTuple):
@@ -106,12 +93,14 @@ COMPARED = {
     "tasks": Choice("workers", whole, "N", "asyncio tasks of each process, instead", {"tasks": True}),
     "connects-per-second": Choice("rate", positive, "N", "of each process (default: 10; with --real 20)"),
     "start-over": Choice("start_over", duration, "TIME", "time over which the processes start (default: 1s)"),
-    "strategy": Choice("strategy", one_of(STRATEGIES), "NAME", f"{', '.join(STRATEGIES)} (default: single-user)"),
+    "strategy": Choice(
+        "strategy", partial(one_of, STRATEGIES), "NAME", f"{', '.join(STRATEGIES)} (default: single-user)"
+    ),
     "rotate-every": Choice("rotate_every", duration, "TIME", "period of the rotation (default: 1d; with --real 5s)"),
     "window": Choice("window", duration, "TIME", "from setSecret to finishSecret (default: 10s; with --real 1s)"),
     "retries": Choice("retries", count, "N", "further logins after a rejected one (default: 1)"),
     "patience": Choice("patience", seconds, "TIME", "time to go on asking when no login is good (default: 0)"),
-    "fallback-stages": Choice("fallback_stages", one_of(STAGES), "NAME", "both, or none for AWSCURRENT alone"),
+    "fallback-stages": Choice("fallback_stages", partial(one_of, STAGES), "NAME", "both, or none for AWSCURRENT alone"),
 }
 """The options of the workload that can be compared."""
 

@@ -10,9 +10,8 @@ import html
 import io
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from secretconn.cli.bench.options import Options
 from secretconn.cli.bench.report import Run, seconds_as_text, title, written
@@ -26,8 +25,7 @@ UNITS = (("days", 86400.0, 3 * 86400.0), ("hours", 3600.0, 3 * 3600.0), ("minute
 """Of the time axis: its name, its seconds, and from how long a run on it is used."""
 
 
-@dataclass(frozen=True, slots=True)
-class Theme:
+class Theme(NamedTuple):
     """Colours of one kind of page; ``alarm`` is for what must not be crossed."""
 
     background: str

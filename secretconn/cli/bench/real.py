@@ -10,10 +10,9 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from secretconn.cli.bed import ENGINES, Rotations, bed
 from secretconn.cli.bench import worker
@@ -34,17 +33,12 @@ class WorkerFailed(SecretConnError, RuntimeError):
     """A process of the run ended without a result. The text has its error."""
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
-    """What the processes are pointed at; what makes a rotator; the secret's and all other requests so far."""
+class Started(NamedTuple):
+    """What the processes are pointed at, what makes a rotator, and the local Secrets Manager."""
 
     target: Target
     rotator: Callable[[Strategy], Rotator]
     secrets: LocalSecretsManager
-
-    def calls(self) -> Counter[str]:
-        """Return the requests that reached Secrets Manager, by operation."""
-        return self.secrets.calls
 
 
 @contextmanager
@@ -90,12 +84,7 @@ def _null(stack: ExitStack) -> Started:
 
 
 def play(workload: Workload, begun: Started, progress: Callable[[float], object] = lambda _: None) -> Measured:
-    """Play the workload on servers that run.
-
-    Args:
-        workload: What is played.
-        begun: From ``started``.
-        progress: Told the share that is done, from 0 to 1.
+    """Play the workload on what has started, and tell ``progress`` the share that is done.
 
     Raises:
         WorkerFailed: A process ended early.

@@ -6,8 +6,8 @@ import math
 import re
 import textwrap
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict
+from typing import Any, NamedTuple
 
 from secretconn.cli.bench.options import Options
 from secretconn.cli.bench.result import QUOTA, Measured
@@ -18,8 +18,7 @@ WIDTH = 100
 NO_BREAK = "\u00a0"
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(NamedTuple):
     """A workload that was played; its label is the value that is compared, or ""."""
 
     label: str
@@ -88,11 +87,6 @@ def seconds_as_text(seconds: float) -> str:
     return f"{seconds:g} s"
 
 
-def share_of_quota(share: float) -> str:
-    """Return a share of the quota, or how many times the quota it is."""
-    return f"{share:.2%}" if share < 1 else f"{share:.1f} times the quota"
-
-
 def _conditions(options: Options) -> str:
     """Return what the figures rest on."""
     price = (
@@ -143,6 +137,10 @@ def _hit_rate(one: Measured) -> str:
     return f"{math.floor(one.hit_rate * 1e7) / 1e5:.5f}%" if one.misses else "100%"
 
 
+def _share(share: float) -> str:
+    return f"{share:.2%}" if share < 1 else f"{share:.1f} times the quota"
+
+
 def _ms(seconds: float | None) -> str:
     return "-" if seconds is None else f"{seconds * 1000:.0f} ms"
 
@@ -160,5 +158,5 @@ ROWS: dict[str, Callable[[Measured], str]] = {
     "API calls a month": lambda one: f"{one.api_calls_a_month:,.0f}",
     "cost a month": lambda one: f"{one.usd_a_month:,.2f} USD",
     "API calls, busiest second": lambda one: f"{one.busiest_second:,}",
-    "its share of the quota": lambda one: share_of_quota(one.quota_share),
+    "its share of the quota": lambda one: _share(one.quota_share),
 }

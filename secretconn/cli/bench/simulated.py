@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Set
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from secretconn import RotatingCredentials, Runtime
 from secretconn.cli.bench.result import Measured
@@ -26,8 +26,7 @@ SLICES = 200
 """How often progress is told."""
 
 
-@dataclass(frozen=True, slots=True)
-class Times:
+class Times(NamedTuple):
     """Seconds of a login to the database, and of a read of the secret (least, most)."""
 
     login: float = 0.005
@@ -41,24 +40,15 @@ def simulate(
     thinned: bool = True,
     progress: Callable[[float], object] = lambda _: None,
 ) -> Measured:
-    """Play every process of a workload.
+    """Play every process of a workload, and tell ``progress`` the share that is done.
 
-    Args:
-        workload: What is played.
-        times: How long things take.
-        thinned: False plays every connect, and takes as long as that takes. The counts are the same.
-        progress: Told the share that is done, from 0 to 1.
+    ``thinned=False`` plays every connect, and takes as long as that takes. The counts are the same.
     """
     return play(Scene(workload, times or Times()), thinned=thinned, progress=progress)
 
 
 class Scene:
-    """Clock, secret and server of one run, and the counts of all processes.
-
-    Attributes:
-        calls: Second to the calls in it.
-        first_calls, recovered: See Measured.
-    """
+    """Clock, secret and server of one run, and the counts of all processes: see Measured."""
 
     def __init__(self, workload: Workload, times: Times) -> None:
         self.workload, self.times = workload, times

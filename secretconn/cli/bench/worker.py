@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from secretconn import Event, RotatingCredentials, Stats, aconnect, connect, wrap
 from secretconn.cli.bench.null import DRIVER, NullServer, judge
@@ -21,8 +21,7 @@ from secretconn.cli.bench.workload import Starts, Workload
 from secretconn.cli.connections import close
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """A secret in the local Secrets Manager, and what it is for: a driver's database, or the null server's folder."""
 
     endpoint_url: str
@@ -32,8 +31,7 @@ class Target:
     folder: Path | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
+class Pace(NamedTuple):
     """When a worker connects: at ``begin``, then at ``begin + phase`` and every ``interval``; seconds of the run."""
 
     begin: float
@@ -49,16 +47,11 @@ class Pace:
 
 @dataclass
 class Tally:
-    """What a process saw. List appends are atomic, so workers need no lock.
-
-    Attributes:
-        ends: Of each connect, the type of its error, or None.
-        calls: Seconds of the run at which a request was sent.
-    """
+    """What a process saw. List appends are atomic, so workers need no lock."""
 
     begun: float = 0.0
-    ends: list[str | None] = field(default_factory=list)
-    calls: list[float] = field(default_factory=list)
+    ends: list[str | None] = field(default_factory=list)  # of each connect: the type of its error, or None
+    calls: list[float] = field(default_factory=list)  # seconds of the run at which a request was sent
     events: list[Event] = field(default_factory=list)
     stats: Stats = field(default_factory=Stats)
 

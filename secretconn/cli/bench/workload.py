@@ -6,14 +6,13 @@ import math
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 PENDING_PAUSES = 2
 """Pauses between setSecret and finishSecret: testSecret lies between them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Starts:
+class Starts(NamedTuple):
     """When one process connects: each worker at ``begin``, then at its phase after that and every interval."""
 
     begin: float
@@ -22,31 +21,18 @@ class Starts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
-    """What is played; the defaults are those of a simulated run.
-
-    Attributes:
-        seconds: How long.
-        processes: Processes, each with its own cache.
-        workers, tasks: Threads of each process, or tasks.
-        rate: Connects a second, of each process.
-        start_over: Seconds over which the processes start, at times drawn evenly.
-        ttl, retries, patience, fallback_stages: As in RotatingCredentials.
-        strategy: Of the rotation.
-        rotate_every: Seconds from one finishSecret to the next; the first comes after as many.
-        window: Seconds between setSecret and finishSecret.
-        seed: Of all random numbers.
-    """
+    """What is played, for so many seconds; the defaults are those of a simulated run. See docs/bench.md."""
 
     seconds: float
     processes: int = 4
-    workers: int = 4
+    workers: int = 4  # threads of each process, or tasks
     tasks: bool = False
-    rate: float = 10.0
+    rate: float = 10.0  # connects a second, of each process
     start_over: float = 1.0
     ttl: float = 3600.0
     strategy: Literal["single-user", "alternating-users", "none"] = "single-user"
-    rotate_every: float = 86400.0
-    window: float = 10.0
+    rotate_every: float = 86400.0  # from one finishSecret to the next; the first comes after as many
+    window: float = 10.0  # between setSecret and finishSecret
     retries: int = 1
     patience: float = 0.0
     fallback_stages: tuple[str, ...] = ("AWSPENDING", "AWSPREVIOUS")

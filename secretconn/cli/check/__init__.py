@@ -12,17 +12,15 @@ import logging
 import sys
 from typing import Any
 
+from secretconn import Runtime
 from secretconn._core.environment import environment
 from secretconn.cli.check.context import Context
 from secretconn.cli.check.drivers import prepare
-from secretconn.cli.check.journal import Journal
 from secretconn.cli.check.login import log_in
 from secretconn.cli.check.options import add_arguments, options
 from secretconn.cli.check.reading import read
+from secretconn.cli.check.report import Report
 from secretconn.cli.check.source import choose_source
-from secretconn.runtime import Runtime
-
-__all__ = ["add_parser", "run"]
 
 
 def add_parser(subparsers: Any) -> None:
@@ -45,19 +43,19 @@ def run(arguments: argparse.Namespace) -> int:
     """
     asked, runtime = options(arguments), Runtime()
     logging.getLogger("secretconn").addHandler(logging.NullHandler())  # what it would log is in the findings
-    journal = Journal(asked.secret, runtime.clock, sys.stderr if arguments.json else sys.stdout)
-    take_steps(Context(asked, environment(runtime.environ), runtime, journal))
-    journal.close()
+    report = Report(asked.secret, runtime.clock, sys.stderr if arguments.json else sys.stdout)
+    take_steps(Context(asked, environment(runtime.environ), runtime, report))
+    report.close()
     if arguments.json:
-        print(json.dumps(journal.report.as_json(strict=arguments.strict), indent=2))
-    return journal.report.exit_code(strict=arguments.strict)
+        print(json.dumps(report.as_json(strict=arguments.strict), indent=2))
+    return report.exit_code(strict=arguments.strict)
 
 
 def take_steps(context: Context) -> None:
     """Take all steps, up to the first one after which the next makes no sense."""
     source = choose_source(context)
     logins = None if source is None else read(context, source)
-    if source is None or logins is None or context.journal.report.failed:
+    if source is None or logins is None or context.report.failed:
         return
     attempts = prepare(context, logins[0])
     if attempts is not None and context.options.login:

@@ -9,12 +9,10 @@ from secretconn.cli.check.report import Finding, Step
 from secretconn.credentials import CURRENT, PENDING, Credentials, Payload
 from secretconn.errors import SecretFormatError
 
-__all__ = ["incomplete", "login_of", "note_unreadable", "sentence", "unreadable_stage", "wrong_format"]
-
 
 def login_of(context: Context, step: Step, payload: Payload, stage: str) -> Credentials | None:
     """Return the login in one version, or None if it holds none; the current one must be complete."""
-    asked, facts = context.options, context.journal.report.facts
+    asked, facts = context.options, context.report.facts
     try:
         login = parse(payload, asked.secret, Shape(username=asked.username, keys=asked.keys))
     except SecretFormatError as error:
@@ -33,7 +31,7 @@ def note_unreadable(context: Context, step: Step, why: Finding, stage: str) -> N
     """Note that a stage cannot be read: a failure for AWSCURRENT, else a warning."""
     step.findings.append(why if stage == CURRENT else unreadable_stage(stage, why))
     if stage == PENDING:
-        context.journal.report.facts["pending_readable"] = False
+        context.report.facts["pending_readable"] = False
 
 
 def wrong_format(error: SecretFormatError) -> Finding:

@@ -6,20 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from secretconn import Runtime
 from secretconn._core.environment import Environment
-from secretconn.cli.check.journal import Journal
 from secretconn.cli.check.options import Options
-from secretconn.credentials import CURRENT, PENDING, PREVIOUS
-from secretconn.runtime import Runtime
-
-__all__ = ["STAGES", "Context"]
-
-STAGES = (CURRENT, PENDING, PREVIOUS)
-
-
-def utc_now() -> datetime:
-    """Return the time of day, with a zone."""
-    return datetime.now(UTC)
+from secretconn.cli.check.report import Report
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,5 +19,5 @@ class Context:
     options: Options
     around: Environment
     runtime: Runtime
-    journal: Journal
-    now: Callable[[], datetime] = utc_now
+    report: Report
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)

@@ -3,33 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from secretconn.cli.check.findings import finding
 from secretconn.cli.check.report import Finding
 from secretconn.credentials import CURRENT, PENDING
 
-__all__ = ["Description", "described", "findings_of"]
-
 OVERDUE = timedelta(days=1)
 """Rotation windows last up to a day (Secrets Manager user guide, "Schedule expressions")."""
 
 
-@dataclass(frozen=True, slots=True)
-class Description:
-    """The parts of DescribeSecret's response that are used.
-
-    Attributes:
-        versions: Version id to its stages; versions without a stage are left out.
-        enabled: Whether rotation is on.
-        configured: Whether there is, or was, a rotation at all.
-        every: The interval for people: "30 days", "rate(4 hours)".
-        last, next: When the last rotation was, and when the next one is due.
-        key: The KMS key, if it is not AWS's own.
-        deleted: When the secret is to be deleted, or None.
-    """
+class Description(NamedTuple):
+    """DescribeSecret's response: version ids to their stages; the rotation, with its interval for people; KMS key."""
 
     versions: Mapping[str, tuple[str, ...]]
     enabled: bool = False

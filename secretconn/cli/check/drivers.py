@@ -5,8 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from secretconn.cli.check.context import Context
 from secretconn.cli.check.findings import finding, sentence_of
@@ -14,8 +13,6 @@ from secretconn.cli.check.report import Finding
 from secretconn.credentials import Credentials
 from secretconn.engines import Driver, Engine, driver_named, engine_named, is_installed, load, pip_line
 from secretconn.errors import ConfigurationError, DriverNotInstalled
-
-__all__ = ["TIMEOUTS", "TLS_OPTIONS", "Attempt", "prepare", "version_of"]
 
 TIMEOUTS = {
     **dict.fromkeys(("psycopg", "psycopg2", "pymysql", "mysqlclient", "aiomysql", "asyncmy"), "connect_timeout"),
@@ -43,8 +40,7 @@ TLS_OPTIONS = {
 """What switches TLS on. aiomysql wants an ssl.SSLContext, which no command line can give."""
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """One way to connect: a driver, sync or async, and the arguments of its connect besides the login."""
 
     driver: Driver
@@ -65,14 +61,14 @@ def prepare(context: Context, login: Credentials) -> list[Attempt] | None:
     """
     asked = context.options
     named = driver_named(asked.driver) if asked.driver is not None else None
-    with context.journal.step("driver", timed=False) as step:
+    with context.report.step("driver", timed=False) as step:
         try:
             engine = engine_named(asked.engine or login.engine or (named.engine if named is not None else ""))
         except ConfigurationError as error:
             key = "unknown-engine" if asked.engine is None else "unknown-engine:option"
             step.findings.append(finding(key, problem=sentence_of(error)))
             return None
-        context.journal.report.facts["login"] = _login_facts(context, login, engine)
+        context.report.facts["login"] = _login_facts(context, login, engine)
         attempts = _attempts(context, engine)
         if not attempts:
             step.findings.append(_missing_driver(named, engine))

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from secretconn import RotatingCredentials, aconnect, connect
 from secretconn.cli.check import login_errors
@@ -23,14 +22,11 @@ from secretconn.errors import SecretConnError, SecretUnavailable
 from secretconn.events import Event, Recovered, Rejected
 from secretconn.sources.base import Source
 
-__all__ = ["log_in"]
-
 NO_NETWORK_NAME = ("snowflake", "mongodb", "oracle", "sqlserver")
 """Engines whose "host" may be an account, a URI or an alias that the driver resolves."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answers:
+class Answers(NamedTuple):
     """What an open connection told: the server and TLS (see ``connections``), seconds to open it, and of one query."""
 
     server: str | None
@@ -68,7 +64,7 @@ def _try(
     attempt: Attempt,
 ) -> bool:
     """Log in once; False if the login was refused, so that no other driver sends it again."""
-    with context.journal.step("login") as step:
+    with context.report.step("login") as step:
         step.told = attempt.title
         try:
             answers = asyncio.run(_open_and_ask(credentials, attempt, context.runtime.clock))
@@ -94,8 +90,8 @@ def _try(
         "connect_seconds": answers.connect,
         "query_seconds": answers.query,
     }
-    context.journal.report.facts.setdefault("connections", []).append(connection)
-    with context.journal.step("server") as step:
+    context.report.facts.setdefault("connections", []).append(connection)
+    with context.report.step("server") as step:
         step.seconds = answers.query
         tls = "TLS not known" if answers.tls is None else answers.tls or "no TLS"
         step.told = f"{answers.server or 'version not known'}, {tls}"
@@ -176,7 +172,7 @@ def _resolves(context: Context, place: Place) -> bool:
     """True if the host has an address, or is no plain host and left to the driver."""
     if place.host is None or place.engine in NO_NETWORK_NAME or not is_network_name(place.host):
         return True
-    with context.journal.step("address") as step:
+    with context.report.step("address") as step:
         addresses = resolve(place.host, place.port)
         if not addresses:
             step.findings.append(login_errors.explained("wrong-host", place))

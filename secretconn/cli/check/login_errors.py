@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from secretconn.cli.check.drivers import TLS_OPTIONS
 from secretconn.cli.check.findings import finding
@@ -18,20 +18,11 @@ from secretconn.engines.base import Verdict, text_of, walk_causes
 from secretconn.engines.mysql import code_of
 from secretconn.engines.postgresql_errors import sqlstate_of
 
-__all__ = ["Failure", "Place", "by_server", "explained", "failure_of", "short", "unknown"]
-
 MAX_TEXT = 300
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a login was sent, and by which driver.
-
-    Attributes:
-        driver, engine: Their names.
-        user, host, port, database: What was sent; None for what was left to the driver.
-        tls: Whether the driver uses TLS wherever the server offers it; False if that is unknown.
-    """
+class Place(NamedTuple):
+    """Where a login was sent, and by which driver; ``tls`` if that uses TLS wherever the server offers it."""
 
     driver: str
     engine: str
@@ -46,8 +37,7 @@ class Place:
         return f"{self.host}:{self.port}" if self.port is not None else str(self.host)
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(NamedTuple):
     """What the driver raised: its type, the server's code, the texts of all causes, and the driver's own verdict."""
 
     kind: str

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import socket
 
-__all__ = ["is_network_name", "look", "resolve"]
-
 
 def is_network_name(host: str) -> bool:
     """True if it is one plain host: no socket's path, no list of hosts, no connection string."""

@@ -12,8 +12,6 @@ from typing import Any
 from secretconn.cli.arguments import number
 from secretconn.errors import ConfigurationError
 
-__all__ = ["Options", "add_arguments", "options"]
-
 
 @dataclass(frozen=True, slots=True)
 class Options:

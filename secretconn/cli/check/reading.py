@@ -7,14 +7,14 @@ from contextlib import suppress
 from typing import Any
 
 from secretconn.cli.check import contents
-from secretconn.cli.check.context import STAGES, Context
+from secretconn.cli.check.context import Context
 from secretconn.cli.check.description import Description, described, findings_of
 from secretconn.cli.check.findings import finding
 from secretconn.cli.check.options import Options
 from secretconn.cli.check.report import Finding
 from secretconn.cli.check.source import REGION_VARIABLES, own_endpoint, primary
 from secretconn.cli.check.source_errors import Call, code_of, diagnose, is_not_there, unavailable
-from secretconn.credentials import CURRENT, PENDING, Credentials, Payload
+from secretconn.credentials import CURRENT, PENDING, PREVIOUS, Credentials, Payload
 from secretconn.errors import SecretUnavailable
 from secretconn.sources.arn import secret_arn
 from secretconn.sources.base import Source, place_of
@@ -23,7 +23,7 @@ from secretconn.sources.names import secret_name
 from secretconn.sources.replicas import ReplicatedSource
 from secretconn.sources.secrets_manager import SecretsManagerSource, payload_of
 
-__all__ = ["read", "regions_around"]
+STAGES = (CURRENT, PENDING, PREVIOUS)
 
 
 def read(context: Context, source: Source) -> list[Credentials] | None:
@@ -50,8 +50,8 @@ def regions_around(asked: str | None, options: Options, context_regions: list[st
 
 def _describe(context: Context, aws: SecretsManagerSource) -> Description | None:
     """Return the description, or None if nothing can be read; an empty one if the value may still be readable."""
-    report, call = context.journal.report, Call("DescribeSecret", aws.secret_id, aws.place, own_endpoint(aws.client))
-    with context.journal.step("describe") as step:
+    report, call = context.report, Call("DescribeSecret", aws.secret_id, aws.place, own_endpoint(aws.client))
+    with context.report.step("describe") as step:
         try:
             description = described(aws.client.describe_secret(SecretId=call.secret_id))
         except Exception as error:  # noqa: BLE001  (whatever it is, it is what this step found)
@@ -74,14 +74,14 @@ def _read_stage(
     A stage without a version is asked for all the same: AWS checks permissions before it looks for the version.
     """
     call = Call("GetSecretValue", aws.secret_id, aws.place, own_endpoint(aws.client), description.key)
-    with context.journal.step(stage) as step:
+    with context.report.step(stage) as step:
         try:
             payload = _value(aws.client, call.secret_id, stage)
         except Exception as error:  # noqa: BLE001
             if stage != CURRENT and _has_no_value(error, description.version(stage)):
                 step.told = "can be read; no version has it now"
                 if stage == PENDING:
-                    context.journal.report.facts["pending_readable"] = True
+                    context.report.facts["pending_readable"] = True
             else:
                 contents.note_unreadable(context, step, diagnose(error, call, _regions), stage)
             return None
@@ -101,7 +101,7 @@ def _read_replica(context: Context, source: Source) -> None:
     if not isinstance(source, SecretsManagerSource):
         return
     region = str(place_of(source))
-    with context.journal.step(region) as step:
+    with context.report.step(region) as step:
         try:
             source.client.describe_secret(SecretId=source.secret_id)
             step.told = f"replica: version {_value(source.client, source.secret_id, CURRENT).version_id}"
@@ -144,8 +144,8 @@ def _regions() -> set[str]:
 
 def _read_at_once(context: Context, source: Source) -> list[Credentials] | None:
     """Read from the agent, the extension or a file. They do not know of rotation."""
-    name, facts = secret_name(context.options.secret).name, context.journal.report.facts
-    with context.journal.step("read") as step:
+    name, facts = secret_name(context.options.secret).name, context.report.facts
+    with context.report.step("read") as step:
         try:
             reading = source.read(STAGES, frozenset())
         except SecretUnavailable as error:

@@ -1,24 +1,22 @@
-"""Report: what was found, step by step; as JSON, and what it means for the exit code. No effects, no secrets."""
+"""Report: the steps of a check and what they found, written as they are taken, and as JSON."""
 
 from __future__ import annotations
 
+import io
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple, TextIO
 
-__all__ = ["Finding", "Report", "Step"]
+WRAPPER = textwrap.TextWrapper(
+    100, initial_indent="    ", subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
+)
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One problem.
-
-    Attributes:
-        name: Its stable name, such as "wrong-password".
-        problem: A sentence or two.
-        advice: The remedy.
-        warning: Whether connections work all the same.
-        permission: The missing permission, if that is the problem.
-    """
+class Finding(NamedTuple):
+    """A problem: its stable name, a sentence, the remedy; whether connections work; the permission that is missing."""
 
     name: str
     problem: str
@@ -38,7 +36,6 @@ class Step:
 
     @property
     def status(self) -> str:
-        """ "ok", "warning" or "FAILED"."""
         if not self.findings:
             return "ok"
         return "warning" if all(finding.warning for finding in self.findings) else "FAILED"
@@ -46,15 +43,46 @@ class Step:
 
 @dataclass(slots=True)
 class Report:
-    """All steps so far, and the facts for JSON: source, login, versions, rotation, connections."""
+    """The steps so far, the facts for JSON, monotonic seconds, and where the steps are written."""
 
     secret_id: str
+    clock: Callable[[], float] = time.monotonic
+    stream: TextIO = field(default_factory=io.StringIO)
     facts: dict[str, Any] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
 
+    @contextmanager
+    def step(self, name: str, *, timed: bool = True) -> Iterator[Step]:
+        """Yield a step to fill in. One that raises is not kept, and its line ends.
+
+        Args:
+            name: Its name.
+            timed: Whether its duration says anything. A step may also set its seconds itself.
+        """
+        step, begun = Step(name), self.clock()
+        self._write(f"{name:<13}")  # at once: the step may take seconds
+        try:
+            yield step
+        except BaseException:
+            self._write("\n")
+            raise
+        if timed and step.seconds is None:
+            step.seconds = self.clock() - begun
+        self.steps.append(step)
+        duration = "" if step.seconds is None else f"{step.seconds * 1000:.0f} ms"
+        self._write(f"{step.status:<8}{duration:>10}   {step.told}".rstrip() + "\n")
+        for one in step.findings:
+            paragraphs = (f"{one.name}: {one.problem}", f"What to do: {one.advice}")
+            self._write("".join(f"{line}\n" for text in paragraphs for line in WRAPPER.wrap(text)))
+
+    def close(self) -> None:
+        """Write the missing permissions and the verdict."""
+        if self.missing_permissions:
+            self._write(f"Permissions that lack: {', '.join(self.missing_permissions)}\n")
+        self._write(f"{self.verdict()}\n")
+
     @property
     def findings(self) -> list[Finding]:
-        """All findings, in the order of the steps."""
         return [finding for step in self.steps for finding in step.findings]
 
     @property
@@ -64,7 +92,6 @@ class Report:
 
     @property
     def missing_permissions(self) -> list[str]:
-        """The missing permissions, each once."""
         return list(dict.fromkeys(one.permission for one in self.findings if one.permission is not None))
 
     def exit_code(self, *, strict: bool = False) -> int:
@@ -76,9 +103,9 @@ class Report:
         failures, warnings = (
             [finding.name for finding in self.findings if finding.warning is warning] for warning in (False, True)
         )
-        many = f"{len(warnings)} warning{'' if len(warnings) == 1 else 's'}: {_names(warnings)}"
+        many = f"{len(warnings)} warning{'' if len(warnings) == 1 else 's'}: {', '.join(dict.fromkeys(warnings))}"
         if failures:
-            return f"FAILED: {_names(failures)}{f'; {many}' if warnings else ''}"
+            return f"FAILED: {', '.join(dict.fromkeys(failures))}{f'; {many}' if warnings else ''}"
         return f"READY, with {many}" if warnings else "READY"
 
     def as_json(self, *, strict: bool = False) -> dict[str, Any]:
@@ -106,6 +133,6 @@ class Report:
             ],
         }
 
-
-def _names(names: list[str]) -> str:
-    return ", ".join(dict.fromkeys(names))
+    def _write(self, text: str) -> None:
+        self.stream.write(text)
+        self.stream.flush()

@@ -18,8 +18,6 @@ from secretconn.sources.names import secret_name
 from secretconn.sources.replicas import ReplicatedSource
 from secretconn.sources.secrets_manager import SecretsManagerSource
 
-__all__ = ["REGION_VARIABLES", "choose_source", "own_endpoint", "primary"]
-
 REGION_VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION")
 
 
@@ -30,7 +28,7 @@ def choose_source(context: Context) -> Source | None:
         ConfigurationError: An unknown scheme, or options that contradict each other.
     """
     asked = context.options
-    with context.journal.step("source", timed=False) as step:
+    with context.report.step("source", timed=False) as step:
         arn = secret_arn(secret_name(asked.secret).name)
         if arn is not None and asked.region not in (None, arn.region):
             step.findings.append(finding("wrong-region:arn", arn_region=arn.region, region=asked.region))
@@ -46,7 +44,7 @@ def choose_source(context: Context) -> Source | None:
                 variables = (context.runtime.environ.get(name) for name in REGION_VARIABLES)
                 step.findings.append(no_client(why, asked.secret, place or next(filter(None, variables), None)))
                 return None
-        context.journal.report.facts["source"] = _describe(step, source, place, endpoint)
+        context.report.facts["source"] = _describe(step, source, place, endpoint)
     return source
 
 

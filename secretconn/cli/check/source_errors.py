@@ -9,14 +9,11 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from secretconn.cli.check.findings import finding, sentence_of
 from secretconn.cli.check.report import Finding
 from secretconn.errors import SecretUnavailable
-
-__all__ = ["Call", "code_of", "diagnose", "is_not_there", "no_client", "unavailable"]
 
 NOT_THERE = "ResourceNotFoundException"
 CODES = {
@@ -48,8 +45,7 @@ MAX_TEXT = 400
 SERVER_ERROR = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """A call: its operation, secret, region, address if that is not AWS's own, and the secret's KMS key if known."""
 
     operation: str
@@ -72,10 +68,7 @@ class Call:
 def diagnose(error: BaseException, call: Call, regions: Callable[[], Collection[str]] = tuple) -> Finding:
     """Return the finding for a call that failed.
 
-    Args:
-        error: What the SDK raised.
-        call: What was called.
-        regions: Returns the regions that exist: a misspelt one looks like a network without a way out.
+    ``regions`` returns those that exist: a misspelt one looks like a network without a way out.
     """
     code, text, status = code_of(error), " ".join(str(_answer(error).get("Message") or "").split()), _status(error)
     key, near = _by_code(code, text, status) if code is not None else _by_exception(error) or "not-read", ""
@@ -89,13 +82,7 @@ def diagnose(error: BaseException, call: Call, regions: Callable[[], Collection[
 
 
 def no_client(error: BaseException, secret_id: str, region: str | None) -> Finding:
-    """Return the finding for an SDK that could not make a client: no region, or settings that contradict each other.
-
-    Args:
-        error: What was raised; for ConfigurationError, its cause.
-        secret_id: The secret.
-        region: The region that was to be called, if known.
-    """
+    """Return the finding for an SDK that could not make a client: no region, or settings that contradict each other."""
     names = _names(error)
     facts: dict[str, Any] = {"secret_id": secret_id, "text": error, "error": type(error).__name__}
     if "NoRegionError" in names:
@@ -168,12 +155,14 @@ def _names(error: BaseException) -> set[str]:
 
 
 def _answer(error: BaseException) -> dict[str, Any]:
-    response = getattr(error, "response", None)
-    answer = response.get("Error") if isinstance(response, dict) else None
-    return answer if isinstance(answer, dict) else {}
+    return _part(getattr(error, "response", None), "Error")
 
 
 def _status(error: BaseException) -> int:
-    response = getattr(error, "response", None)
-    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode") if isinstance(response, dict) else None
+    status = _part(getattr(error, "response", None), "ResponseMetadata").get("HTTPStatusCode")
     return status if isinstance(status, int) else 0
+
+
+def _part(response: object, name: str) -> dict[str, Any]:
+    part = response.get(name) if isinstance(response, dict) else None
+    return part if isinstance(part, dict) else {}

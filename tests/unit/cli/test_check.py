@@ -13,7 +13,6 @@ import pytest
 
 from secretconn import ConfigurationError
 from secretconn.cli.check import add_parser
-from secretconn.cli.check.journal import Journal
 from secretconn.cli.check.options import Options, options
 from secretconn.cli.check.reading import regions_around
 from secretconn.cli.check.report import Finding, Report, Step
@@ -111,8 +110,7 @@ def test_each_lacking_permission_is_named_once() -> None:
 
 def written(*findings: Finding, seconds: float | None = None) -> str:
     stream, now = io.StringIO(), [0.0]
-    journal = Journal("s", lambda: now[0], stream)
-    with journal.step("login") as step:
+    with Report("s", lambda: now[0], stream).step("login") as step:
         assert stream.getvalue() == "login        "  # at once: what follows may take long
         now[0] += 0.25
         step.told, step.seconds = "psycopg", seconds
@@ -134,15 +132,15 @@ def test_a_line_for_each_step() -> None:
 
 def test_a_step_that_raises_is_not_kept() -> None:
     stream = io.StringIO()
-    journal = Journal("s", lambda: 0.0, stream)
+    report = Report("s", lambda: 0.0, stream)
 
     def step() -> None:
-        with journal.step("login"):
+        with report.step("login"):
             raise ConfigurationError("x")
 
     with pytest.raises(ConfigurationError):
         step()
-    assert journal.report.steps == []
+    assert report.steps == []
     assert stream.getvalue() == "login        \n"  # its line ends, and what follows begins a new one
 
 
