@@ -86,7 +86,10 @@ def ways(rows: Sequence[tuple[str, int]], theme: Theme, processes: int, caption:
 
 def _phase(part: Any, runs: Mapping[int, Measured], name: str, colours: Mapping[int, str], theme: Theme) -> None:
     for size, measured in runs.items():
-        part.plot(*_curve(phase(name, FLEET, measured), measured), color=colours[size], linewidth=1.4)
+        xs, ys = _curve(phase(name, FLEET, measured), measured)
+        gaps = [True, *map(math.isnan, ys), True]
+        alone = [place for place in range(len(ys)) if gaps[place] and gaps[place + 2]]  # no line leads there
+        part.plot(xs, ys, color=colours[size], linewidth=1.4, marker=".", markersize=4, markevery=alone)
     title, label = LABELS[name]
     part.set_xlabel(label)
     part.set_ylabel("calls a second")

@@ -94,15 +94,17 @@ def rendered(made: Any, form: str) -> bytes:
     import matplotlib as mpl
 
     stream = io.BytesIO()
-    with mpl.rc_context({"svg.hashsalt": "secretconn", "svg.fonttype": "none"}):
-        background, metadata = made.get_facecolor(), {"Date": None} if form == "svg" else None
-        made.savefig(stream, format=form, dpi=144, facecolor=background, metadata=metadata)
+    nothing = dict.fromkeys(("Creator", "Date", "Format", "Type")) if form == "svg" else None
+    fonts = ["DejaVu Sans", "Verdana", "Arial"]
+    with mpl.rc_context({"svg.hashsalt": "secretconn", "svg.fonttype": "none", "font.sans-serif": fonts}):
+        made.savefig(stream, format=form, dpi=144, facecolor=made.get_facecolor(), metadata=nothing)
     if form != "svg":
         return stream.getvalue()
-    return re.sub(r' d="[^"]*"', lambda path: _shortened(path[0]), stream.getvalue().decode()).encode()
+    return re.sub(r'(?<= d=)"[^"]*"', lambda path: _shortened(path[0]), stream.getvalue().decode()).encode()
 
 
 def _shortened(path: str) -> str:
+    """Write a path in one line, and a tenth of a point as the smallest length."""
     return re.sub(r"(\.\d)\d+", r"\1", " ".join(path.split()))
 
 
@@ -137,6 +139,7 @@ def axes(part: Any, theme: Theme, title: str = "") -> None:
     part.tick_params(which="both", colors=theme.muted, labelcolor=theme.text, labelsize=9)
     part.grid(visible=True, which="major", color=theme.grid, linewidth=0.8)
     part.set_axisbelow(True)
+    part.minorticks_off()
     for label in (part.xaxis.label, part.yaxis.label):
         label.set_color(theme.text)
         label.set_fontsize(9)
@@ -148,9 +151,10 @@ def quota(part: Any, theme: Theme, busiest: int = QUOTA) -> None:
     part.set_yscale("log")
     part.set_ylim(0.7, max(QUOTA, busiest) * 4)
     part.yaxis.set_major_formatter(plain)
+    part.minorticks_off()
     part.axhline(QUOTA, color=theme.alarm, linewidth=1.6, linestyle="--")
     text, place = f"quota: {QUOTA:,} a second", part.get_yaxis_transform()
-    part.text(0.995, QUOTA * 1.15, text, transform=place, ha="right", va="bottom", fontsize=9, color=theme.alarm)
+    part.text(0.01, QUOTA * 1.15, text, transform=place, ha="left", va="bottom", fontsize=9, color=theme.alarm)
 
 
 def plain(value: float, _: object = None) -> str:
@@ -169,10 +173,14 @@ def _over_time(options: Options, run: Run, theme: Theme) -> Any:
     part = made.subplots()
     name, unit, _ = next(row for row in UNITS if workload.seconds >= row[2])
     width, tops = buckets(run.measured.calls_by_second, workload.seconds, BARS)
-    shown = {place * width / unit: top for place, top in enumerate(tops) if top}
-    part.bar(list(shown), list(shown.values()), width / unit, align="edge", color=theme.series[0])
-    if workload.rotates and 0 < workload.seconds // workload.rotate_every <= MOST_MARKS:
-        _rotations(part, workload.rotate_every / unit, int(workload.seconds // workload.rotate_every), theme)
+    edges = [place * width / unit for place in range(len(tops) + 1)]
+    part.stairs(tops, edges, baseline=0.1, fill=True, color=theme.series[0])
+    count = int(workload.seconds // workload.rotate_every) if workload.rotates else 0
+    if 0 < count <= MOST_MARKS:
+        times = [number * workload.rotate_every / unit for number in range(1, count + 1)]
+        upright = part.get_xaxis_transform()
+        part.vlines(times, 0, 1, theme.muted, (0, (1, 2)), transform=upright, linewidth=0.8, zorder=0.5)
+        part.text(times[0], 1.01, "rotation", transform=upright, color=theme.muted, fontsize=8, ha="center")
     quota(part, theme, one.busiest_second)
     part.set_xlim(0, workload.seconds / unit)
     part.set_xlabel(f"{name} since the start")
@@ -181,23 +189,14 @@ def _over_time(options: Options, run: Run, theme: Theme) -> Any:
     return made
 
 
-def _rotations(part: Any, every: float, count: int, theme: Theme) -> None:
-    for number in range(1, count + 1):
-        part.axvline(number * every, color=theme.muted, linewidth=0.8, linestyle=(0, (1, 2)), zorder=0.5)
-    label = {"color": theme.muted, "fontsize": 8, "va": "bottom", "ha": "center"}
-    part.text(every, 1.01, "rotation", transform=part.get_xaxis_transform(), **label)
-
-
 def _bars(options: Options, runs: Sequence[Run], theme: Theme) -> Any:
     size = (9.0, 2.6 + 0.56 * len(runs))
     made = figure(theme, size, f"Compared: {options.compared}", "", title(options))
     parts, places = made.subplots(2, 2, sharey=True), range(len(runs))
     for part, (name, (value, text)) in zip(parts.flat, PANELS.items(), strict=True):
         values, texts = ([show(run.measured) for run in runs] for show in (value, text))
-        part.barh(places, values, color=theme.series[0], height=0.62)
-        for place in places:
-            note = {"textcoords": "offset points", "xytext": (4, 0), "va": "center", "fontsize": 9}
-            part.annotate(texts[place], (values[place], place), color=theme.text, **note)
+        bars = part.barh(places, values, color=theme.series[0], height=0.62)
+        part.bar_label(bars, texts, padding=4, fontsize=9, color=theme.text)
         part.set_yticks(list(places), [run.label for run in runs])
         part.set_xlim(0, max([*values, 0.001]) * (1.2 + 0.022 * max(map(len, texts))))
         axes(part, theme, name)
