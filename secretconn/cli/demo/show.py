@@ -137,11 +137,12 @@ def body(run: Run, glyphs: Glyphs, width: int, height: int) -> list[str]:
     board, (user, version, stage) = run.board, run.board.login
     note = textwrap.wrap("* plain driver with AWSCURRENT, re-read and tried again after a failure", width)
     table = comparison(run, width)
+    connected = f"  {'connected as':<26}{user or '...'}, version {version[:8] or '...'}, {stage}"
     lines = [
         *((0, line) for line in _rotation(run, width)),
         (9, ""),
         *zip((0, 0, 0, 0, 0, 0, 6, 7, 5), table, strict=True),
-        (4, f"  {'connected as':<26}{user or '...'}, version {version[:8] or '...'}, {stage}"),
+        (4, connected if len(connected) <= width else f"  as {user}, {version[:8]}, {stage}"),
         (9, ""),
         *((0, line) for line in timeline(board, glyphs, width, seconds=board.now, newest=True)),
         *((3, line) for line in legend(glyphs, width)),

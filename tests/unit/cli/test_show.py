@@ -13,7 +13,7 @@ from secretconn.cli.demo.rotations import STEPS
 from secretconn.cli.demo.show import Show, body
 from secretconn.cli.demo.summary import Run, summary
 from secretconn.cli.demo.timeline import ASCII
-from secretconn.events import Stats
+from secretconn.events import Fetched, Stats
 
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 CLEARED = "\x1b[2K"
@@ -51,6 +51,8 @@ def in_the_window(strategy: str = "single-user") -> Board:
     for _ in range(12_345):
         board.opened(OURS, 0.004)
     board.failed(USUAL, OSError("refused"))
+    board.saw(Fetched(secret_id="s", version_id="00001111-2222", seconds=0.1, api_calls=2))
+    board.user = "orders_79d39e7b"
     return board
 
 
@@ -83,8 +85,8 @@ def test_the_panel_fits_the_terminal(size: tuple[int, int], strategy: str) -> No
     assert len(frame) < size[1]
     assert {len(line) for line in frame} == {min(size[0] - 2, 110)}
     assert "…" not in "".join(frame)
-    text = " ".join(line.strip("│ ") for line in frame)
-    for words in ("secretconn demo · PostgreSQL 18.6", "▸ setSecret", "12,345", "1 (100%)", "finishSecret", "5/10 s"):
+    text = " ".join(line.strip("│ ") for line in frame).replace("version ", "")
+    for words in ("secretconn demo · PostgreSQL 18.6", "▸ setSecret", "12,345", "1 (100%)", "finishSecret", "5/10 s", "b, 00001111, AWSCURRENT"):
         assert words in text
     assert "setSecret-finishSecret" in text  # the legend
 
