@@ -110,11 +110,11 @@ class CountedSecret(SimulatedSecret):
         super().__init__(clock, seconds, scene.workload.users, scene.refuses)
         self._scene = scene
 
-    def read(self, stages: tuple[str, ...], held: Set[str]) -> Reading:
-        """See Source.read."""
+    def answer(self, stages: tuple[str, ...], held: Set[str], *, by_stage: bool) -> Reading:
+        """See SimulatedSecret.answer."""
         before, failed = self.api_calls, True
         try:
-            reading = super().read(stages, held)
+            reading = super().answer(stages, held, by_stage=by_stage)
             failed = False
         finally:
             self._scene.count(self.api_calls - before, failed=failed)
