@@ -123,6 +123,9 @@ def test_other_engines_go_by_the_drivers_table() -> None:
 def test_a_failure_that_nothing_explains() -> None:
     strange = failure_of(DriverError("strange"), "postgresql", Verdict.SUSPECT, [])
     assert unknown(strange) == "login-refused"
+    barred = failure_of(DriverError("strange"), "postgresql", Verdict.BARRED, [])
+    assert by_server(barred, POSTGRESQL) is None
+    assert unknown(barred) == "user-refused"
     strange = failure_of(DriverError("strange"), "postgresql", Verdict.OTHER, [])
     assert unknown(strange) == "connect-failed"
 
