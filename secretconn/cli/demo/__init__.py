@@ -121,9 +121,13 @@ def rotate(
 def _show(plain: bool) -> Show:
     from rich.console import Console
 
+    class Terminal(Console):
+        def on_broken_pipe(self) -> None:
+            raise  # noqa: PLE0704  (for main(); rich would end the process with 1, which means a failed connect)
+
     if plain or not sys.stdout.isatty() or os.environ.get("TERM") == "dumb":
-        return Show(Console(width=PLAIN_WIDTH, force_terminal=False, color_system=None), live=False)
-    return Show(Console(), live=True)
+        return Show(Terminal(width=PLAIN_WIDTH, force_terminal=False, color_system=None), live=False)
+    return Show(Terminal(), live=True)
 
 
 def _crew(counts: dict[str, int]) -> str:
