@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .arguments import keyword_reader
+from .arguments import keyword_reader, refusing
 from .base import Driver, Engine, Given, Verdict, attribute, judge, text_of
 
 __all__ = ["ENGINE", "classify", "code_of"]
@@ -94,13 +94,23 @@ def _connector_given(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Given:
     return Given(names, hosts or given.host, ports or given.port, given.database)
 
 
+_POOLS = ("pool_name", "pool_size", "pool_reset_session")
+_POOLED = (
+    "makes a pool inside the driver that keeps its first login and ignores later ones. "
+    "Leave it out, and put a pool that calls connect around it"
+)
+
 _PYMYSQL = Driver(
     name="pymysql",
     engine="mysql",
     module="pymysql",
     extra="pymysql",
     keywords=_PLAIN,
-    given=keyword_reader(_PLAIN | _SHORT),  # keyword-only since 1.0
+    given=refusing(
+        keyword_reader(_PLAIN | _SHORT),  # keyword-only since 1.0
+        ("defer_connect",),
+        "makes PyMySQL log in after connect() has returned, where a rejected login cannot be recovered. Leave it out",
+    ),
     classify=classify,
 )
 
@@ -160,7 +170,7 @@ _MYSQL_CONNECTOR = Driver(
     module="mysql.connector",
     extra="mysql-connector",
     keywords=_PLAIN,
-    given=_connector_given,
+    given=refusing(_connector_given, _POOLS, _POOLED),
     classify=classify,
     aconnect="aio.connect",
     aliases=("mysql-connector-python", "mysqlconnector"),
@@ -172,9 +182,11 @@ _MARIADB = Driver(
     module="mariadb",
     extra="mariadb",
     keywords=_PLAIN,
-    given=keyword_reader(
-        _PLAIN | {"username": "user"} | _SHORT
-    ),  # takes no login by position: the first is a refused dsn
+    given=refusing(
+        keyword_reader(_PLAIN | {"username": "user"} | _SHORT),  # no login by position: the first is a refused dsn
+        _POOLS,
+        _POOLED,
+    ),
     classify=classify,
     aliases=("mariadbconnector", "mariadb-connector"),
 )
