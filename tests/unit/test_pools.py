@@ -220,7 +220,7 @@ class Link:
     """A connection, as far as aiomysql's and asyncmy's pools look at one."""
 
     connected, closed, _stream_broken = True, False, False
-    last_usage = 0.0
+    last_usage = float("inf")  # never too old
     _reader = SimpleNamespace(at_eof=bool, exception=lambda: None, eof_received=False)
 
     def close(self) -> None:
