@@ -76,9 +76,14 @@ def code_of(error: BaseException) -> int | None:
 
 
 _PLAIN = {"user": "user", "password": "password", "host": "host", "port": "port", "database": "database"}
+_FILES = ("read_default_file", "read_default_group")
+_LATIN_1 = {"password": "latin-1"}  # PyMySQL's connections.py encodes it so, and those that come from it
+_TCP_PORT = {"port": ("MYSQL_TCP_PORT",)}  # libmysqlclient's and MariaDB Connector/C's mysql_server_init()
 _SHORT = {"passwd": "password", "db": "database", "unix_socket": "host"}
 
-_connector_plain = keyword_reader(_PLAIN | {"username": "user"} | _SHORT)
+_connector_plain = keyword_reader(
+    _PLAIN | {"username": "user"} | _SHORT, option_files=("option_files", "read_default_file")
+)
 
 
 def _connector_given(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Given:
@@ -91,7 +96,7 @@ def _connector_given(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Given:
     hosts = ",".join(one.host for one in each if one.host)
     ports = ",".join(one.port for one in each if one.port)
     names = given.names.union(*(one.names for one in each))
-    return Given(names, hosts or given.host, ports or given.port, given.database)
+    return Given(names, hosts or given.host, ports or given.port, given.database, given.option_file)
 
 
 _PYMYSQL = Driver(
@@ -100,8 +105,9 @@ _PYMYSQL = Driver(
     module="pymysql",
     extra="pymysql",
     keywords=_PLAIN,
-    given=keyword_reader(_PLAIN | _SHORT),  # keyword-only since 1.0
+    given=keyword_reader(_PLAIN | _SHORT, option_files=_FILES),  # keyword-only since 1.0
     classify=classify,
+    encodings=_LATIN_1,
 )
 
 _MYSQLCLIENT = Driver(
@@ -110,8 +116,9 @@ _MYSQLCLIENT = Driver(
     module="MySQLdb",
     extra="mysqlclient",
     keywords=_PLAIN,
-    given=keyword_reader(_PLAIN | _SHORT, ("host", "user", "password", "database", "port", "host")),
+    given=keyword_reader(_PLAIN | _SHORT, ("host", "user", "password", "database", "port", "host"), _FILES),
     classify=classify,
+    variables=_TCP_PORT,
     other_modules=("_mysql",),
     aliases=("mysqldb",),
 )
@@ -132,10 +139,12 @@ _AIOMYSQL = Driver(
             "unix_socket": "host",
         },
         ("host", "user", "password", "database", "port", "host"),
+        _FILES,
     ),
     classify=classify,
     connect=None,
     aconnect="connect",
+    encodings=_LATIN_1,
 )
 
 _ASYNCMY = Driver(
@@ -148,10 +157,12 @@ _ASYNCMY = Driver(
         _PLAIN | {"password_creator": "password", "db": "database", "unix_socket": "host", "sock": "host"},
         # 0.2.18; before password_creator came, host stood third, so positional hosts of older ones read as a password
         ("user", "password", "password", "host", "database", "host", "host", "port"),
+        _FILES,
     ),
     classify=classify,
     connect=None,
     aconnect="connect",
+    encodings=_LATIN_1,
 )
 
 _MYSQL_CONNECTOR = Driver(
@@ -172,10 +183,11 @@ _MARIADB = Driver(
     module="mariadb",
     extra="mariadb",
     keywords=_PLAIN,
-    given=keyword_reader(
-        _PLAIN | {"username": "user"} | _SHORT
-    ),  # takes no login by position: the first is a refused dsn
+    given=keyword_reader(  # takes no login by position: the first is a refused dsn
+        _PLAIN | {"username": "user"} | _SHORT, option_files=(*_FILES, "default_file", "default_group")
+    ),
     classify=classify,
+    variables=_TCP_PORT,
     aliases=("mariadbconnector", "mariadb-connector"),
 )
 

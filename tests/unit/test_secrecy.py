@@ -119,7 +119,17 @@ def malformed(bed: Bed) -> None:
 
 def wrong_key(bed: Bed) -> None:
     bed.source.put("v1", SECRET | {"port": WORD}, "AWSCURRENT")
-    bed.rotating.refresh()
+    bed.connect()
+
+
+def nul_in_the_password(bed: Bed) -> None:
+    bed.source.put("v1", SECRET | {"password": f"{WORD}\0"}, "AWSCURRENT")
+    bed.connect()
+
+
+def the_host_under_another_key(bed: Bed) -> None:
+    bed.source.put("v1", {"username": "app", "password": WORD, "hostname": "db"}, "AWSCURRENT")
+    bed.connect()
 
 
 CASES: list[tuple[Callable[[Bed], None], type[Exception]]] = [
@@ -137,6 +147,8 @@ CASES: list[tuple[Callable[[Bed], None], type[Exception]]] = [
     (other_engine_later, ConfigurationError),
     (malformed, SecretFormatError),
     (wrong_key, SecretFormatError),
+    (nul_in_the_password, SecretFormatError),
+    (the_host_under_another_key, SecretFormatError),
 ]
 
 
