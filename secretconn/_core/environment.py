@@ -28,6 +28,7 @@ class Environment:
         region: A region's name.
         endpoint_url: An address.
         replica_regions: Regions' names.
+        remote_agent: Whether the agent may be on another machine.
     """
 
     source: str | None = None
@@ -35,6 +36,7 @@ class Environment:
     region: str | None = None
     endpoint_url: str | None = None
     replica_regions: tuple[str, ...] = ()
+    remote_agent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,12 @@ def _regions(text: str) -> tuple[str, ...]:
         raise ValueError("names of regions with commas between them, such as eu-west-1,eu-north-1") from None
 
 
+def _yes(text: str) -> bool:
+    if text.lower() in ("yes", "no"):
+        return text.lower() == "yes"
+    raise ValueError("yes or no")
+
+
 def _endpoint(text: str) -> str:
     if re.fullmatch(r"https?://[^\s/@]+[^\s@]*", text):
         return text
@@ -141,7 +149,8 @@ VARIABLES = (
         "region",
         "the region of a secret that is given by name",
         "a region's name",
-        "that of boto3 (`AWS_DEFAULT_REGION`, the profile, ...), else `AWS_REGION`",
+        "that of boto3 (`AWS_DEFAULT_REGION`, the profile, ...), else `AWS_REGION`; a `profile=` or `session=` in code "
+        "comes before it",
         _region,
     ),
     Variable(
@@ -159,6 +168,14 @@ VARIABLES = (
         "regions' names with commas between them",
         "none",
         _regions,
+    ),
+    Variable(
+        "SECRETCONN_REMOTE_AGENT",
+        "remote_agent",
+        "whether the agent's token may go, over plain HTTP, to an agent on another machine",
+        "`yes` or `no`",
+        "`no`",
+        _yes,
     ),
 )
 """All of them. docs/environment.md holds `table()`, and a test compares the two."""
