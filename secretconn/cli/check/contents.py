@@ -17,6 +17,8 @@ def login_of(context: Context, step: Step, payload: Payload, stage: str) -> Cred
     asked = context.options
     try:
         login = parse(payload, asked.secret, Shape(username=asked.username, keys=asked.keys))
+        for problem in login.problems.values():  # a connection may not need it; who checks wants to know
+            raise problem.error(asked.secret, payload.version_id)
     except SecretFormatError as error:
         finding = of_secret.wrong_format(error)
         step.findings.append(finding if stage == CURRENT else of_secret.unreadable_stage(stage, finding))

@@ -85,7 +85,8 @@ def test_a_schedule_is_shown_as_it_is_written() -> None:
 
 def format_error(content: str, shape: Shape | None = None) -> SecretFormatError:
     with pytest.raises(SecretFormatError) as caught:
-        parse(Payload("v1", content), "s", shape or Shape())
+        login = parse(Payload("v1", content), "s", shape or Shape())
+        raise next(iter(login.problems.values())).error("s", "v1")
     return caught.value
 
 
@@ -97,6 +98,8 @@ def format_error(content: str, shape: Shape | None = None) -> SecretFormatError:
         ('{"username": "a"}', "missing-key"),
         ('{"password": "a"}', "missing-key"),
         ('{"username": "a", "password": "b", "port": "x"}', "wrong-key"),
+        ('{"username": "a", "password": "b", "database": "x"}', "missing-key"),
+        ('{"user": "a", "password": "b"}', "missing-key"),
         ('{"username": "a", "password": ""}', "wrong-key"),
     ],
 )
