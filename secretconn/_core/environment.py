@@ -15,7 +15,9 @@ from secretconn._core.settings import DEFAULT_TTL
 from secretconn.errors import ConfigurationError
 from secretconn.sources.names import AGENT, EXTENSION, FILE, SECRETS_MANAGER
 
-__all__ = ["VARIABLES", "Environment", "Variable", "environment", "table"]
+__all__ = ["URLS_MAY_NAME_ALL", "URLS_REFUSED", "VARIABLES", "Environment", "Variable", "environment", "table"]
+
+URLS_REFUSED, URLS_MAY_NAME_ALL = "none", "all"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,7 @@ class Environment:
         endpoint_url: An address.
         replica_regions: Regions' names.
         remote_agent: Whether the agent may be on another machine.
+        urls: What ``plugin=secretconn`` in a SQLAlchemy URL may name: "none", "names" or "all".
     """
 
     source: str | None = None
@@ -37,6 +40,7 @@ class Environment:
     endpoint_url: str | None = None
     replica_regions: tuple[str, ...] = ()
     remote_agent: bool = False
+    urls: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +125,12 @@ def _yes(text: str) -> bool:
     raise ValueError("yes or no")
 
 
+def _urls(text: str) -> str:
+    if text in (URLS_REFUSED, "names", URLS_MAY_NAME_ALL):
+        return text
+    raise ValueError("none, names or all")
+
+
 def _endpoint(text: str) -> str:
     if re.fullmatch(r"https?://[^\s/@]+[^\s@]*", text):
         return text
@@ -176,6 +186,14 @@ VARIABLES = (
         "`yes` or `no`",
         "`no`",
         _yes,
+    ),
+    Variable(
+        "SECRETCONN_URLS",
+        "urls",
+        "what `plugin=secretconn` in a SQLAlchemy URL may name",
+        "`none` (such a URL is refused), `names` (name or ARN), `all` (`file://`, `agent://`, `endpoint_url=` too)",
+        "`names`",
+        _urls,
     ),
 )
 """All of them. docs/environment.md holds `table()`, and a test compares the two."""

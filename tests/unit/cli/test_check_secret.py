@@ -85,9 +85,13 @@ def test_a_schedule_is_shown_as_it_is_written() -> None:
 
 def format_error(content: str, shape: Shape | None = None) -> SecretFormatError:
     with pytest.raises(SecretFormatError) as caught:
-        login = parse(Payload("v1", content), "s", shape or Shape())
-        raise next(iter(login.problems.values())).error("s", "v1")
+        judged(content, shape or Shape())
     return caught.value
+
+
+def judged(content: str, shape: Shape) -> None:
+    for problem in parse(Payload("v1", content), "s", shape).problems.values():
+        raise problem.error("s", "v1")
 
 
 @pytest.mark.parametrize(
