@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
-from django.db.utils import OperationalError
+from django.db.utils import OperationalError, ProgrammingError
 from psycopg.rows import TupleRow
 
 from secretconn import ConfigurationError, SecretFormatError
@@ -170,3 +170,30 @@ def test_a_pool_of_a_connection_class_with_its_rows(
     connection = database("postgres", credentials_of(postgres_app), OPTIONS={"pool": pool})
     postgres_app.rotator().rotate()
     assert user_of(connection) == postgres_app.username
+
+
+@pytest.mark.parametrize("role", [False, True], ids=["each its own tables", "one owner"])
+def test_tables_of_a_migration_belong_to_whoever_ran_it_unless_one_role_owns_them(
+    role: bool, postgres_app: Application, database: Database, credentials_of: CredentialsOf
+) -> None:
+    """docs/django.md, "Who owns the tables"."""
+    app, credentials = postgres_app, credentials_of(postgres_app)
+    owner = f"{app.username}_owner"
+    app.server.sql(f'CREATE ROLE "{owner}"; GRANT "{owner}" TO "{app.username}"')
+    app.server.sql("GRANT ALL ON SCHEMA public TO PUBLIC", database=app.database)
+    options = {"assume_role": owner} if role else {}
+    for name in ("a", "b"):
+        app.rotator("alternating-users").rotate()
+        credentials.refresh()
+        connection = database("postgres", credentials, OPTIONS=options)
+        if name == "b" and not role:
+            with pytest.raises(ProgrammingError, match="must be owner of table"):
+                run(connection, "ALTER TABLE a ADD COLUMN more integer")
+        elif name == "b":
+            run(connection, "ALTER TABLE a ADD COLUMN more integer")
+        run(connection, f"CREATE TABLE {name} (id integer)")
+
+
+def run(connection: Any, sql: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
