@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from secretconn.errors import SecretFormatError
 
@@ -153,10 +153,12 @@ class Credentials(_Unpicklable):
         """Whether the server would see the same login: the same user with the same password."""
         return self.username == other.username and self.password == other.password
 
+    def said(self, name: str) -> Any:
+        """``host``, ``port``, ``database`` or ``engine``, or None where it is missing or cannot be used. Never raises."""
+        return None if name in self.problems else getattr(self, name)
+
     def _values(self) -> tuple[object, ...]:
-        place = (
-            None if name in self.problems else getattr(self, name) for name in ("host", "port", "database", "engine")
-        )
+        place = (self.said(name) for name in ("host", "port", "database", "engine"))
         return (self.secret_id, self.version_id, self.username, self.password, *place, self.ssl)
 
 

@@ -78,7 +78,7 @@ def _refuse_elsewhere(call: Callable[..., Any]) -> None:
     """By the class that is called, or whose from_url is; a Sentinel's master_for makes an ordinary client."""
     while isinstance(call, functools.partial):
         call = call.func
-    kind = call if isinstance(call, type) else getattr(call, "__self__", None)
+    kind: Any = call if isinstance(call, type) else getattr(call, "__self__", None)
     for base in kind.__mro__ if isinstance(kind, type) else ():
         why = ELSEWHERE.get(base.__name__) if base.__module__.startswith("redis.") else None
         if why is not None:
