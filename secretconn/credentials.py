@@ -154,7 +154,7 @@ class Credentials(_Unpicklable):
         return self.username == other.username and self.password == other.password
 
     def said(self, name: str) -> Any:
-        """``host``, ``port``, ``database`` or ``engine``, or None where it is missing or cannot be used. Never raises."""
+        """Host, port, database or engine by its name, or None where it is missing or cannot be used. Never raises."""
         return None if name in self.problems else getattr(self, name)
 
     def _values(self) -> tuple[object, ...]:

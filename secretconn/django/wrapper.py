@@ -89,9 +89,7 @@ class RotatingWrapper(_Stock):
         Raises:
             As `connect`, and what the driver raises.
         """
-        if any(
-            self.settings_dict.gives(name) for name in LOGIN
-        ):  # a test's, or a made user's (Oracle)
+        if any(self.settings_dict.gives(name) for name in LOGIN):  # a test's, or a made user's (Oracle)
             return super().get_new_connection(conn_params)
         with djangos(self.alias):
             driver = self._secretconn_known_driver()

@@ -7,9 +7,11 @@ does, and they are the same for all.
 
 from __future__ import annotations
 
+import logging
 import os
 import re
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +35,49 @@ def new_session(profile: str | None) -> Session:
     variables = botocore.session.Session.SESSION_VARIABLES
     session = botocore.session.Session(session_vars=_without_empty(variables, os.environ), profile=profile)
     session.register_component("data_loader", _loader(session.get_config_variable("data_path")))
+    session.register_component("response_parser_factory", _quiet_parsers())
     return session
+
+
+class _Quiet(logging.Filter):
+    """Keeps back what botocore's parser logs at DEBUG: the whole answer, with the secret in it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._parsing = threading.local()
+
+    def filter(self, record: logging.LogRecord) -> bool:  # noqa: ARG002  (logging's name)
+        return not getattr(self._parsing, "ours", False)
+
+    def around(self, parse: Callable[..., Any]) -> Callable[..., Any]:
+        """The same parse, with nothing logged meanwhile in this thread."""
+
+        def quiet(*args: Any, **kwargs: Any) -> Any:
+            self._parsing.ours = True
+            try:
+                return parse(*args, **kwargs)
+            finally:
+                self._parsing.ours = False
+
+        return quiet
+
+
+_quiet = _Quiet()
+
+
+@lru_cache(maxsize=1)
+def _quiet_parsers() -> Any:
+    """botocore's factory of parsers, for our own sessions; a client that is given logs as its owner wants."""
+    import botocore.parsers
+
+    class Factory(botocore.parsers.ResponseParserFactory):
+        def create_parser(self, protocol_name: str) -> Any:
+            parser: Any = super().create_parser(protocol_name)
+            parser.parse = _quiet.around(parser.parse)
+            return parser
+
+    botocore.parsers.LOG.addFilter(_quiet)
+    return Factory()
 
 
 def partition_of(region: str) -> str | None:
