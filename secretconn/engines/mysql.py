@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .arguments import keyword_reader
+from .arguments import keyword_reader, refusing
 from .base import Driver, Engine, Given, Verdict, attribute, judge, text_of
 
 __all__ = ["ENGINE", "classify", "code_of"]
@@ -99,13 +99,23 @@ def _connector_given(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Given:
     return Given(names, hosts or given.host, ports or given.port, given.database, given.option_file)
 
 
+_POOLS = ("pool_name", "pool_size", "pool_reset_session")
+_POOLED = (
+    "makes a pool inside the driver that keeps its first login and ignores later ones. "
+    "Leave it out, and put a pool that calls connect around it"
+)
+
 _PYMYSQL = Driver(
     name="pymysql",
     engine="mysql",
     module="pymysql",
     extra="pymysql",
     keywords=_PLAIN,
-    given=keyword_reader(_PLAIN | _SHORT, option_files=_FILES),  # keyword-only since 1.0
+    given=refusing(
+        keyword_reader(_PLAIN | _SHORT, option_files=_FILES),  # keyword-only since 1.0
+        ("defer_connect",),
+        "makes PyMySQL log in after connect() has returned, where a rejected login cannot be recovered. Leave it out",
+    ),
     classify=classify,
     encodings=_LATIN_1,
 )
@@ -171,7 +181,7 @@ _MYSQL_CONNECTOR = Driver(
     module="mysql.connector",
     extra="mysql-connector",
     keywords=_PLAIN,
-    given=_connector_given,
+    given=refusing(_connector_given, _POOLS, _POOLED),
     classify=classify,
     aconnect="aio.connect",
     aliases=("mysql-connector-python", "mysqlconnector"),
@@ -183,8 +193,12 @@ _MARIADB = Driver(
     module="mariadb",
     extra="mariadb",
     keywords=_PLAIN,
-    given=keyword_reader(  # takes no login by position: the first is a refused dsn
-        _PLAIN | {"username": "user"} | _SHORT, option_files=(*_FILES, "default_file", "default_group")
+    given=refusing(
+        keyword_reader(  # takes no login by position: the first is a refused dsn
+            _PLAIN | {"username": "user"} | _SHORT, option_files=(*_FILES, "default_file", "default_group")
+        ),
+        _POOLS,
+        _POOLED,
     ),
     classify=classify,
     variables=_TCP_PORT,
