@@ -66,6 +66,7 @@ class Reader:
         self._secret_id, self._source, self._shape = secret_id, source, shape
         self._settings, self._runtime, self._state, self._observers = settings, runtime, state, observers
         self._flight: Flight | None = None
+        self._running: set[Flight] = set()  # abandoned ones too
         self._unanswered: Unanswered | None = None
         self._retry_at = NEVER
         self._look_at = NEVER
@@ -166,16 +167,19 @@ class Reader:
 
     def after_fork(self) -> None:
         """In a forked child: the parent's read never ends here, and its client is not ours (rule 10)."""
-        in_use, self._flight = self.reading, None
+        in_use, self._flight = self.reading or bool(self._running), None
+        self._running.clear()
         self._source.after_fork(in_use)
 
     def forget(self, source: Source) -> None:
         """Hold nothing, and read from this source from now on."""
         with self._state.lock:
-            in_use = self.reading
+            in_use = self.reading or bool(self._running)
             self._generation += 1  # what a read under way brings is not wanted any more
             self._state.forget()
             old, self._source = self._source, source
+            if self._flight is not None:
+                self._flight.over = True  # nor does its failure count
             self._flight = self._unanswered = None
             self.fresh_until = self._retry_at = self._look_at = NEVER
             self.failures = 0
@@ -271,7 +275,11 @@ class Reader:
     # -- reading, in the flight's own thread --------------------------------------------------------------------------
 
     def _read(self, flight: Flight, stages: tuple[str, ...], generation: int) -> None:
-        source = self._source
+        if generation != self._generation:  # all was forgotten before it began
+            flight.land(Unanswered(flight.tick, self._state.tick(), LookupError("forgotten")))
+            return
+        self._running.add(flight)
+        source, counters = self._source, self._observers.counters
         calls = source.api_calls
         told: tuple[events.Event, ...] = ()
         outcome: Outcome | None = None
@@ -281,7 +289,8 @@ class Reader:
         except Exception as error:  # noqa: BLE001  (told to every waiter, logged once per streak)
             outcome = self._failed(flight, error)
         finally:
-            self._observers.counters.add(fetches=1, api_calls=source.api_calls - calls)
+            self._running.discard(flight)
+            counters.add(fetches=1, api_calls=source.api_calls - calls)
             if outcome is None:  # broken off by what is no Exception
                 outcome = Unanswered(flight.tick, self._state.tick(), RuntimeError("the read was broken off"))
             self._observers.tell(*told, between=partial(flight.land, outcome))

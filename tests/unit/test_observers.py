@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import gc
 import logging
+import signal
 import threading
+import weakref
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
+import secretconn
 from secretconn import RotatingCredentials
 from secretconn._core.observers import Counters, Observers, Roll
 from secretconn._core.rotating import each, forget, roll
-from secretconn.events import Event, Recovered, Refreshed, Rejected
+from secretconn._core.shared import _registry as registry
+from secretconn.events import Event, Fetched, Recovered, Refreshed, Rejected, Rotated, Stats
 from secretconn.testing.memory import MemorySource
-from tests.unit.fakes import Bed, Time, login
+from tests.unit.fakes import DRIVER, Bed, Refused, Time, login, subscribers
 
 ONE, TWO, THREE = (Event(secret_id=name) for name in ("one", "two", "three"))
 
@@ -211,3 +219,209 @@ def test_all_is_forgotten_but_settings_and_subscribers() -> None:
     bed.time.waiting = None
     assert bed.rotating.current().username == "other"
     assert bed.events[-1].version_id == "v1"
+
+
+# -- a subscriber harms nobody (A6) -----------------------------------------------------------------------------------
+
+
+class Waiting:
+    """A subscriber that does not come back until it may."""
+
+    def __init__(self) -> None:
+        self.entered, self.leave = threading.Event(), threading.Event()
+        self.told: list[Event] = []
+
+    def __call__(self, event: Event) -> None:
+        self.entered.set()
+        self.leave.wait(10)
+        self.told.append(event)
+
+
+def test_events_are_told_after_the_answer_has_landed_so_a_slow_subscriber_holds_nobody_up() -> None:
+    credentials, slow = made(), Waiting()
+    credentials.subscribe(slow)
+    try:
+        assert credentials.current().version_id == "v1"
+        assert slow.entered.wait(10)
+        assert credentials.refresh().version_id == "v1"  # while it still is in there
+        assert slow.told == []
+    finally:
+        slow.leave.set()
+
+
+def test_events_are_told_in_order_though_the_first_takes_its_time() -> None:
+    pending: list[Any] = []
+    observers, slow = Observers(pending.append), Waiting()
+    observers.subscribe(slow)
+    first = threading.Thread(target=observers.tell, args=(ONE,))
+    first.start()
+    assert slow.entered.wait(10)
+    observers.tell(TWO)  # does not wait
+    observers.tell(THREE)
+    slow.leave.set()
+    first.join(10)
+    for work in pending:
+        work()
+    assert slow.told == [ONE, TWO, THREE]
+
+
+def test_what_is_done_between_is_done_before_anybody_is_told() -> None:
+    observers, order = Observers(Time().spawn), list[object]()
+    observers.subscribe(order.append)
+    observers.tell(ONE, between=lambda: order.append("landed"))
+    assert order == ["landed", ONE]
+
+
+@pytest.mark.parametrize("what", [SystemExit, GeneratorExit, ValueError])
+def test_whatever_a_subscriber_raises_reaches_nobody(what: type[BaseException]) -> None:
+    bed = Bed()
+
+    def exits(_event: Event) -> None:
+        raise what
+
+    bed.rotating.subscribe(exits)
+    assert bed.rotating.current().version_id == "v1"
+    assert bed.connect() == "connection as app"
+    assert bed.rotating.refresh().version_id == "v1"
+    assert bed.rotating.stats().refresh_failures == 0
+
+
+def test_ctrl_c_in_a_subscriber_is_the_caller_s_and_the_next_event_is_told() -> None:
+    observers, told = Observers(Time().spawn), list[Event]()
+
+    def interrupted(event: Event) -> None:
+        if event is ONE:
+            raise KeyboardInterrupt
+
+    observers.subscribe(interrupted)
+    observers.subscribe(told.append)
+    with pytest.raises(KeyboardInterrupt):
+        observers.tell(ONE)
+    observers.tell(TWO)
+    assert told == [TWO]
+
+
+@pytest.mark.parametrize("kind", [Fetched, Refreshed, Rotated])
+def test_refresh_in_a_subscriber_returns_what_has_just_come_in(kind: type[Event]) -> None:
+    """It waited for its own read, and everybody with it."""
+    credentials, found = made(), list[str]()
+    source = MemorySource(login("p1"))
+    credentials = RotatingCredentials("s", source=source)
+    done = threading.Event()
+
+    def asks(event: Event) -> None:
+        if isinstance(event, kind):
+            found.append(credentials.refresh().version_id)
+            done.set()
+
+    credentials.subscribe(asks)
+    credentials.current()
+    source.rotate("v2", login("p2"))
+    credentials.refresh()
+    assert done.wait(10)
+    assert found[-1] == ("v1" if kind is Fetched else "v2")
+    assert source.reads == 2
+
+
+async def test_a_task_that_a_subscriber_has_started_may_ask() -> None:
+    """Its context is the subscriber's for as long as it lives."""
+    bed, tasks = Bed(), list[asyncio.Task[Any]]()
+    bed.rotating.subscribe(lambda _event: tasks.append(asyncio.ensure_future(bed.rotating.arefresh())))
+    await bed.rotating.acurrent()
+    await tasks[0]
+    assert bed.source.reads == 2
+
+
+def test_a_subscriber_that_connects_at_each_rejection_logs_in_once_more(caplog: pytest.LogCaptureFixture) -> None:
+    """Fault 9: 166 logins in one connect()."""
+    bed = Bed()
+    bed.connect()
+    bed.server.accepted = set()
+    bed.server.sent.clear()
+
+    def connects(event: Event) -> None:
+        if isinstance(event, Rejected):
+            bed.connect()
+
+    for _ in range(2):
+        bed.rotating.subscribe(connects)
+    with pytest.raises(Refused):
+        bed.connect()
+    assert len(bed.server.sent) <= 5  # its own, one for each subscriber, and one for what the other one caused
+
+
+def test_a_classify_that_connects_logs_in_once_more() -> None:
+    bed = Bed()
+    bed.connect()
+    bed.server.accepted = set()
+    bed.server.sent.clear()
+
+    def connects(_error: BaseException) -> None:
+        with contextlib.suppress(Refused):
+            bed_connect()
+
+    bed_connect = secretconn.wrap(bed.server.connect, bed.rotating, driver=DRIVER, classify=connects)
+    with pytest.raises(Refused):
+        bed_connect()
+    assert len(bed.server.sent) <= 4
+
+
+def calls(bed: Bed) -> dict[str, Callable[[], object]]:
+    """What may be called from anywhere."""
+    return {
+        "current": bed.rotating.current,
+        "stats": bed.rotating.stats,
+        "invalidate": bed.rotating.invalidate,
+        "subscribe": lambda: bed.rotating.subscribe(print)(),
+        "shared": lambda: secretconn.shared("from a signal handler", region="eu-west-1"),
+        "connect": bed.connect,
+        "refresh": bed.rotating.refresh,
+        "made": made,
+        "each": lambda: each(lambda _: None)(),
+    }
+
+
+@pytest.mark.parametrize("name", sorted(calls(Bed())))
+def test_in_a_signal_handler_nothing_waits_for_the_thread_that_it_interrupts(name: str) -> None:
+    """The signal comes while this very thread is inside each of the locks there are."""
+    bed, called = Bed(), list[object]()
+    bed.rotating.current()
+
+    def handler(_number: int, _frame: object) -> None:
+        called.append(calls(bed)[name]())
+
+    before = signal.signal(signal.SIGUSR1, handler)
+    try:
+        for lock in (bed.core.state.lock, bed.core.observers._lock, roll._lock, registry._lock):
+            with lock:
+                signal.raise_signal(signal.SIGUSR1)
+        with bed.core.observers._role:
+            signal.raise_signal(signal.SIGUSR1)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert len(called) == 5
+
+
+def test_so_it_is_in_a_finaliser() -> None:
+    bed, stats = Bed(), list[Stats]()
+
+    class Dropped:
+        pass
+
+    dropped = Dropped()
+    weakref.finalize(dropped, lambda: stats.append(bed.rotating.stats()))
+    end = bed.rotating.subscribe(print)
+    weakref.finalize(dropped, end)
+    with bed.core.state.lock, bed.core.observers._lock, bed.core.observers._role:
+        del dropped
+        gc.collect()
+    assert len(stats) == 1
+    assert subscribers(bed.rotating) == 1  # that of the bed
+
+
+def test_ten_thousand_ended_subscriptions_cost_nothing_to_tell_and_are_let_go() -> None:
+    """Fault 19."""
+    observers = Observers(Time().spawn)
+    for _ in range(10_000):
+        observers.subscribe(print).active = False
+    assert len(observers._subscriptions) == 1
