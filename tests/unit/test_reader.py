@@ -23,9 +23,9 @@ from tests.unit.fakes import DRIVER, Answered, Bed, Refused, StageSource, drive,
 ALL = (CURRENT, PENDING, PREVIOUS)
 
 
-def asking(bed: Bed, since: int, stages: tuple[str, ...] = ALL, reason: str = "rejected", until: float = 0.0) -> Any:
+def asking(bed: Bed, since: int, stages: tuple[str, ...] = ALL, reason: str = "rejected") -> Any:
     """The flow of one who needs an answer from after ``since``."""
-    return bed.core.reader.ask(stages, since, reason, Budget(15.0, bed.core.runtime), until)
+    return bed.core.reader.ask(stages, since, reason, Budget(15.0, bed.core.runtime))
 
 
 def ask(bed: Bed, since: int, **more: Any) -> Any:
