@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
+from .adapters import rewriting
 from .arguments import keyword_reader
 from .base import Driver, Engine, Given, Verdict, attribute, judge, text_of
 
-__all__ = ["ENGINE", "classify", "code_of"]
+__all__ = ["ENGINE", "classify", "client_lacks_plugin", "code_of"]
 
 # Sources: "Server Error Message Reference" (1000-1999, 3000 and up) and "Client Error Message Reference" (2000-2999) of
 # the MySQL manual; "MariaDB Error Code Reference" (1900-1999, 4000 and up). Every other code is OTHER.
@@ -25,6 +27,10 @@ _CODES: dict[int, Verdict] = {
     # Too many wrong passwords: now even the right one is refused, until an administrator unlocks. Never log in again.
     3955: Verdict.OTHER,  # MySQL ER_USER_ACCESS_DENIED_FOR_USER_ACCOUNT_BLOCKED_BY_PASSWORD_LOCK
     4150: Verdict.OTHER,  # MariaDB ER_USER_IS_BLOCKED: max_password_errors
+    # caching_sha2_password without TLS: the server remembers whom it let in, and to them a hash is enough. A new
+    # password empties its memory, a stale one is not in it; then it asks for the password itself, and the client stops.
+    2000: Verdict.SUSPECT,  # CR_UNKNOWN_ERROR: MariaDB's client, for a password too long to encrypt
+    2061: Verdict.SUSPECT,  # CR_AUTH_PLUGIN_ERR: "Authentication requires secure connection."
     # The login was accepted, or never came to be judged.
     1040: Verdict.OTHER,  # ER_CON_COUNT_ERROR: too many connections
     1044: Verdict.OTHER,  # ER_DBACCESS_DENIED_ERROR: no privilege on the database
@@ -45,6 +51,16 @@ _CODES: dict[int, Verdict] = {
 # MySQL Connector/Python with failover=... swallows each server's error and raises this one without a code.
 _HIDDEN_BY_FAILOVER = "Unable to connect to any of the target hosts"
 
+# PyMySQL, aiomysql and asyncmy where their peers say 2061 or 2000: RuntimeError without the package cryptography,
+# ValueError for a password longer than the server's RSA key encrypts.
+_HIDDEN_BY_ENCRYPTION = {
+    RuntimeError: "'cryptography' package is required for sha256_password or caching_sha2_password",
+    ValueError: "Encryption failed",
+}
+
+# MariaDB Connector/C (mysqlclient, mariadb) says 1045 too where a plugin's file is missing on the client's side.
+_PLUGIN_MISSING = re.compile(r"^\W*(?:1045\W+(?:\w{5}\W+)?)?Plugin \S+ could not be loaded")
+
 
 def classify(error: BaseException) -> Verdict:
     """Say whether the server refused this login. Never raises."""
@@ -56,10 +72,17 @@ def _opinion(error: BaseException) -> Verdict | None:
         return Verdict.OTHER
     code = code_of(error)
     if code is not None:
-        return _CODES.get(code, Verdict.OTHER)
+        return Verdict.OTHER if client_lacks_plugin(error) else _CODES.get(code, Verdict.OTHER)
+    if any(type(error) is kind and text_of(error).startswith(text) for kind, text in _HIDDEN_BY_ENCRYPTION.items()):
+        return Verdict.SUSPECT
     if attribute(error, "errno") is not None and text_of(error).endswith(_HIDDEN_BY_FAILOVER):
         return Verdict.SUSPECT
     return None
+
+
+def client_lacks_plugin(error: BaseException) -> bool:
+    """Whether MariaDB Connector/C could not load the file of an authentication plugin: no login was judged."""
+    return code_of(error) == 1045 and _PLUGIN_MISSING.match(text_of(error)) is not None  # noqa: PLR2004
 
 
 def code_of(error: BaseException) -> int | None:
@@ -94,6 +117,14 @@ def _connector_given(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Given:
     return Given(names, hosts or given.host, ports or given.port, given.database)
 
 
+def _as_utf8(args: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[Any, ...]:
+    """Have a driver that encodes passwords as Latin-1 send UTF-8, as the others do: its text, one character a byte."""
+    keywords["password"] = keywords["password"].encode().decode("latin-1")
+    return args
+
+
+_in_utf8 = rewriting(_as_utf8)
+
 _PYMYSQL = Driver(
     name="pymysql",
     engine="mysql",
@@ -102,6 +133,7 @@ _PYMYSQL = Driver(
     keywords=_PLAIN,
     given=keyword_reader(_PLAIN | _SHORT),  # keyword-only since 1.0
     classify=classify,
+    adapt=_in_utf8,
 )
 
 _MYSQLCLIENT = Driver(
@@ -134,6 +166,7 @@ _AIOMYSQL = Driver(
         ("host", "user", "password", "database", "port", "host"),
     ),
     classify=classify,
+    adapt=_in_utf8,
     connect=None,
     aconnect="connect",
 )
@@ -150,6 +183,7 @@ _ASYNCMY = Driver(
         ("user", "password", "password", "host", "database", "host", "host", "port"),
     ),
     classify=classify,
+    adapt=_in_utf8,
     connect=None,
     aconnect="connect",
 )

@@ -19,7 +19,7 @@ from secretconn.engines.redshift import classify as classify_redshift
 PAGE = Path(__file__).parents[3] / "docs" / "codes.md"
 
 TABLES = {
-    "mysql": ("MySQL, MariaDB, Aurora MySQL", "_CODES", "MariaDB: real server; MySQL's own codes: error reference"),
+    "mysql": ("MySQL, MariaDB, Aurora MySQL", "_CODES", "real servers, MariaDB 10.11 and MySQL 9.7"),
     "oracle": ("Oracle", "CODES", "constructed, as the driver constructs them"),
     "sqlserver": ("SQL Server", "CODES", "fake server that speaks TDS; the texts of Azure SQL: documentation"),
     "db2": ("Db2 (the reason in SQL30082N)", "REASONS", "fake server that speaks DRDA"),

@@ -16,7 +16,7 @@ REJECTED, SUSPECT, OTHER = Verdict.REJECTED, Verdict.SUSPECT, Verdict.OTHER
 
 # A code too many sends a failure that is not the login's to the source, or logs in again where that locks the user.
 ONLY: list[tuple[dict[Any, Verdict], set[Any], set[Any]]] = [
-    (mysql._CODES, {1045, 1698, 1820, 1862}, set()),
+    (mysql._CODES, {1045, 1698, 1820, 1862}, {2000, 2061}),
     (oracle.CODES, {1017, 9911, 28001}, {1005, 28000}),
     (sqlserver.CODES, {18456, 18487, 18488}, {18470, 18486}),
     (db2.REASONS, {"24", "1"}, {"19"}),
