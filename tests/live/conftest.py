@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from secretconn.testing import Application, LocalSecretsManager, MariaDBServer, PostgresServer
+from secretconn.testing import Application, LocalSecretsManager, MariaDBServer, MySQLServer, PostgresServer
 
 LIVE = Path(__file__).parent
 MakeApplication = Callable[..., Application]
@@ -31,6 +31,12 @@ def postgres() -> Iterator[PostgresServer]:
 @pytest.fixture(scope="session")
 def mariadb() -> Iterator[MariaDBServer]:
     with MariaDBServer(options={"max_connections": "300"}) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mysql() -> Iterator[MySQLServer]:
+    with MySQLServer(options={"max_connections": "300"}) as server:
         yield server
 
 
@@ -60,7 +66,7 @@ def mariadb_app(make_application: MakeApplication) -> Application:
     return make_application("mariadb")
 
 
-@pytest.fixture(params=["postgres", "mariadb"])
+@pytest.fixture(params=["postgres", "mariadb", "mysql"])
 def app(request: pytest.FixtureRequest, make_application: MakeApplication) -> Application:
-    """An application on PostgreSQL, then one on MariaDB."""
+    """An application on PostgreSQL, then one on MariaDB, then one on MySQL."""
     return make_application(request.param)

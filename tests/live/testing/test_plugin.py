@@ -248,7 +248,7 @@ def test_rotations_that_fail_or_do_not_happen_fail_the_test(run: Run) -> None:
     assert "0 of at least 1 rotations were done, which proves nothing" in told
     assert "@pytest.mark.secretconn_rotate takes every, pause, strategy, seed, at_least by keyword, not often=" in told
     assert "test_marked_late has the marker secretconn_rotate, but nothing rotates" in told
-    assert "ConfigurationError: the engine must be postgres or mariadb, not 'oracle'" in told
+    assert "ConfigurationError: the engine must be postgres or mariadb or mysql, not 'oracle'" in told
     assert "for its own reason" in told
 
 
