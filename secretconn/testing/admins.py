@@ -168,7 +168,7 @@ class MariaDBAdmin(_Endpoint):
             port=self.port,
             database=self.database,
             user=login.username,
-            password=login.password,
+            password=login.password.encode(),  # PyMySQL would send a text as Latin-1
             autocommit=True,
             **self.options,
         )

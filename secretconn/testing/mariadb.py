@@ -72,6 +72,7 @@ class MariaDBServer(FamilyServer):
                 f"--datadir={self.data}",
                 "--auth-root-authentication-method=normal",
                 "--skip-test-db",
+                "--innodb-use-native-aio=0",  # its memory is limited, and two servers that start at once want it
             ]
         )
 

@@ -5,6 +5,7 @@ Sync and async rows are used alike, with ``await``; a sync driver blocks the eve
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import importlib.util
 import inspect
@@ -105,7 +106,15 @@ class DriverCase:
     @contextlib.asynccontextmanager
     async def closing(self, call: Any) -> AsyncIterator[Any]:
         """What connect returned, awaited where this driver wants that, and closed in the end."""
-        connection = await call if self.is_async else call
+        try:
+            connection = await call if self.is_async else call
+        except Exception:
+            if "ssl" in self.options and self.is_async:
+                await asyncio.sleep(
+                    0.05
+                )  # asyncio's TLS says goodbye after close(), and warns where the loop ends first
+            raise
+        writer = getattr(connection, "_writer", None)  # aiomysql
         try:
             yield connection
         finally:
@@ -113,6 +122,8 @@ class DriverCase:
             closing = getattr(connection, "ensure_closed", connection.close)()
             if inspect.isawaitable(closing):
                 await closing
+            if isinstance(writer, asyncio.StreamWriter):
+                await writer.wait_closed()
 
     async def ask(self, connection: Any, question: str) -> Any:
         """The first value of a query's first row."""
