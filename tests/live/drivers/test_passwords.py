@@ -14,24 +14,15 @@ from tests.live.drivers.table import DriverCase, content
 MakeCredentials = Callable[..., RotatingCredentials]
 
 ODD = {
-    "Latin-1": "p\u00e9p\u00ff",
-    "no character at all in Latin-1": "p\u0080\u009fp",
-    "no-break space": "p\u00a0p",
-    "in Windows' code page, not in Latin-1": "p\u20acp",
-    "Cyrillic": "\u043f\u0430\u0440\u043e\u043b\u044c",
-    "beyond the basic plane": "p\U0001f600p",
-    "composed, and the same decomposed": "p\u00e9e\u0301p",
-    "byte order mark": "\ufeffp",
-    "line breaks": "p\r\np\u2028p",
-    "control characters": "p\x01\x1b\x7fp",
+    "in Latin-1": "p\u00e9\u00ff\u00a0p",
+    "beyond Latin-1": "\ufeffp\u20ac\u043f\u0430\u0440e\u0301p",
+    "beyond SASLprep": "p\x01\x1b\x7f\x80\x9f\r\n\u2028\U0001f600p",
     "quotes and format signs": "p'\"`\\%s%%{}${x}#;--p",
     "spaces at the ends": "  p p  ",
     "200 bytes": "p" * 200,
 }
-
-
-FORBIDDEN = ["no character at all in Latin-1", "beyond the basic plane", "line breaks", "control characters"]
-"""pg8000's package scramp holds passwords to SASLprep (RFC 4013); libpq sends those that break it as they are."""
+FORBIDDEN = ["beyond SASLprep"]
+"""pg8000's package scramp holds passwords to RFC 4013; libpq sends those that break it as they are."""
 
 
 def assert_not_shown(raised: BaseException, *texts: str) -> None:
@@ -55,7 +46,7 @@ async def test_odd_passwords_log_in(case: DriverCase, app: Application, credenti
         try:
             async with case.opened(credentials_of(app, fallback_stages=())) as connection:
                 assert await case.user(connection) == app.username
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  (each driver has its own)
             assert_not_shown(error, password)
             refused.append(name)
     assert refused == (FORBIDDEN if case.driver == "pg8000" else [])
