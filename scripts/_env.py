@@ -76,7 +76,9 @@ def add_pip_with_ensurepip(python: Path) -> bool:
 
 
 def add_pip_from_debian(python: Path) -> None:
-    folder = _native.unpack_debian("python3-pip-whl", instead="install your Python's venv module (python3-venv)")
+    folder = _native.unpack_debian(
+        "python3-pip-whl", without=["*"], instead="install your Python's venv module (python3-venv)"
+    )
     wheel = next(folder.glob("usr/share/python-wheels/pip-*.whl"))
     command = [python, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", wheel]
     subprocess.run(command, env={**os.environ, "PYTHONPATH": str(wheel)}, stdout=sys.stderr, check=True)

@@ -84,9 +84,8 @@ def client_config() -> str:
     installed = shutil.which("mariadb_config")
     if installed:
         return installed
-    folder = unpack_debian(
-        "libmariadb-dev", "libmariadb3", instead="install MariaDB Connector/C, so that mariadb_config is on PATH"
-    )
+    instead = "install MariaDB Connector/C, so that mariadb_config is on PATH"
+    folder = unpack_debian("libmariadb-dev", without=["*-dev*", "rpcsvc-proto"], instead=instead)
     return str(folder / "usr/bin/mariadb_config")
 
 
@@ -94,7 +93,7 @@ def header_flags() -> str:
     if Path(sysconfig.get_path("include"), "Python.h").exists():
         return ""
     package = f"libpython3.{sys.version_info.minor}-dev"
-    include = unpack_debian(package, instead="install your Python's headers") / "usr/include"
+    include = unpack_debian(package, without=["*"], instead="install your Python's headers") / "usr/include"
     return f"-I{include} -I{include}/python3.{sys.version_info.minor}"
 
 
@@ -126,18 +125,19 @@ def output_of(*command: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def unpack_debian(*packages: str, instead: str) -> Path:
-    """Unpacks Debian packages into .cache, with no root and nothing installed; returns the folder that stands for /.
+def unpack_debian(package: str, *, without: list[str], instead: str) -> Path:
+    """Unpacks a Debian package into .cache, with no root and nothing installed; returns the folder that stands for /.
 
     Args:
-        packages: names in the repositories this machine is set up for.
+        package: its name in the repositories this machine is set up for.
+        without: patterns of packages that it needs and we do not.
         instead: what the user can do where that does not work.
     """
     sys.path.insert(0, str(CACHE.parent))
     from secretconn.testing import debian, errors  # needs the standard library only; nothing is installed yet
 
     try:
-        return debian.unpack(packages, CACHE / "debian")
+        return debian.unpack(package, without=without, cache=CACHE).root
     except errors.ServerUnavailable as error:
         sys.exit(f"secretconn: {error}; please {instead}.")
     finally:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, ClassVar
 from secretconn.testing._docker import Container
 from secretconn.testing._process import POLL, open_to
 from secretconn.testing._server import ManagedServer
+from secretconn.testing.debian import Unpacked
 from secretconn.testing.errors import ServerUnavailable
 
 if TYPE_CHECKING:
@@ -54,6 +55,17 @@ class Installation:
     base: str
     command: Callable[[Path, str], list[str]] = field(default=lambda root, program: [str(root / program)])
     environment: Callable[[Path], Mapping[str, str]] = field(default=lambda _root: {})
+
+    @classmethod
+    def unpacked(cls, found: Unpacked, server: str) -> Installation:
+        """A server out of Debian's packages."""
+        return cls(
+            found.root,
+            server,
+            "usr",
+            lambda root, program: found.at(root).command(program),
+            lambda root: found.at(root).environment(),
+        )
 
     @property
     def basedir(self) -> Path:

@@ -15,9 +15,11 @@ from pathlib import Path
 
 from secretconn.testing import debian
 from secretconn.testing._mysql_family import QUICK, FamilyServer, Installation, words
-from secretconn.testing.errors import ServerUnavailable
 
 __all__ = ["MySQLServer"]
+
+PACKAGE, SUITE = "mysql-server-core", "sid"
+"""Debian's stable releases have no MySQL."""
 
 SMALL = {
     "loose_mysqlx": "OFF",
@@ -75,7 +77,7 @@ class MySQLServer(FamilyServer):
         return Installation(base, server, ".")
 
     def _from_debian(self) -> Installation:
-        raise ServerUnavailable("not yet")
+        return Installation.unpacked(debian.unpack(PACKAGE, suite=SUITE, cache=self._cache), "usr/sbin/mysqld")
 
     def _make_data(self, found: Installation) -> None:
         """Copy the data folder of an earlier server of this version; making one takes some seconds."""
