@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -20,6 +21,14 @@ __all__ = ["ManagedServer"]
 
 PORT_TRIES = 3
 LOG_LINES = 15
+ERROR_LINE = re.compile(r"\[ERROR\]|\bFATAL\b|\bERROR: |(?i:\berror: )")
+"""As MariaDB, MySQL, PostgreSQL, Redis and the programs around them mark their errors."""
+
+
+def last_words(log: str) -> str:
+    """Return a log's last lines that tell of errors; its very last ones where none does."""
+    lines = log.splitlines()
+    return "\n".join([line for line in lines if ERROR_LINE.search(line)][-LOG_LINES:] or lines[-LOG_LINES:])
 
 
 class ManagedServer(ABC):
@@ -112,7 +121,7 @@ class ManagedServer(ABC):
         """Start it; after ``stop`` with the same data at the same port. Nothing happens where it runs.
 
         Raises:
-            ServerUnavailable: The binaries are not there, or the server did not start; the text has its last words.
+            ServerUnavailable: The binaries are not there, or the server did not start; the text has its error lines.
         """
         if self.running:
             return self
@@ -180,8 +189,7 @@ class ManagedServer(ABC):
                 # Another process may have taken the port between our look and the server's.
                 words = self.log()[begin:]
                 if not (first and tries_left and "in use" in words):
-                    tail = "\n".join(words.splitlines()[-LOG_LINES:])
-                    raise ServerUnavailable(f"{error}. Its last words:\n{tail}") from None
+                    raise ServerUnavailable(f"{error}. It said:\n{last_words(words)}") from None
 
     def _spawn(self, command: Sequence[str | Path], *, death_signal: int) -> subprocess.Popen[bytes]:
         with (self.folder / "log").open("ab") as log:
@@ -198,8 +206,9 @@ class ManagedServer(ABC):
         """Run a helper program of the server to its end, as the server's user, into the server's log."""
         process = self._spawn(command, death_signal=self.kill_signal)
         if process.wait(self._wait):
-            tail = "\n".join(self.log().splitlines()[-LOG_LINES:])
-            raise ServerUnavailable(f"{Path(command[0]).name} ended with {process.returncode}:\n{tail}")
+            raise ServerUnavailable(
+                f"{Path(command[0]).name} ended with {process.returncode}:\n{last_words(self.log())}"
+            )
 
     def _write(self, path: Path, content: str | bytes) -> Path:
         """A file that only the server's user (and root) can read."""
