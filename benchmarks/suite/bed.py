@@ -10,7 +10,7 @@ from secretconn.testing import Application, LocalSecretsManager, MariaDBServer, 
 
 SERVERS = {"postgres": PostgresServer, "mariadb": MariaDBServer, "mysql": MySQLServer}
 ENGINES = tuple(SERVERS)
-NAMES = {"postgres": "PostgreSQL", "mariadb": "MariaDB", "mysql": "MySQL"}
+ENGINE_NAMES = {"postgres": "PostgreSQL", "mariadb": "MariaDB", "mysql": "MySQL"}
 CROWD = 1000
 """The most connections at once; the servers are started with room for them."""
 
@@ -55,6 +55,6 @@ class Bed:
     def versions(self) -> list[str]:
         """The servers that were started, with their versions."""
         return [
-            f"{NAMES[engine]} {server.sql('SELECT version()' if engine != 'postgres' else 'SHOW server_version')[0][0]}"
+            f"{ENGINE_NAMES[engine]} {server.sql('SELECT version()' if engine != 'postgres' else 'SHOW server_version')[0][0]}"
             for engine, server in self._servers.items()
         ]

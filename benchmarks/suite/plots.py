@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from suite import clients
-from suite.bed import NAMES
+from suite.bed import ENGINE_NAMES
 from suite.table import number
 
 THEMES = {
@@ -91,7 +91,7 @@ def bars(axes: Any, values: Mapping[str, Mapping[str, float]], theme: str, text:
                 continue
             at = place + (len(values) - 1) * height / 2 - nth * height
             axes.barh(at, by_client[name], height * 0.86, color=COLOURS[theme][name], alpha=1.0 if nth == 0 else 0.6)
-            said = f"{text(by_client[name])}  {NAMES[engine]}" if len(values) > 1 else text(by_client[name])
+            said = f"{text(by_client[name])}  {ENGINE_NAMES[engine]}" if len(values) > 1 else text(by_client[name])
             axes.annotate(
                 said, (by_client[name], at), (4, 0), textcoords="offset points", va="center", fontsize=8.5,
                 color=THEMES[theme]["faint"],
