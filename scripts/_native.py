@@ -16,6 +16,8 @@ import sysconfig
 import tempfile
 from pathlib import Path
 
+import _pip
+
 CACHE = Path(__file__).resolve().parent.parent / ".cache"
 BUILT_HERE = {"mysqlclient", "mariadb"}  # extras
 PROGRAM = b'#include <stdio.h>\nint main(void) { return puts("") < 0; }\n'
@@ -36,12 +38,17 @@ exec '{zig}' cc -fno-sanitize=undefined "$@"
 
 
 def pip(python: Path, *arguments: str, env: dict[str, str] | None = None) -> None:
-    """Runs the environment's pip with the user's own settings; what it prints goes to standard error."""
-    command = [str(python), "-m", "pip", "--disable-pip-version-check", *arguments, "-qq"]
+    """Runs pip for the environment, with the user's own settings; what it prints goes to standard error.
+
+    Without pip's cache, which would hold all of it once more, unless PIP_NO_CACHE_DIR=0 asks for one.
+    """
+    env = {"PIP_NO_CACHE_DIR": "1", **(os.environ if env is None else env)}
+    program = str(_pip.wheel(CACHE / "pip") / "pip")
+    command = [str(python), program, "--disable-pip-version-check", *arguments, "-qq"]
     if subprocess.run(command, stdout=sys.stderr, env=env, check=False).returncode != 0:
         sys.exit(
             f"secretconn: this failed, its reason stands above: {shlex.join(command)}\n"
-            "secretconn: is the package index reachable (`pip config list` shows which), and is ca-certificates there?"
+            "secretconn: is the package index reachable (PIP_INDEX_URL or pip.conf), and is ca-certificates there?"
         )
 
 
@@ -104,12 +111,20 @@ def compiler(python: Path) -> str:
             return command
     folder = CACHE / "zig"
     if not (folder / "ziglang").exists():
-        print("secretconn: no C compiler found, fetching ziglang", file=sys.stderr, flush=True)
-        pip(python, "install", "--target", str(folder), "ziglang")
+        print(
+            f"secretconn: no C compiler found, fetching ziglang: 100 MB, 480 MB in {folder} until it has built",
+            file=sys.stderr,
+        )
+        pip(python, "install", "--no-compile", "--target", str(folder), "ziglang")
     script = folder / "cc"
     script.write_text(ZIG_CC.format(cache=folder / "cache", zig=folder / "ziglang" / "zig"))
     script.chmod(0o755)
     return str(script)
+
+
+def remove_compiler() -> None:
+    """Removes the fetched compiler: what it built is kept."""
+    shutil.rmtree(CACHE / "zig", ignore_errors=True)
 
 
 def compiles(command: str) -> bool:

@@ -21,14 +21,8 @@ __all__ = ["ManagedServer"]
 
 PORT_TRIES = 3
 LOG_LINES = 15
-ERROR_LINE = re.compile(r"\[ERROR\]|\bFATAL\b|\bERROR: |(?i:\berror: )")
-"""As MariaDB, MySQL, PostgreSQL, Redis and the programs around them mark their errors."""
-
-
-def last_words(log: str) -> str:
-    """Return a log's last lines that tell of errors; its very last ones where none does."""
-    lines = log.splitlines()
-    return "\n".join([line for line in lines if ERROR_LINE.search(line)][-LOG_LINES:] or lines[-LOG_LINES:])
+COMPLAINT = re.compile(r"\[ERROR\]|\b(?:ERROR|FATAL|PANIC):|FATAL CONFIG FILE ERROR")
+"""How MariaDB, MySQL, PostgreSQL and Redis begin what is to be mended. MariaDB's install script ends in advice."""
 
 
 class ManagedServer(ABC):
@@ -121,7 +115,7 @@ class ManagedServer(ABC):
         """Start it; after ``stop`` with the same data at the same port. Nothing happens where it runs.
 
         Raises:
-            ServerUnavailable: The binaries are not there, or the server did not start; the text has its error lines.
+            ServerUnavailable: The binaries are not there, or the server did not start; the text has its last words.
         """
         if self.running:
             return self
@@ -189,7 +183,7 @@ class ManagedServer(ABC):
                 # Another process may have taken the port between our look and the server's.
                 words = self.log()[begin:]
                 if not (first and tries_left and "in use" in words):
-                    raise ServerUnavailable(f"{error}. It said:\n{last_words(words)}") from None
+                    raise ServerUnavailable(f"{error}. Its own words:\n{essence(words)}") from None
 
     def _spawn(self, command: Sequence[str | Path], *, death_signal: int) -> subprocess.Popen[bytes]:
         with (self.folder / "log").open("ab") as log:
@@ -206,9 +200,7 @@ class ManagedServer(ABC):
         """Run a helper program of the server to its end, as the server's user, into the server's log."""
         process = self._spawn(command, death_signal=self.kill_signal)
         if process.wait(self._wait):
-            raise ServerUnavailable(
-                f"{Path(command[0]).name} ended with {process.returncode}:\n{last_words(self.log())}"
-            )
+            raise ServerUnavailable(f"{Path(command[0]).name} ended with {process.returncode}:\n{essence(self.log())}")
 
     def _write(self, path: Path, content: str | bytes) -> Path:
         """A file that only the server's user (and root) can read."""
@@ -216,3 +208,9 @@ class ManagedServer(ABC):
         path.write_bytes(content.encode() if isinstance(content, str) else content)
         self._account.own(path)
         return path
+
+
+def essence(log: str) -> str:
+    """Return the lines of a log that tell of errors, and where there is none its last lines."""
+    lines = log.splitlines()
+    return "\n".join(([line for line in lines if COMPLAINT.search(line)] or lines)[-LOG_LINES:])
