@@ -54,7 +54,8 @@ class Bed:
 
     def versions(self) -> list[str]:
         """The servers that were started, with their versions."""
+        asked = {"postgres": "SHOW server_version"}
         return [
-            f"{ENGINE_NAMES[engine]} {server.sql('SELECT version()' if engine != 'postgres' else 'SHOW server_version')[0][0]}"
+            f"{ENGINE_NAMES[engine]} {server.sql(asked.get(engine, 'SELECT version()'))[0][0]}"
             for engine, server in self._servers.items()
         ]

@@ -159,7 +159,8 @@ async def test_a_barred_user_costs_a_look_and_no_second_login(
     assert caught.value is spy.errors[0]
     assert len(caught.value.__notes__) == 1
     assert spy.sent == [app.login(), app.login()]
-    assert BARRED[situation][not isinstance(app.server, PostgresServer)] in str(caught.value).replace("Account", "account")
+    said = str(caught.value).replace("Account", "account")
+    assert BARRED[situation][not isinstance(app.server, PostgresServer)] in said
 
 
 SOME = named("psycopg", "asyncpg", "pymysql", "aiomysql")
