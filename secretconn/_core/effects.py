@@ -6,7 +6,7 @@ are flows, written once; the simulator and the exhaustive tests drive the same o
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
@@ -39,7 +39,11 @@ Flow: TypeAlias = Generator[Effect, Outcome | None, Returned]
 
 Opening: TypeAlias = Generator[Credentials | Effect | None, Any, None]
 """The flow of connect(). It also yields the credentials to log in with, and is sent the exception that came of that or
-None; it yields None when nothing is left to try, and the driver's exception goes to the caller."""
+None; then it ends. It yields None when nothing is left to try, and the driver's exception goes to the caller."""
+
+
+Call: TypeAlias = Callable[..., Any]
+Keywords: TypeAlias = Callable[[Credentials], Mapping[str, Any]]
 
 
 def run(flow: Flow[Returned], runtime: Runtime) -> Returned:
@@ -64,14 +68,24 @@ async def arun(flow: Flow[Returned], runtime: Runtime) -> Returned:
         return returned
 
 
-def log_in(flow: Opening, call: Callable[[Credentials], Any], runtime: Runtime) -> Any:
-    """Open a connection in this thread; ``call`` is the driver's connect."""
+def log_in(
+    flow: Opening, call: Call, args: tuple[Any, ...], kwargs: Mapping[str, Any], keywords: Keywords, runtime: Runtime
+) -> Any:
+    """Open a connection in this thread.
+
+    Args:
+        flow: Says with which credentials.
+        call: The driver's connect.
+        args, kwargs: The caller's own arguments for it.
+        keywords: The driver's keywords for a login. They are in no local variable: they hold the password.
+        runtime: Clock and sleep.
+    """
     step = next(flow)
     while True:
-        while not isinstance(step, Credentials):
+        while type(step) is not Credentials:
             step = flow.send(_perform(step, runtime))
         try:
-            connection = call(step)
+            connection = call(*args, **{**kwargs, **keywords(step)})
         except Exception as error:
             step = flow.send(error)
             while isinstance(step, Wait | Await):
@@ -79,18 +93,20 @@ def log_in(flow: Opening, call: Callable[[Credentials], Any], runtime: Runtime) 
             if step is None:
                 raise
         else:
-            flow.send(None)
+            next(flow, None)
             return connection
 
 
-async def alog_in(flow: Opening, call: Callable[[Credentials], Awaitable[Any]], runtime: Runtime) -> Any:
-    """Open a connection in this task; the event loop goes on."""
+async def alog_in(
+    flow: Opening, call: Call, args: tuple[Any, ...], kwargs: Mapping[str, Any], keywords: Keywords, runtime: Runtime
+) -> Any:
+    """The same in this task; the event loop goes on."""
     step = next(flow)
     while True:
-        while not isinstance(step, Credentials):
+        while type(step) is not Credentials:
             step = flow.send(await _aperform(step, runtime))
         try:
-            connection = await call(step)
+            connection = await call(*args, **{**kwargs, **keywords(step)})
         except Exception as error:
             step = flow.send(error)
             while isinstance(step, Wait | Await):
@@ -98,21 +114,21 @@ async def alog_in(flow: Opening, call: Callable[[Credentials], Awaitable[Any]], 
             if step is None:
                 raise
         else:
-            flow.send(None)
+            next(flow, None)
             return connection
 
 
-def _perform(effect: Effect | None, runtime: Runtime) -> Outcome | None:
+def _perform(effect: Credentials | Effect | None, runtime: Runtime) -> Outcome | None:
     if isinstance(effect, Await):
         return effect.flight.wait(effect.seconds)
-    if effect is not None:
+    if isinstance(effect, Wait):
         runtime.sleep(effect.seconds)
     return None
 
 
-async def _aperform(effect: Effect | None, runtime: Runtime) -> Outcome | None:
+async def _aperform(effect: Credentials | Effect | None, runtime: Runtime) -> Outcome | None:
     if isinstance(effect, Await):
         return await effect.flight.wait_async(effect.seconds)
-    if effect is not None:
+    if isinstance(effect, Wait):
         await runtime.asleep(effect.seconds)
     return None

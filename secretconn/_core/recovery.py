@@ -58,16 +58,12 @@ def opening(core: Core, place: Callable[[Credentials], Endpoint], policy: Policy
         policy: What the caller chose.
         judge: The verdict on a driver's exception, and the one the caller was handling already.
     """
-    state, clock, counters = core.state, core.runtime.clock, core.observers.counters
+    state, clock = core.state, core.runtime.clock
     outer = sys.exception()
-    counters.read()
-    answer = state.answer
-    if answer is None:
-        counters.add(misses=1)
-        answer = yield from core.reader.first()
-    elif clock() >= core.reader.fresh_until:
-        counters.add(stale_reads=1)
-        core.reader.behind("ttl")
+    core.observers.counters.read()
+    answer, now = state.answer, clock()
+    if answer is None or now >= core.reader.fresh_until:
+        answer = yield from _unfresh(core, answer)
     endpoint, login = place(answer.current), answer.current
     begun = state.tick()
     inquiry: _Inquiry | None = None
@@ -76,31 +72,40 @@ def opening(core: Core, place: Callable[[Credentials], Endpoint], policy: Policy
         if rules.is_refused(endpoint.state, login):
             inquiry = _Inquiry(core, endpoint, policy)
             login = (yield from inquiry.before_sending(login)) or login
-            begun = state.tick()
+            begun, now = state.tick(), clock()
+    error = yield login
     trail: Trail | None = None
-    while True:
-        sent_at = clock()
-        error = yield login
-        if error is None:
-            break
+    while error is not None:
         verdict = judge(error, outer)
         if trail is None:
             if verdict is Verdict.OTHER:
                 yield None
                 return
             trail = Trail(core.secret_id, clock())
-        _note(core, trail, login, verdict, clock() - sent_at)
+        _note(core, trail, login, verdict, clock() - now)
         inquiry = inquiry or _Inquiry(core, endpoint, policy)
         found = (yield from inquiry.after(login, verdict)) if verdict is not Verdict.OTHER else None
         if found is None:
-            reason = inquiry.reason if verdict is not Verdict.OTHER else "it failed for another reason"
-            error.add_note(trail.sentence(reason))
+            error.add_note(trail.sentence(inquiry.reason if verdict is not Verdict.OTHER else "it failed otherwise"))
             yield None
             return
-        login, begun = found, state.tick()
-    counters.connected()
-    _accepted(core, endpoint, login, begun, policy, trail, inquiry)
-    yield None
+        login, begun, now = found, state.tick(), clock()
+        error = yield login
+    core.observers.counters.connected()
+    if endpoint.state is not None or inquiry is not None:
+        _accepted(core, endpoint, login, begun, policy, inquiry)
+    if trail is not None:
+        _recovered(core, login, trail)
+
+
+def _unfresh(core: Core, answer: Answer | None) -> Flow[Answer]:
+    """Wait for the first answer, or have an old one renewed in the background."""
+    if answer is None:
+        core.observers.counters.add(misses=1)
+        return (yield from core.reader.first())
+    core.observers.counters.add(stale_reads=1)
+    core.reader.behind("ttl")
+    return answer
 
 
 def _start(core: Core, endpoint: Endpoint, answer: Answer, policy: Policy) -> Credentials:
@@ -135,15 +140,9 @@ def _note(core: Core, trail: Trail, login: Credentials, verdict: Verdict, second
 
 
 def _accepted(
-    core: Core,
-    endpoint: Endpoint,
-    login: Credentials,
-    begun: int,
-    policy: Policy,
-    trail: Trail | None,
-    inquiry: _Inquiry | None,
+    core: Core, endpoint: Endpoint, login: Credentials, begun: int, policy: Policy, inquiry: _Inquiry | None
 ) -> None:
-    """The server let the login in."""
+    """The server let a login in, and there is something to remember or to forget."""
     state, answer, now = endpoint.state, core.state.answer, core.runtime.clock()
     if inquiry is not None and answer is not None:
         change = partial(rules.accepted, credentials=login, begun=begun, answer=answer, now=now, policy=policy)
@@ -152,8 +151,9 @@ def _accepted(
             core.reader.behind("probation")  # an old answer has helped here; it is time for a new one
     elif state is not None and (state.refused or state.fruitless):
         core.state.update(endpoint, partial(rules.cleared, begun=begun))
-    if trail is None:
-        return
+
+
+def _recovered(core: Core, login: Credentials, trail: Trail) -> None:
     core.observers.counters.add(recovered=1)
     core.observers.tell(
         events.Recovered(
@@ -161,7 +161,7 @@ def _accepted(
             version_id=login.version_id,
             stages=_labels(core, login.version_id),
             attempts=trail.attempts + 1,
-            seconds=now - trail.begun,
+            seconds=core.runtime.clock() - trail.begun,
         )
     )
 

@@ -50,6 +50,10 @@ class SecretState:
         self._endpoints: dict[EndpointKey, Endpoint] = {}
         self.lock = threading.RLock()
 
+    def own_place(self, _own: Credentials) -> Endpoint:
+        """Return the endpoint of a caller who gives no address."""
+        return self.own
+
     def endpoint(self, given: Given, own: Credentials, default_port: int | None) -> Endpoint:
         """Return the endpoint for what the caller's arguments say, made at first use.
 
