@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from secretconn.cli import main
-from secretconn.cli.check.refusals import TLS_OPTIONS
+from secretconn.cli.check.drivers import TLS_OPTIONS
 from secretconn.testing import LocalSecretsManager, Login, PostgresServer, new_password
 from secretconn.testing.agent import LocalAgent
 from secretconn.testing.faults import Answer, FaultySecretsManager

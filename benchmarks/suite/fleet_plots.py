@@ -6,10 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from secretconn.cli.bench.fleet import FLEET, PHASES, Phase, phase
-from secretconn.cli.bench.plots import buckets
+from secretconn.cli.bench.plots import DARK, Theme, axes, buckets, figure, plain, quota
 from secretconn.cli.bench.result import QUOTA, Measured
-from secretconn.cli.bench.style import DARK, Theme, axes, figure, heading
+from suite.fleet import FLEET, PHASES, Phase, phase
 
 __all__ = ["over_time", "ways"]
 
@@ -19,40 +18,43 @@ RAMPS = {
 }
 """From the smallest fleet to the largest, on a light and on a dark page."""
 
-MARKS = ("o", "s", "^", "D", "v")
 MINUTE = 60
+MOST = 60_000
+LABELS = {
+    "start-up": ("Start-up, rolled out in 60 s", "seconds since the first process started"),
+    "TTL": ("TTL of 1 h", "minutes since the start, busiest second of each minute"),
+    "rotation": ("Rotation, single-user", "seconds since setSecret"),
+}
 
 
 def over_time(runs: Mapping[int, Measured], theme: Theme, caption: str) -> Any:
-    """Four panels: the three phases over time, and the growth of their busiest seconds.
+    """Draw four panels: the three phases over time, and the growth of their busiest seconds.
 
     Args:
         runs: Size of the fleet to its run, smallest first.
         theme: For which page.
         caption: The line at the foot.
     """
-    made = figure(theme, 10.0, 8.2)
-    heading(made, theme, "Calls to Secrets Manager by a fleet", "every process is simulated; nothing is scaled up")
+    under = "every process is simulated; nothing is scaled up"
+    made = figure(theme, (10.0, 8.2), "Calls to Secrets Manager by a fleet", under, caption)
     parts = made.subplots(2, 2, sharey=True)
     colours = dict(zip(runs, RAMPS[theme is DARK], strict=False))
     for part, name in zip(parts.flat, PHASES, strict=False):
         _phase(part, runs, name, colours, theme)
     _growth(parts[1][1], runs, theme)
     for part in parts.flat:
-        part.set_ylim(0.7, 60_000)
-        _quota(part, theme)
+        quota(part, theme, MOST // 4)
     lines = parts[0][0].get_lines()[: len(runs)]
     labels = [f"{size:,}" for size in runs]
     shown = made.legend(lines, labels, title="processes", loc="upper right", ncols=len(runs), **_legend(theme))
     shown.get_title().set_color(theme.text)
     shown.get_title().set_fontsize(9)
     shown.set_in_layout(False)  # it stands beside the title, not among the panels
-    made.supxlabel(caption, x=0.012, ha="left", fontsize=8, color=theme.muted)
     return made
 
 
 def ways(rows: Sequence[tuple[str, int]], theme: Theme, processes: int, caption: str) -> Any:
-    """Bars: the busiest second of one fleet under different settings, against the quota.
+    """Draw bars: the busiest second of one fleet under different settings, against the quota.
 
     Args:
         rows: What is different, and the calls in the busiest second.
@@ -60,11 +62,10 @@ def ways(rows: Sequence[tuple[str, int]], theme: Theme, processes: int, caption:
         processes: Size of the fleet.
         caption: The line at the foot.
     """
-    made = figure(theme, 10.0, 1.6 + 0.36 * len(rows))
-    heading(made, theme, f"{processes:,} processes: what helps", "calls in the busiest second")
-    part = made.subplots()
+    size = (10.0, 1.6 + 0.36 * len(rows))
+    made = figure(theme, size, f"{processes:,} processes: what helps", "calls in the busiest second", caption)
+    part, places = made.subplots(), range(len(rows))
     part.set_xscale("log")
-    places = range(len(rows))
     colours = [theme.alarm if calls > QUOTA else theme.series[0] for _, calls in rows]
     part.barh(places, [max(calls, 1) for _, calls in rows], color=colours, height=0.62)
     for place, (_, calls) in zip(places, rows, strict=True):
@@ -79,64 +80,42 @@ def ways(rows: Sequence[tuple[str, int]], theme: Theme, processes: int, caption:
     part.text(QUOTA, 1.01, f"quota: {QUOTA:,}", transform=place, ha="center", fontsize=9, color=theme.alarm)
     axes(part, theme)
     part.grid(visible=False, axis="y")
-    part.xaxis.set_major_formatter(_plain)
-    made.supxlabel(caption, x=0.012, ha="left", fontsize=8, color=theme.muted)
+    part.xaxis.set_major_formatter(plain)
     return made
 
 
 def _phase(part: Any, runs: Mapping[int, Measured], name: str, colours: Mapping[int, str], theme: Theme) -> None:
-    for number, (size, measured) in enumerate(runs.items()):
-        one = phase(name, FLEET, measured)
-        xs, ys, width = _curve(one, measured)
-        marker = MARKS[number] if width == 1 and name != "TTL" else None
-        part.plot(xs, ys, color=colours[size], linewidth=1.4, marker=marker, markersize=2.5, drawstyle="steps-mid")
-    part.set_yscale("log")
-    part.yaxis.set_major_formatter(_plain)
-    part.set_xlabel(
-        {
-            "start-up": "seconds since the first process started",
-            "TTL": "minutes since the start, busiest second of each minute",
-            "rotation": "seconds since setSecret",
-        }[name]
-    )
+    for size, measured in runs.items():
+        xs, ys = _curve(phase(name, FLEET, measured), measured)
+        gaps = [True, *map(math.isnan, ys), True]
+        alone = [place for place in range(len(ys)) if gaps[place] and gaps[place + 2]]  # no line leads there
+        part.plot(xs, ys, color=colours[size], linewidth=1.4, marker=".", markersize=4, markevery=alone)
+    title, label = LABELS[name]
+    part.set_xlabel(label)
     part.set_ylabel("calls a second")
-    titles = {"start-up": "Start-up, rolled out in 60 s", "TTL": "TTL of 1 h", "rotation": "Rotation, single-user"}
-    axes(part, theme, titles[name])
+    axes(part, theme, title)
 
 
-def _curve(one: Phase, measured: Measured) -> tuple[list[float], list[float], int]:
-    """Busiest seconds over the phase's time; nothing is drawn where there was no call."""
-    inside = {second - one.begin: calls for second, calls in measured.calls_by_second.items()}
+def _curve(one: Phase, measured: Measured) -> tuple[list[float], list[float]]:
+    """Return the busiest seconds over the phase's time; nothing is drawn where there was no call."""
     length = one.end - one.begin
+    inside = {second - one.begin: calls for second, calls in measured.calls_by_second.items()}
     inside = {second: calls for second, calls in inside.items() if 0 <= second < length}
-    most = -(-length // MINUTE) if one.name == "TTL" else length
-    width, tops = buckets(inside, length, most)
+    width, tops = buckets(inside, length, -(-length // MINUTE) if one.name == "TTL" else length)
     scale, offset = (float(MINUTE), one.begin / MINUTE) if one.name == "TTL" else (1.0, 0.0)
     xs = [(number + 0.5) * width / scale + offset for number in range(len(tops))]
-    return xs, [float(top) if top else math.nan for top in tops], width
+    return xs, [float(top) if top else math.nan for top in tops]
 
 
 def _growth(part: Any, runs: Mapping[int, Measured], theme: Theme) -> None:
-    sizes = list(runs)
-    for number, name in enumerate(PHASES):
+    for name, style, colour in zip(PHASES, ("o-", "s--", "^:"), theme.series, strict=False):
         tops = [phase(name, FLEET, measured).busiest for measured in runs.values()]
-        style = ("-", "--", ":")[number]
-        colour = theme.series[number]
-        part.plot(sizes, tops, style, color=colour, marker=MARKS[number], markersize=5, linewidth=1.8, label=name)
+        part.plot(list(runs), tops, style, color=colour, markersize=5, linewidth=1.8, label=name)
     part.set_xscale("log")
-    part.set_yscale("log")
-    part.xaxis.set_major_formatter(_plain)
-    part.yaxis.set_major_formatter(_plain)
+    part.xaxis.set_major_formatter(plain)
     part.set_xlabel("processes")
     axes(part, theme, "The busiest second of each phase")
     part.legend(**_legend(theme), loc="lower right")
-
-
-def _quota(part: Any, theme: Theme) -> None:
-    part.axhline(QUOTA, color=theme.alarm, linewidth=1.6, linestyle="--")
-    place = part.get_yaxis_transform()
-    text = f"quota: {QUOTA:,} a second"
-    part.text(0.01, QUOTA * 1.12, text, transform=place, ha="left", va="bottom", fontsize=8, color=theme.alarm)
 
 
 def _legend(theme: Theme) -> dict[str, Any]:
@@ -146,7 +125,3 @@ def _legend(theme: Theme) -> dict[str, Any]:
 def _share(calls: int) -> str:
     share = calls / QUOTA
     return f"{share:.1f} times the quota" if share > 1 else f"{share:.1%} of the quota"
-
-
-def _plain(value: float, _: object) -> str:
-    return f"{value:,.0f}"
