@@ -10,7 +10,7 @@ from .adapters import rewriting
 from .arguments import keyword_reader
 from .base import Driver, Engine, Given, Verdict, attribute, judge, text_of
 
-__all__ = ["ENGINE", "classify", "client_lacks_plugin", "code_of"]
+__all__ = ["ENGINE", "PLUGIN_MISSING", "classify", "code_of"]
 
 # Sources: "Server Error Message Reference" (1000-1999, 3000 and up) and "Client Error Message Reference" (2000-2999) of
 # the MySQL manual; "MariaDB Error Code Reference" (1900-1999, 4000 and up). Every other code is OTHER.
@@ -59,7 +59,7 @@ _HIDDEN_BY_ENCRYPTION = {
 }
 
 # MariaDB Connector/C (mysqlclient, mariadb) says 1045 too where a plugin's file is missing on the client's side.
-_PLUGIN_MISSING = re.compile(r"^\W*(?:1045\W+(?:\w{5}\W+)?)?Plugin \S+ could not be loaded")
+PLUGIN_MISSING = re.compile(r"(?m)^\W*(?:1045\W+(?:\w{5}\W+)?)?Plugin \S+ could not be loaded")
 
 
 def classify(error: BaseException) -> Verdict:
@@ -72,7 +72,7 @@ def _opinion(error: BaseException) -> Verdict | None:
         return Verdict.OTHER
     code = code_of(error)
     if code is not None:
-        return Verdict.OTHER if client_lacks_plugin(error) else _CODES.get(code, Verdict.OTHER)
+        return Verdict.OTHER if _client_lacks_plugin(error) else _CODES.get(code, Verdict.OTHER)
     if any(type(error) is kind and text_of(error).startswith(text) for kind, text in _HIDDEN_BY_ENCRYPTION.items()):
         return Verdict.SUSPECT
     if attribute(error, "errno") is not None and text_of(error).endswith(_HIDDEN_BY_FAILOVER):
@@ -80,9 +80,9 @@ def _opinion(error: BaseException) -> Verdict | None:
     return None
 
 
-def client_lacks_plugin(error: BaseException) -> bool:
+def _client_lacks_plugin(error: BaseException) -> bool:
     """Whether MariaDB Connector/C could not load the file of an authentication plugin: no login was judged."""
-    return code_of(error) == 1045 and _PLUGIN_MISSING.match(text_of(error)) is not None  # noqa: PLR2004
+    return code_of(error) == 1045 and PLUGIN_MISSING.match(text_of(error)) is not None  # noqa: PLR2004
 
 
 def code_of(error: BaseException) -> int | None:

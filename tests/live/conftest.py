@@ -5,6 +5,9 @@ A server that cannot be had is an error of every test that asked for it; nothing
 
 from __future__ import annotations
 
+import importlib
+import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -36,8 +39,18 @@ def mariadb() -> Iterator[MariaDBServer]:
 
 @pytest.fixture(scope="session")
 def mysql() -> Iterator[MySQLServer]:
+    _plugins_of_the_client()
     with MySQLServer(options={"max_connections": "300"}) as server:
         yield server
+
+
+def _plugins_of_the_client() -> None:
+    """Where mysqlclient's MariaDB Connector/C, unpacked beside the system, has its authentication plugins."""
+    importlib.import_module("MySQLdb")
+    maps = Path("/proc/self/maps")
+    loaded = re.search(r"/\S+(?=/libmariadb\.so)", maps.read_text()) if maps.exists() else None
+    if loaded is not None:
+        os.environ.setdefault("MARIADB_PLUGIN_DIR", f"{loaded[0]}/libmariadb3/plugin")
 
 
 @pytest.fixture(scope="session")

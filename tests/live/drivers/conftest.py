@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
-import os
-import re
 import uuid
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,16 +18,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     markers = metafunc.definition.iter_markers("parametrize")
     if "case" in metafunc.fixturenames and not any("case" in str(mark.args[0]) for mark in markers):
         metafunc.parametrize("case", DRIVERS, ids=repr)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def plugins_of_the_client() -> None:
-    """Where mysqlclient's MariaDB Connector/C, unpacked beside the system, has its authentication plugins."""
-    importlib.import_module("MySQLdb")
-    maps = Path("/proc/self/maps")
-    loaded = re.search(r"/\S+(?=/libmariadb\.so)", maps.read_text()) if maps.exists() else None
-    if loaded is not None:
-        os.environ.setdefault("MARIADB_PLUGIN_DIR", f"{loaded[0]}/libmariadb3/plugin")
 
 
 @pytest.fixture(scope="session")
