@@ -10,10 +10,11 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+import pymysql
 import pytest
 
 from secretconn.cli import main
-from secretconn.testing import Application, LocalSecretsManager, MySQLServer
+from secretconn.testing import Application, LocalSecretsManager, Login, MySQLServer
 
 DRIVERS = ("pymysql", "mysqlclient", "aiomysql", "asyncmy", "mysql-connector", "mariadb")
 
@@ -84,6 +85,26 @@ def test_a_plugin_that_the_client_cannot_load_is_not_a_wrong_password(app: Appli
     told = check_in_a_process_of_its_own(app, "pass", "--driver", "mysqlclient", MARIADB_PLUGIN_DIR="/no/such/folder")
     assert failures(told) == ["client-plugin"]
     assert "could not be loaded" in told["steps"][-1]["told"]
+
+
+def test_codes_that_only_mysql_has(app: Application, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("--driver", "aiomysql")
+    user, login = f"`{app.username}`@`%`", app.login()
+    assert app.accepts(login)
+    app.server.sql("SET GLOBAL require_secure_transport = ON")
+    try:
+        assert failures(check(app, capsys, *words)) == ["tls-required"]  # 3159
+    finally:
+        app.server.sql("SET GLOBAL require_secure_transport = OFF")
+    app.server.sql(f"ALTER USER {user} ACCOUNT LOCK")
+    assert failures(check(app, capsys, *words)) == ["account-locked"]  # 3118
+    app.server.sql(f"ALTER USER {user} ACCOUNT UNLOCK PASSWORD EXPIRE")
+    assert failures(check(app, capsys, *words)) == ["password-expired"]  # 1862
+    app.server.admin().set_password(login)
+    app.server.sql(f"ALTER USER {user} FAILED_LOGIN_ATTEMPTS 1 PASSWORD_LOCK_TIME 1")
+    with pytest.raises(pymysql.OperationalError, match="Account is blocked"):  # the login that is one too many, too
+        app.accepts(Login(app.username, "wrong"))
+    assert failures(check(app, capsys, *words)) == ["account-blocked"]  # 3955
 
 
 @pytest.fixture
