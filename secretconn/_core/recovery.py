@@ -12,11 +12,12 @@ from functools import partial
 
 from secretconn import events
 from secretconn._core import rules
-from secretconn._core.effects import Flow, Opening, Wait
+from secretconn._core.answer import Answer, Policy
+from secretconn._core.effects import Budget, Flow, Opening, Wait
 from secretconn._core.flight import Outcome, Unanswered
 from secretconn._core.observers import Observers
-from secretconn._core.reader import Budget, Reader
-from secretconn._core.rules import Answer, Policy, Tried
+from secretconn._core.reader import Reader
+from secretconn._core.rules import Tried
 from secretconn._core.settings import Settings
 from secretconn._core.state import Endpoint, SecretState
 from secretconn._core.trail import Trail
@@ -228,7 +229,7 @@ class _Inquiry:
             if login is not None:
                 return login
             if self._is_quiet():
-                self.reason = "the source was asked just now and had no other login"
+                self.reason = self.reason or "the source was asked just now and had no other login"
                 self._core.reader.look()
                 stages = None
             else:

@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from secretconn._core.choose import Reach, Unreadable, choose
-from secretconn._core.effects import Flow, arun, run
+from secretconn._core.effects import Budget, Flow, arun, run
 from secretconn._core.environment import Environment, environment
 from secretconn._core.flight import Unanswered
 from secretconn._core.observers import Observers, Roll
 from secretconn._core.parsing import Shape
-from secretconn._core.reader import Budget, Reader
+from secretconn._core.reader import Reader
 from secretconn._core.recovery import Core
+from secretconn._core.reports import error_of
 from secretconn._core.settings import refuse_beside_source, settings
 from secretconn._core.state import SecretState
 from secretconn.credentials import PENDING, PREVIOUS, Credentials
@@ -216,7 +217,7 @@ class RotatingCredentials:
         if outcome.tick < since and budget.left > 0:  # a read that was under way already; it may have seen old news
             outcome = yield from self._reader.ask(policy.stages, since, "asked", budget, until)
         if isinstance(outcome, Unanswered):
-            raise self._reader.error_of(outcome)
+            raise error_of(outcome.error, self._secret_id)
         return outcome.current
 
     def _stale(self) -> None:

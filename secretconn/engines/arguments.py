@@ -10,9 +10,11 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from secretconn.errors import ConfigurationError
+
 from .base import NOTHING_GIVEN, Given
 
-__all__ = ["Found", "ReadGiven", "keyword_reader", "take", "to_given"]
+__all__ = ["Found", "ReadGiven", "keyword_reader", "refusing", "take", "to_given"]
 
 ReadGiven = Callable[[tuple[Any, ...], Mapping[str, Any]], Given]
 
@@ -44,6 +46,28 @@ def keyword_reader(keywords: Mapping[str, str], positions: Iterable[str | None] 
             if keyword in kwargs:
                 take(found, name, kwargs[keyword])
         return to_given(found)
+
+    return given
+
+
+def refusing(read: ReadGiven, keywords: Iterable[str], why: str) -> ReadGiven:
+    """``read``, which raises for keywords that take the login out of connect(): nobody would see it rejected.
+
+    Args:
+        read: Reads what the caller's arguments name.
+        keywords: Those that, with a true value, are refused.
+        why: What such a keyword makes the driver do, and what to do instead; the end of the sentence.
+
+    Raises (from the function that is returned):
+        ConfigurationError: One of the keywords is given.
+    """
+    refused = frozenset(keywords)
+
+    def given(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Given:
+        for keyword in refused.intersection(kwargs):
+            if kwargs[keyword]:
+                raise ConfigurationError(f"{keyword}= {why}")
+        return read(args, kwargs)
 
     return given
 

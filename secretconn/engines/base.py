@@ -48,7 +48,7 @@ class Verdict(enum.Enum):
 
 GRAVEST_FIRST = (Verdict.REJECTED, Verdict.SUSPECT, Verdict.BARRED, Verdict.OTHER)
 """Which opinion counts where several are heard. BARRED only where no attempt was, or may have been, refused for its
-password: asyncpg's second attempt, without TLS, finds no pg_hba line and says so of a user whose password is stale."""
+password: with sslmode=prefer, what the second attempt says, the one without TLS, says little about the login."""
 
 Classify = Callable[[BaseException], Verdict]
 """Takes the exception a driver's connect raised, answers a Verdict. Must never raise."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .adapters import rewriting
-from .arguments import keyword_reader
+from .arguments import keyword_reader, refusing
 from .base import Driver, Engine, Given, Verdict, attribute, judge, text_of
 
 __all__ = ["ENGINE", "PLUGIN_MISSING", "classify", "code_of"]
@@ -125,13 +125,23 @@ def _as_utf8(args: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[Any, ...]
 
 _in_utf8 = rewriting(_as_utf8)
 
+_POOLS = ("pool_name", "pool_size", "pool_reset_session")
+_POOLED = (
+    "makes a pool inside the driver that keeps its first login and ignores later ones. "
+    "Leave it out, and put a pool that calls connect around it"
+)
+
 _PYMYSQL = Driver(
     name="pymysql",
     engine="mysql",
     module="pymysql",
     extra="pymysql",
     keywords=_PLAIN,
-    given=keyword_reader(_PLAIN | _SHORT),  # keyword-only since 1.0
+    given=refusing(
+        keyword_reader(_PLAIN | _SHORT),  # keyword-only since 1.0
+        ("defer_connect",),
+        "makes PyMySQL log in after connect() has returned, where a rejected login cannot be recovered. Leave it out",
+    ),
     classify=classify,
     adapt=_in_utf8,
 )
@@ -194,7 +204,7 @@ _MYSQL_CONNECTOR = Driver(
     module="mysql.connector",
     extra="mysql-connector",
     keywords=_PLAIN,
-    given=_connector_given,
+    given=refusing(_connector_given, _POOLS, _POOLED),
     classify=classify,
     aconnect="aio.connect",
     aliases=("mysql-connector-python", "mysqlconnector"),
@@ -206,9 +216,11 @@ _MARIADB = Driver(
     module="mariadb",
     extra="mariadb",
     keywords=_PLAIN,
-    given=keyword_reader(
-        _PLAIN | {"username": "user"} | _SHORT
-    ),  # takes no login by position: the first is a refused dsn
+    given=refusing(
+        keyword_reader(_PLAIN | {"username": "user"} | _SHORT),  # no login by position: the first is a refused dsn
+        _POOLS,
+        _POOLED,
+    ),
     classify=classify,
     aliases=("mariadbconnector", "mariadb-connector"),
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .arguments import Found, ReadGiven, keyword_reader, take, to_given
+from .arguments import Found, ReadGiven, keyword_reader, refusing, take, to_given
 from .base import NOTHING_GIVEN, Driver, Engine, Given
 from .conninfo import UNSHOWABLE, parse
 from .postgresql_errors import classify
@@ -95,7 +95,12 @@ _PSYCOPG2 = Driver(
     module="psycopg2",
     extra="psycopg2",
     keywords=_KEYWORDS,
-    given=_dsn_reader("dsn", database=("dbname", "database")),
+    given=refusing(
+        _dsn_reader("dsn", database=("dbname", "database")),
+        ("async", "async_"),
+        "makes psycopg2 log in while the caller polls, after connect() has returned, where a rejected login cannot be "
+        "recovered. Leave it out, or use psycopg or asyncpg",
+    ),
     classify=classify,
     aliases=("psycopg2-binary",),
 )

@@ -242,9 +242,10 @@ class SimulatedClient:
             while step is not None:
                 if isinstance(step, Credentials):
                     accepted = yield from self._log_in(step, sent)
-                    step = flow.send(None if accepted else Rejection())
                     if accepted:
+                        next(flow, None)
                         return
+                    step = flow.send(Rejection())
                 else:
                     yield step
                     step = flow.send(step.flight.outcome if isinstance(step, Await) else None)

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 import secretconn
+from secretconn._core.answer import Answer
 from secretconn._core.flight import Flight
 from secretconn._core.recovery import Unanswered
-from secretconn._core.rules import Answer
 from tests.unit.fakes import DRIVER, Bed, Refused, login
 
 

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secretconn._core import rules
-from secretconn._core.rules import Answer, EndpointState, Policy
+from secretconn._core.answer import Answer, Policy
+from secretconn._core.rules import EndpointState
 from secretconn.credentials import CURRENT, PENDING, PREVIOUS, Credentials
 
 POLICY = Policy()

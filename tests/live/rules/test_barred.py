@@ -135,19 +135,15 @@ def heard(driver: str, text: str, **place: Any) -> Verdict:
     """What the driver's table makes of the failure, which has this text."""
     known = driver_named(driver.removesuffix("-async"))
     place[known.keywords["database"]] = "postgres"
-    try:
-        if driver in ASYNC:
-            asyncio.run(_awaited(secretconn.engines.load(known, for_async=True)(**place)))
-        else:
-            secretconn.engines.load(known, for_async=False)(**place)
-    except Exception as error:  # noqa: BLE001  (each driver has its own)
-        assert text in str(error).replace("\\", "")
-        return known.classify(error)
-    raise AssertionError(f"{driver} connected")
+    connect = secretconn.engines.load(known, for_async=driver in ASYNC)
 
+    async def connecting() -> None:
+        await connect(**place)
 
-async def _awaited(connecting: Any) -> Any:
-    return await connecting
+    with pytest.raises(Exception) as caught:  # noqa: PT011  (each driver has its own)
+        asyncio.run(connecting()) if driver in ASYNC else connect(**place)
+    assert text in str(caught.value).replace("\\", "")
+    return known.classify(caught.value)
 
 
 def locked(app: Application, user: str) -> None:
