@@ -5,10 +5,6 @@ An event never holds a password, nor any content of a secret.
 
 from __future__ import annotations
 
-import itertools
-import logging
-import threading
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -25,8 +21,6 @@ __all__ = [
     "Stats",
     "Subscriber",
 ]
-
-log = logging.getLogger("secretconn.events")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +57,7 @@ class Refreshed(Event):
 
     Attributes:
         version_id: The current version.
-        reason: "ttl", "rejected", "probation", "patience" or "asked".
+        reason: "ttl", "rejected", "probation", "cool-down", "patience" or "asked".
         seconds: How long the source took.
         api_calls: How many calls it took.
         place: Where the source asked last (a region, an address, a path), or None where it does not say.
@@ -175,7 +169,7 @@ class Stats:
         rejected: Logins that a server refused.
         suspected: Failed logins whose reason the driver hides.
         recovered: Connections opened after at least one rejection in the same connect().
-        rotations: Times the current version was seen to change.
+        rotations: Times the current version was seen to change; several rotations between two reads are seen as one.
     """
 
     reads: int = 0
@@ -194,74 +188,3 @@ class Stats:
     def hit_rate(self) -> float:
         """Hits per read, from 0 to 1; 0 before the first read."""
         return self.hits / self.reads if self.reads else 0.0
-
-
-class HotCounter:
-    """A counter for the hot path: ``tick()`` takes no lock and loses nothing between threads.
-
-    ``next()`` on itertools.count is one step for the interpreter; reading it costs a tick, which is taken off again.
-    """
-
-    __slots__ = ("_count", "_lock", "_looks", "tick")
-
-    def __init__(self) -> None:
-        self._count = itertools.count()
-        self._looks = 0
-        self._lock = threading.Lock()
-        self.tick: Callable[[], int] = self._count.__next__
-
-    def value(self) -> int:
-        with self._lock:
-            value = self.tick() - self._looks
-            self._looks += 1
-            return value
-
-
-class Bulletin:
-    """Keeps the counters and tells the subscribers."""
-
-    def __init__(self) -> None:
-        self.reads = HotCounter()
-        self.connects = HotCounter()
-        self._counts: Counter[str] = Counter()
-        self._lock = threading.Lock()
-        self._subscribers: tuple[Subscriber, ...] = ()
-
-    def count(self, **amounts: int) -> None:
-        with self._lock:
-            self._counts.update(amounts)
-
-    def stats(self) -> Stats:
-        with self._lock:
-            counts = dict(self._counts)
-        reads, misses = self.reads.value(), counts.pop("misses", 0)
-        return Stats(reads=reads, hits=max(reads - misses, 0), connects=self.connects.value(), **counts)
-
-    def subscribe(self, subscriber: Subscriber) -> None:
-        with self._lock:
-            self._subscribers = (*self._subscribers, subscriber)
-
-    def unsubscribe(self, subscriber: Subscriber) -> None:
-        with self._lock:
-            self._subscribers = tuple(other for other in self._subscribers if other is not subscriber)
-
-    def tell(self, event: Event) -> None:
-        """Call every subscriber. One that raises is logged and harms nothing."""
-        log.debug("secretconn: %r", event)
-        for subscriber in self._subscribers:
-            try:
-                subscriber(event)
-            except Exception:  # whatever a subscriber does wrong, connections go on
-                log.exception("secretconn: a subscriber failed on %s", type(event).__name__)
-
-    def reset(self) -> None:
-        """Count from zero, for the same subscribers."""
-        with self._lock:
-            self.reads, self.connects = HotCounter(), HotCounter()
-            self._counts.clear()
-
-    def after_fork(self) -> Bulletin:
-        """A new one for a forked child: new locks, counters at zero, the same subscribers."""
-        child = Bulletin()
-        child._subscribers = self._subscribers
-        return child

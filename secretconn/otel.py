@@ -170,7 +170,7 @@ class _Telemetry:
         self._lock = threading.RLock()
         self._past = {}
         self._gone.clear()
-        self._watched = {key: watched for key, watched in self._watched.items() if watched.after_fork()}
+        self._watched = {key: one for key, one in self._watched.items() if one.rotating is not None}
 
     def _settle(self) -> None:
         """Keep the last counters of secrets that are gone."""
@@ -205,8 +205,7 @@ class _Telemetry:
         with self._lock:
             self._settle()
             for watched in self._watched.values():
-                rotating = watched.rotating
-                value = watched.gauge(gauge, rotating) if rotating is not None else None
+                value = watched.gauge(gauge) if watched.rotating is not None else None
                 if value is not None:
                     worst[watched.name] = max(value, worst.get(watched.name, value))
         return [Observation(value, {SECRET: name}) for name, value in worst.items()]

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from secretconn._core.api import _aconnect, _connect
 from secretconn._core.connector import Connector
 from secretconn.engines.base import Given
 from secretconn.engines.loading import is_async
@@ -72,7 +71,11 @@ class _Lender:
     """
 
     def __init__(self, outer: Connector, keywords: dict[str, Any]) -> None:
-        self._outer = outer
+        # Each connection of the pool logs in by itself, by the same rules.
+        policy = outer.policy
+        self.connector = Connector(
+            outer.rotating, _never_called, _LOGIN, outer.classify, policy.retries, policy.patience
+        )
         self._first: list[Any] = [_provider(keywords)]
         if isinstance(keywords.get("db"), str) and keywords["db"].isdigit():
             keywords["db"] = int(keywords["db"])
@@ -93,11 +96,6 @@ class _Lender:
     def first(self) -> Any:
         """The login connect() has chosen, once."""
         return self._first.pop() if self._first else None
-
-    def connector(self, log_in: Callable[..., Any]) -> Connector:
-        """For one connection: the rules of rotation around its own way to log in."""
-        outer = self._outer
-        return Connector(outer.rotating, log_in, _LOGIN, outer._classify, outer.policy.retries, outer.policy.patience)
 
 
 class _Connection:
@@ -125,7 +123,7 @@ class _SyncConnection(_Connection):
         if self.credential_provider is not None:
             self._go()
         else:
-            _connect(self._lender.connector(self._log_in), self._lender.given, (), {})
+            self._lender.connector.log_in(self._log_in, self._lender.given)
 
     def _log_in(self, **login: Any) -> None:
         self.credential_provider = _provider(login)
@@ -141,7 +139,7 @@ class _AsyncConnection(_Connection):
         if self.credential_provider is not None:
             await self._go()
         else:
-            await _aconnect(self._lender.connector(self._log_in), self._lender.given, (), {})
+            await self._lender.connector.alog_in(self._log_in, self._lender.given)
 
     async def _log_in(self, **login: Any) -> None:
         self.credential_provider = _provider(login)
@@ -225,3 +223,7 @@ def _refused() -> type[Exception]:
     from redis.exceptions import AuthenticationError
 
     return AuthenticationError  # type: ignore[no-any-return]
+
+
+def _never_called(**_login: Any) -> Any:
+    raise ConfigurationError("each connection logs in by itself")

@@ -1,4 +1,4 @@
-"""connect, aconnect and wrap: two short loops, sync and async, over the decisions of connector.py."""
+"""connect, aconnect and wrap."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from secretconn import engines
-from secretconn._core.connector import Attempt, Connector, OwnClassify
-from secretconn._core.recovery import Login, Wait
+from secretconn._core.connector import NO_ARGUMENTS, Arguments, Connector, OwnClassify
 from secretconn._core.rotating import RotatingCredentials
 from secretconn._core.shared import shared
-from secretconn.engines.base import NOTHING_GIVEN, Driver, Given
+from secretconn.engines.base import Driver
 from secretconn.engines.loading import is_async
 from secretconn.errors import ConfigurationError, given_keywords
 
@@ -61,12 +60,9 @@ def connect(
     if connector is None:
         engine = None if driver is not None else rotating.engine or rotating.current().engine
         connector = _connector(rotating, driver, engine, False, classify, retries, patience)
-    given = connector.given(args, kwargs)
-    if given is not NOTHING_GIVEN and given.has_login:
-        kwargs.clear()
-        del args  # what may hold the caller's password is in no frame that raises
-        raise _login_given(connector)
-    return _connect(connector, given, args, kwargs)
+    arguments = Arguments(args, kwargs) if args or kwargs else NO_ARGUMENTS
+    del args, kwargs
+    return connector.open(arguments)
 
 
 async def aconnect(
@@ -93,12 +89,9 @@ async def aconnect(
     if connector is None:
         engine = None if driver is not None else rotating.engine or (await rotating.acurrent()).engine
         connector = _connector(rotating, driver, engine, True, classify, retries, patience)
-    given = connector.given(args, kwargs)
-    if given is not NOTHING_GIVEN and given.has_login:
-        kwargs.clear()
-        del args  # what may hold the caller's password is in no frame that raises
-        raise _login_given(connector)
-    return await _aconnect(connector, given, args, kwargs)
+    arguments = Arguments(args, kwargs) if args or kwargs else NO_ARGUMENTS
+    del args, kwargs
+    return await connector.aopen(arguments)
 
 
 def wrap(
@@ -136,50 +129,6 @@ def wrap(
     return functools.update_wrapper(wrapped, connect, updated=keep)  # type: ignore[return-value]
 
 
-def _connect(connector: Connector, given: Given, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """The sync loop."""
-    rotating = connector.rotating
-    attempt = Attempt(connector, given, connector.endpoint(given), rotating.current())
-    while True:
-        try:
-            connection = connector.call(*args, **{**kwargs, **attempt.keywords()})
-        except Exception as error:
-            step = attempt.failed(error)
-            while step is not None and not isinstance(step, Login):
-                if isinstance(step, Wait):
-                    rotating._runtime.sleep(step.seconds)
-                    step = attempt.go_on(None, error)
-                else:
-                    step = attempt.go_on(rotating._newer(step), error)
-            if step is None:
-                raise
-        else:
-            attempt.succeeded()
-            return connection
-
-
-async def _aconnect(connector: Connector, given: Given, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """The async loop: the same, awaiting."""
-    rotating = connector.rotating
-    attempt = Attempt(connector, given, connector.endpoint(given), await rotating.acurrent())
-    while True:
-        try:
-            connection = await connector.call(*args, **{**kwargs, **attempt.keywords()})
-        except Exception as error:
-            step = attempt.failed(error)
-            while step is not None and not isinstance(step, Login):
-                if isinstance(step, Wait):
-                    await rotating._runtime.asleep(step.seconds)
-                    step = attempt.go_on(None, error)
-                else:
-                    step = attempt.go_on(await rotating._anewer(step), error)
-            if step is None:
-                raise
-        else:
-            attempt.succeeded()
-            return connection
-
-
 class _Opening:
     """What a wrapped aiomysql or asyncmy connect returns: awaitable, and an async context manager, as theirs are."""
 
@@ -202,24 +151,23 @@ class _Opening:
 
 def _wrapper(connector: Connector, coroutine_function: bool, awaitable: bool) -> Callable[..., Any]:
     def connecting(*args: Any, **kwargs: Any) -> Any:
-        given = connector.given(args, kwargs)
-        if given is not NOTHING_GIVEN and given.has_login:
-            kwargs.clear()
-            del args
-            raise _login_given(connector)
-        if awaitable:
-            return _Opening(functools.partial(_aconnect, connector, given, args, kwargs))
-        return _connect(connector, given, args, kwargs)
+        arguments = Arguments(args, kwargs) if args or kwargs else NO_ARGUMENTS
+        del args, kwargs
+        return connector.open(arguments)
+
+    def opening(*args: Any, **kwargs: Any) -> _Opening:
+        arguments = Arguments(args, kwargs) if args or kwargs else NO_ARGUMENTS
+        del args, kwargs
+        return _Opening(functools.partial(connector.aopen, arguments))
 
     async def aconnecting(*args: Any, **kwargs: Any) -> Any:
-        given = connector.given(args, kwargs)
-        if given is not NOTHING_GIVEN and given.has_login:
-            kwargs.clear()
-            del args
-            raise _login_given(connector)
-        return await _aconnect(connector, given, args, kwargs)
+        arguments = Arguments(args, kwargs) if args or kwargs else NO_ARGUMENTS
+        del args, kwargs
+        return await connector.aopen(arguments)
 
-    return aconnecting if coroutine_function else connecting
+    if coroutine_function:
+        return aconnecting
+    return opening if awaitable else connecting
 
 
 def _connector(
@@ -269,13 +217,6 @@ def _rotating(
     given = {"region": region, "profile": profile, "endpoint_url": endpoint_url, "client": client, "session": session}
     extra = ", ".join(given_keywords(given))
     raise ConfigurationError(f"the RotatingCredentials already decides about {extra}; leave that out")
-
-
-def _login_given(connector: Connector) -> TypeError:
-    return TypeError(
-        f"user and password come from secret {connector.rotating.secret_id!r} and change under the application; "
-        f"leave them out of the arguments (and of a DSN) of {connector.driver.name}'s connect"
-    )
 
 
 def _is_coroutine_function(call: Callable[..., Any]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import PurePosixPath
@@ -11,14 +12,13 @@ from secretconn._core.environment import Environment
 from secretconn.errors import ConfigurationError, given_keywords
 from secretconn.runtime import Runtime
 from secretconn.sources.arn import partition_of, secret_arn
-from secretconn.sources.base import Source
+from secretconn.sources.base import Reading, Source
 from secretconn.sources.names import EXTENSION, FILE, SECRETS_MANAGER, SecretName, secret_name
-from secretconn.sources.secrets_manager import SecretsManagerSource
 
 if TYPE_CHECKING:
     from aws_secretsmanager_caching import SecretCacheConfig
 
-__all__ = ["Reach", "choose", "stand_ins"]
+__all__ = ["Reach", "Unreadable", "choose", "stand_ins"]
 
 stand_ins: dict[str, Source] = {}
 """Secrets that a test reads from somewhere else; filled by `secretconn.testing.stand_in` alone."""
@@ -109,6 +109,8 @@ def _secrets_manager(
         if not replicas and endpoint is None:
             replicas = around.replica_regions
         endpoint = endpoint or _endpoint_around(SECRETS_MANAGER, around)
+    from secretconn.sources.secrets_manager import SecretsManagerSource
+
     make = partial(
         SecretsManagerSource,
         profile=reach.profile,
@@ -149,3 +151,18 @@ def _in_region(name: str, region: str) -> str:
             f"replica region {region!r} is in partition {partition_of(region)!r}, and {name!r} in {arn.partition!r}"
         )
     return name.replace(f":{arn.region}:", f":{region}:", 1)
+
+
+class Unreadable:
+    """A source that cannot be chosen: each read says why."""
+
+    api_calls = 0
+
+    def __init__(self, error: ConfigurationError) -> None:
+        self._error = error
+
+    def read(self, stages: tuple[str, ...], held: Set[str]) -> Reading:  # noqa: ARG002  (a Source)
+        raise self._error
+
+    def after_fork(self, in_use: bool) -> None:
+        """Nothing to let go of."""

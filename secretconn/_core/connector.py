@@ -1,38 +1,54 @@
-"""Connector: one secret, one driver and one way to connect; and Attempt, the decisions of one connect().
-
-Sync and async connect differ only in how they wait; everything that is decided is decided here and in recovery.py.
-"""
+"""Connector: one secret, one driver and one way to connect."""
 
 from __future__ import annotations
 
+import contextvars
 import functools
 import logging
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from secretconn import engines, events
-from secretconn._core import rules
-from secretconn._core.recovery import Failure, Login, Recovery, Reply, Step, Unanswered, recovery
+from secretconn import engines
+from secretconn._core.effects import Opening, alog_in, log_in
+from secretconn._core.recovery import opening
 from secretconn._core.rotating import RotatingCredentials
-from secretconn._core.rules import Answer
 from secretconn._core.settings import check_patience, check_retries
 from secretconn._core.state import Endpoint
-from secretconn._core.trail import Trail
 from secretconn.credentials import Credentials
 from secretconn.engines.base import NOTHING_GIVEN, Driver, Engine, Given, Verdict, walk_causes
 from secretconn.errors import ConfigurationError
 
-__all__ = ["Attempt", "Connector"]
+__all__ = ["NO_ARGUMENTS", "Arguments", "Connector", "OwnClassify"]
 
 log = logging.getLogger("secretconn.connect")
 
 OwnClassify = Callable[[BaseException], Verdict | None]
 
 
+class Arguments:
+    """A caller's own arguments for the driver, in no repr. Callers' frames keep this instead of the arguments, which
+    may hold a password: a frame that raises must not show it.
+    """
+
+    __slots__ = ("args", "kwargs")
+
+    def __init__(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        self.args, self.kwargs = args, kwargs
+
+    def drop(self) -> None:
+        """Forget them."""
+        self.args, self.kwargs = (), {}
+
+
+NO_ARGUMENTS = Arguments((), {})
+
+_judging: contextvars.ContextVar[bool] = contextvars.ContextVar("judging", default=False)
+"""True inside a caller's classify=. A connect in there is judged by the driver's table, or it would never end."""
+
+
 class Connector:
-    """Opens connections with one driver callable, from one secret.
+    """Opens connections with one driver callable, from one secret. Make it once and keep it.
 
     Args:
         rotating: The secret's login.
@@ -52,51 +68,71 @@ class Connector:
         patience: float | None = None,
     ) -> None:
         self.rotating, self.driver = rotating, driver
-        self.ledger = rotating._ledger
-        self.clock = rotating._runtime.clock
-        self.runtime = rotating._runtime
+        self._core = rotating._core
         self.policy = rotating._settings.policy
         if retries is not None:
             self.policy = replace(self.policy, retries=check_retries(retries))
         if patience is not None:
             self.policy = replace(self.policy, patience=check_patience(patience))
-        self._classify = classify
+        self.classify = classify
         self._bound = call if isinstance(call, functools.partial) else None  # partials of partials are flat
+        self._nothing = NO_ARGUMENTS if self._bound is None else None
         self._engine = engines.engine_named(driver.engine)
         self._fitting: str | None = None
         self._ready: _Ready | None = None
         names = driver.keywords
         self._user, self._password = names["user"], names["password"]
         self._host, self._port, self._database = names["host"], names["port"], names["database"]
-        self.call = call if driver.adapt is None else driver.adapt(call, self)
+        self._call = call if driver.adapt is None else driver.adapt(call, self)
 
-    def given(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Given:
-        """What the caller's own arguments say already, those bound in a partial included."""
-        if self._bound is not None:
-            args, kwargs = (*self._bound.args, *args), {**self._bound.keywords, **kwargs}
-        return self.driver.given(args, kwargs) if args or kwargs else NOTHING_GIVEN
+    def open(self, arguments: Arguments) -> Any:
+        """Open a connection: the driver's own, with the caller's own arguments.
 
-    def endpoint(self, given: Given) -> Endpoint:
-        """Where this connects to; the secret's own address is one endpoint, whatever it is."""
-        if given is NOTHING_GIVEN:
-            return self.ledger.own
-        key = (given.host, given.port, given.database)
-        return self.ledger.own if key == (None, None, None) else self.ledger.endpoint(key)
+        Raises:
+            The driver's own exception object, with a note where a login was rejected.
+            TypeError: user or password are among the arguments.
+            SecretUnavailable, SecretFormatError, ConfigurationError: before any login is tried.
+        """
+        if arguments is self._nothing:
+            return self.log_in(self._call, NOTHING_GIVEN)
+        return self.log_in(self._call, self._given(arguments), arguments)
 
-    def keywords(self, credentials: Credentials, given: Given) -> Mapping[str, Any]:
-        """The driver's keywords for a login: user and password always, the rest where the caller has not said it.
+    async def aopen(self, arguments: Arguments) -> Any:
+        """The same for asyncio, with an async driver. Never blocks the event loop to read the secret."""
+        if arguments is self._nothing:
+            return await self.alog_in(self._call, NOTHING_GIVEN)
+        return await self.alog_in(self._call, self._given(arguments), arguments)
+
+    def log_in(self, call: Callable[..., Any], given: Given, arguments: Arguments = NO_ARGUMENTS) -> Any:
+        """Follow the rules of rotation around ``call``, which logs in at what ``given`` names."""
+        core = self._core
+        if core.state.answer is None:
+            core.reader.prepare()
+        keywords = self._own_keywords if given is NOTHING_GIVEN else functools.partial(self.keywords, given)
+        return log_in(self.flow(given), call, arguments.args, arguments.kwargs, keywords, core.runtime)
+
+    async def alog_in(
+        self, call: Callable[..., Awaitable[Any]], given: Given, arguments: Arguments = NO_ARGUMENTS
+    ) -> Any:
+        """The same for asyncio."""
+        keywords = self._own_keywords if given is NOTHING_GIVEN else functools.partial(self.keywords, given)
+        return await alog_in(self.flow(given), call, arguments.args, arguments.kwargs, keywords, self._core.runtime)
+
+    def flow(self, given: Given) -> Opening:
+        """Return the flow of one connect(), for a driver of effects."""
+        place = self._core.state.own_place if given is NOTHING_GIVEN else functools.partial(self.endpoint, given)
+        return opening(self._core, place, self.policy, self.judge)
+
+    def endpoint(self, given: Given, own: Credentials) -> Endpoint:
+        """Return the endpoint this connects to; the secret's own address is one, whatever it is."""
+        return self._core.state.endpoint(given, own, self._engine.default_port)
+
+    def keywords(self, given: Given, credentials: Credentials) -> Mapping[str, Any]:
+        """Return the driver's keywords for a login: the login always, the rest where the caller has not said it.
 
         Raises:
             ConfigurationError: neither the secret nor the caller names a host, or the secret is of another engine.
         """
-        if given is not NOTHING_GIVEN:
-            return self._keywords(credentials, given)
-        ready = self._ready  # looked at once: another thread may replace it
-        if ready is None or ready.credentials is not credentials:
-            ready = self._ready = _Ready(credentials, self._keywords(credentials, given))
-        return ready.keywords
-
-    def _keywords(self, credentials: Credentials, given: Given) -> Mapping[str, Any]:
         if credentials.version_id != self._fitting:
             self._refuse_other_engine(credentials)
         names = given.names
@@ -113,8 +149,15 @@ class Connector:
             keywords[self._database] = database
         return keywords
 
+    def _own_keywords(self, credentials: Credentials) -> Mapping[str, Any]:
+        """The same where the caller gives none, made once for a login."""
+        ready = self._ready  # looked at once: another thread may replace it
+        if ready is None or ready.credentials is not credentials:
+            ready = self._ready = _Ready(credentials, self.keywords(NOTHING_GIVEN, credentials))
+        return ready.keywords
+
     def judge(self, error: BaseException, outer: BaseException | None) -> Verdict:
-        """What a failure says about the login, leaving out what the caller was handling already (``outer``)."""
+        """Return what a failure says about the login, leaving out what the caller was handling already (``outer``)."""
         links = [link for link in walk_causes(error) if outer is not None and link.__context__ is outer]
         for link in links:
             link.__context__ = None
@@ -124,16 +167,35 @@ class Connector:
             for link in links:
                 link.__context__ = outer
 
+    def _given(self, arguments: Arguments) -> Given:
+        """What the caller's own arguments say already, those bound in a partial included; a TypeError for a login."""
+        args, kwargs = arguments.args, arguments.kwargs
+        if self._bound is not None:
+            args, kwargs = (*self._bound.args, *args), {**self._bound.keywords, **kwargs}
+        elif not args and not kwargs:
+            return NOTHING_GIVEN
+        given = self.driver.given(args, kwargs)
+        if given is not NOTHING_GIVEN and given.has_login:
+            arguments.drop()
+            del args, kwargs
+            raise TypeError(
+                f"user and password come from secret {self.rotating.secret_id!r} and change under the application; "
+                f"leave them out of the arguments (and of a DSN) of {self.driver.name}'s connect"
+            )
+        return given
+
     def _judge(self, error: BaseException) -> Verdict:
-        if self._classify is not None:
-            try:
-                verdict = self._classify(error)
-                if verdict is not None:
-                    return Verdict(verdict)
-            except Exception:  # the driver's exception is what the caller must see
-                log.exception("secretconn: classify= failed on %s, which is passed on", type(error).__name__)
-                return Verdict.OTHER
-        return self.driver.classify(error)
+        if self.classify is None or _judging.get():
+            return self.driver.classify(error)
+        token = _judging.set(True)
+        try:
+            verdict = self.classify(error)
+            return self.driver.classify(error) if verdict is None else Verdict(verdict)
+        except Exception:  # the driver's exception is what the caller must see
+            log.exception("secretconn: classify= failed on %s, which is passed on", type(error).__name__)
+            return Verdict.OTHER
+        finally:
+            _judging.reset(token)
 
     def _refuse_other_engine(self, credentials: Credentials) -> None:
         named = self.rotating.engine or credentials.engine
@@ -155,140 +217,8 @@ class _Ready:
         self.credentials, self.keywords = credentials, keywords
 
 
-class Attempt:
-    """One connect(): where it goes, what is sent, and what follows a failure.
-
-    Attributes:
-        credentials: The login to send now.
-    """
-
-    __slots__ = (
-        "_begun",
-        "_begun_tick",
-        "_connector",
-        "_endpoint",
-        "_given",
-        "_outer",
-        "_recovery",
-        "_trail",
-        "credentials",
-    )
-
-    def __init__(self, connector: Connector, given: Given, endpoint: Endpoint, credentials: Credentials) -> None:
-        self._connector, self._given, self._endpoint = connector, given, endpoint
-        self.credentials = credentials
-        self._outer = sys.exception()
-        self._recovery: Recovery | None = None
-        self._trail: Trail | None = None
-        self._begun, self._begun_tick = connector.clock(), connector.ledger.tick()
-        if endpoint.state is not None and endpoint.state.accepted is not None:
-            self._start()
-
-    def keywords(self) -> Mapping[str, Any]:
-        """The driver's keywords for the login to send now."""
-        return self._connector.keywords(self.credentials, self._given)
-
-    def succeeded(self) -> None:
-        """The server let the login in."""
-        connector, state = self._connector, self._endpoint.state
-        connector.rotating._bulletin.connects.tick()
-        if self._trail is not None:
-            self._recovered(self._trail)
-        elif state is not None and (state.refused or state.fruitless):
-            begun = self._begun_tick
-            connector.ledger.update(self._endpoint, lambda now: rules.cleared(now, begun))
-
-    def failed(self, error: Exception) -> Step | None:
-        """The driver raised: what to do, or None to let the driver's exception go to the caller."""
-        connector, trail = self._connector, self._trail
-        verdict, now = connector.judge(error, self._outer), connector.clock()
-        if trail is None:
-            if verdict is Verdict.OTHER:
-                return None
-            trail = self._trail = Trail(connector.rotating.secret_id, now)
-        self._note(trail, verdict, now - self._begun)
-        failure = Failure(verdict, now)
-        if self._recovery is not None:
-            return self._advance(self._recovery, failure, error)
-        self._recovery = recovery(
-            connector.ledger, self._endpoint, connector.policy, connector.runtime, self.credentials, failure
-        )
-        return self._advance(self._recovery, None, error)
-
-    def go_on(self, landing: Answer | Unanswered | None, error: Exception) -> Step | None:
-        """A refresh or a wait is over: what to do next. ``error`` is the driver's, for the note."""
-        if self._recovery is None:
-            return None
-        return self._advance(self._recovery, landing if isinstance(landing, Unanswered) else None, error)
-
-    def _advance(self, flow: Recovery, reply: Reply, error: Exception) -> Step | None:
-        try:
-            step = flow.send(reply)
-        except StopIteration as end:
-            if self._trail is not None:
-                error.add_note(self._trail.sentence(end.value))
-            return None
-        if isinstance(step, Login):
-            self.credentials = step.credentials
-            self._begun, self._begun_tick = self._connector.clock(), self._connector.ledger.tick()
-        return step
-
-    def _start(self) -> None:
-        """Rule 4a where the endpoint last accepted another login than the current one, and the end of its probation."""
-        connector = self._connector
-        answer, state = connector.ledger.answer, self._endpoint.state
-        if answer is None:
-            return
-        found = rules.start(state, answer, self._begun, connector.policy)
-        self.credentials = found.credentials
-        if found.state is not state:
-            connector.ledger.update(self._endpoint, lambda now: found.state if now is state else now)
-        if found.refresh_due:
-            connector.rotating._refresher.behind("probation")
-
-    def _labels(self) -> tuple[str, ...]:
-        answer = self._connector.ledger.answer
-        return answer.labels(self.credentials.version_id) if answer is not None else ()
-
-    def _note(self, trail: Trail, verdict: Verdict, seconds: float) -> None:
-        """Keep and tell that a login was, or may have been, refused."""
-        rotating, stages = self._connector.rotating, self._labels()
-        trail.add(self.credentials.version_id, stages, verdict, seconds)
-        if verdict is Verdict.OTHER:
-            return
-        suspect = verdict is Verdict.SUSPECT
-        rotating._bulletin.count(**{"suspected" if suspect else "rejected": 1})
-        rotating._bulletin.tell(
-            events.Rejected(
-                secret_id=rotating.secret_id,
-                version_id=self.credentials.version_id,
-                stages=stages,
-                suspect=suspect,
-                seconds=seconds,
-            )
-        )
-
-    def _recovered(self, trail: Trail) -> None:
-        connector, answer, login = self._connector, self._connector.ledger.answer, self.credentials
-        now, begun, policy = connector.clock(), self._begun_tick, connector.policy
-        if answer is not None:
-            connector.ledger.update(
-                self._endpoint, lambda state: rules.accepted(state, login, begun, answer, now, policy)
-            )
-        connector.rotating._bulletin.count(recovered=1)
-        connector.rotating._bulletin.tell(
-            events.Recovered(
-                secret_id=login.secret_id,
-                version_id=login.version_id,
-                stages=self._labels(),
-                attempts=trail.attempts + 1,
-                seconds=now - trail.begun,
-            )
-        )
-
-
 def _engine(named: str, otherwise: Engine) -> Engine:
-    """The engine a secret names; one nobody knows is left to the driver that the caller chose."""
+    """The engine a secret names; an unknown one is left to the driver that the caller chose."""
     try:
         return engines.engine_named(named)
     except ConfigurationError:

@@ -1,21 +1,37 @@
 """Flight: one read of the source that many threads and tasks wait for.
 
-It runs in a thread of its own and nobody who waits owns it: a waiter that is cancelled or interrupted leaves nothing
-behind.
+It runs in a thread of its own and no waiter owns it: one that is cancelled or interrupted leaves nothing behind.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
+from dataclasses import dataclass
 from typing import TypeAlias
 
-from secretconn._core.recovery import Unanswered
 from secretconn._core.rules import Answer
 
-__all__ = ["Flight", "Landing"]
+__all__ = ["Flight", "Outcome", "Unanswered"]
 
-Landing: TypeAlias = Answer | Unanswered
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """A read that brought no answer.
+
+    Attributes:
+        tick: The read's own tick; all who waited for it are told the same.
+        ended: The tick at which it ended.
+        error: Why.
+    """
+
+    tick: int
+    ended: int
+    error: BaseException
+
+
+Outcome: TypeAlias = Answer | Unanswered
 """How a flight ends. Never by an exception: each waiter raises one of its own, or none."""
 
 
@@ -23,39 +39,64 @@ class Flight:
     """A read under way.
 
     Attributes:
+        reason: Why it was begun, as in the events.
         tick: Orders the begin of its request among all requests and rejections.
         begun: Monotonic seconds when the request began.
-        landed: Whether it has ended. A plain flag: a forked child reads it, and must not wait for the parent's locks.
+        deadline: Monotonic seconds after which it is abandoned: nobody joins it any more.
+        landed: True once it has ended. A plain flag: a forked child reads it, and must not wait for the parent's locks.
+        over: True once its failure has been counted.
+        here: The work, for the first thread that waits to do, where no thread could be started for it.
     """
 
-    __slots__ = ("_future", "begun", "landed", "tick")
+    __slots__ = ("_future", "begun", "deadline", "here", "landed", "over", "reason", "tick")
 
-    def __init__(self, tick: int, begun: float) -> None:
-        self.tick, self.begun = tick, begun
-        self.landed = False
-        self._future: Future[Landing] = Future()
+    def __init__(self, reason: str, tick: int, begun: float, deadline: float) -> None:
+        self.reason, self.tick, self.begun, self.deadline = reason, tick, begun, deadline
+        self.landed = self.over = False
+        self.here: list[Callable[[], None]] = []
+        self._future: Future[Outcome] = Future()
         self._future.set_running_or_notify_cancel()  # a task that is cancelled must not cancel it for all others
 
-    def land(self, landing: Landing) -> None:
-        """Tell all who wait."""
+    @property
+    def outcome(self) -> Outcome | None:
+        """How it ended, or None while it has not."""
+        return self._future.result() if self.landed else None
+
+    def land(self, outcome: Outcome) -> bool:
+        """Tell all who wait. False if it had ended already."""
+        if self.landed:
+            return False
         self.landed = True
-        self._future.set_result(landing)
+        self._future.set_result(outcome)
+        return True
 
-    def wait(self, timeout: float) -> Landing:
-        """Block this thread until it has landed, at most ``timeout`` seconds."""
+    def wait(self, seconds: float) -> Outcome | None:
+        """Block this thread until it has landed, at most some seconds; None if it has not by then."""
+        if self.here:
+            self._do_here()
         try:
-            return self._future.result(timeout)
+            return self._future.result(max(seconds, 0.0))
         except FutureTimeout:
-            return self._too_late(timeout)
+            return None
 
-    async def wait_async(self, timeout: float) -> Landing:  # noqa: ASYNC109  (a late answer is an answer here)
-        """The same for a task; the event loop goes on."""
+    async def wait_async(self, seconds: float) -> Outcome | None:
+        """The same for a task; the event loop goes on, or, where no thread can be started, it says so at once."""
         import asyncio
 
+        if self.here:
+            return Unanswered(self.tick, self.tick, RuntimeError("no thread can be started to read the secret"))
         try:
-            return await asyncio.wait_for(asyncio.wrap_future(self._future), timeout)
+            return await asyncio.wait_for(asyncio.wrap_future(self._future), max(seconds, 0.0))
         except (TimeoutError, FutureTimeout):
-            return self._too_late(timeout)
+            return None
 
-    def _too_late(self, timeout: float) -> Unanswered:
-        return Unanswered(self.tick, TimeoutError(f"no answer within {timeout:g} s"))
+    def when_landed(self, call: Callable[[], object]) -> None:
+        """Call this once it has landed; for a driver with a clock of its own."""
+        self._future.add_done_callback(lambda _: call())
+
+    def _do_here(self) -> None:
+        try:
+            work = self.here.pop()
+        except IndexError:  # another thread was quicker
+            return
+        work()

@@ -1,28 +1,31 @@
-"""Refresher: reads the source in short-lived background threads, one at a time, and files the answers.
+"""Reader: reads the source in short-lived background threads, one at a time, and adds what they bring to the state.
 
-Everybody who needs an answer joins the flight that is under way or starts one (rules 2, 3 and 4c).
+Whoever needs an answer joins the read that is under way or starts one (rules 2, 3 and 4c). A read past its deadline is
+abandoned: nobody joins it, and what it still brings counts as of the moment it was asked.
 """
 
 from __future__ import annotations
 
 import logging
+import sys
+from collections import deque
 from collections.abc import Mapping
 from functools import partial
 
 from secretconn import events
-from secretconn._core.flight import Flight, Landing
+from secretconn._core.effects import Await, Flow, Wait
+from secretconn._core.flight import Flight, Outcome, Unanswered
+from secretconn._core.observers import Observers
 from secretconn._core.parsing import Shape, parse
-from secretconn._core.recovery import Unanswered
-from secretconn._core.rules import Answer
+from secretconn._core.rules import Answer, News
 from secretconn._core.settings import COLD, Settings
-from secretconn._core.state import Ledger
+from secretconn._core.state import SecretState
 from secretconn.credentials import Credentials
 from secretconn.errors import ConfigurationError, SecretConnError, SecretError, SecretUnavailable
-from secretconn.events import Bulletin
 from secretconn.runtime import Runtime
-from secretconn.sources.base import CachingSource, Reading, Source, name_of, place_of
+from secretconn.sources.base import CachingSource, Reading, Source, is_passing, name_of, place_of
 
-__all__ = ["Refresher"]
+__all__ = ["Budget", "Reader"]
 
 log = logging.getLogger("secretconn.refresh")
 
@@ -31,12 +34,38 @@ NEVER = float("-inf")
 PLAIN = ("first", "ttl")
 """Reasons for which a source's own cache is good enough; all others want to know what is valid now."""
 
+INQUIRIES = 5
+"""Inquiries that may begin in one second, however many endpoints refuse their login."""
 
-class Refresher:
-    """Keeps one ledger's answer fresh.
+LOOK = 3.0
+"""Seconds, jittered, between two background looks at the source while an endpoint cools down."""
+
+
+class Budget:
+    """The seconds that one call may still wait for the source; logging in does not count."""
+
+    def __init__(self, seconds: float, runtime: Runtime) -> None:
+        self.left = seconds
+        self._clock = runtime.clock
+
+    def wait(self, effect: Wait | Await) -> Flow[Outcome | None]:
+        """Wait, and take the time off."""
+        begun = self._clock()
+        outcome = yield effect
+        self.left -= self._clock() - begun
+        return outcome
+
+    def sleep(self, seconds: float) -> Flow[None]:
+        """Wait some seconds, or as many as are left."""
+        yield from self.wait(Wait(min(seconds, max(self.left, 0.0))))
+
+
+class Reader:
+    """Keeps one secret's answer fresh.
 
     Attributes:
         fresh_until: Monotonic seconds until which the held answer is used without a thought.
+        failures: Failed reads in a row.
     """
 
     def __init__(
@@ -46,143 +75,271 @@ class Refresher:
         shape: Shape,
         settings: Settings,
         runtime: Runtime,
-        ledger: Ledger,
-        bulletin: Bulletin,
+        state: SecretState,
+        observers: Observers,
     ) -> None:
         self.fresh_until = NEVER
+        self.failures = 0
         self._secret_id, self._source, self._shape = secret_id, source, shape
-        self._settings, self._runtime, self._ledger, self._bulletin = settings, runtime, ledger, bulletin
+        self._settings, self._runtime, self._state, self._observers = settings, runtime, state, observers
         self._flight: Flight | None = None
-        self._last_unanswered: Unanswered | None = None
+        self._unanswered: Unanswered | None = None
         self._retry_at = NEVER
-        self._failures = 0
+        self._look_at = NEVER
+        self._inquiries: deque[float] = deque(maxlen=INQUIRIES)
         self._told: set[str] = set()
+        self._generation = 0
 
-    # -- asking -------------------------------------------------------------------------------------------------------
+    @property
+    def reading(self) -> bool:
+        """True while a read is under way."""
+        return self._flight is not None and not self._flight.landed
 
-    def first(self) -> Flight | Answer | float:
-        """The flight that all first readers share; the answer, if it landed just now; or the seconds to wait while a
-        failed read is fresh (rule 2)."""
-        with self._ledger.lock:
-            if self._ledger.answer is not None:
-                return self._ledger.answer
-            idle = self._flight is None or self._flight.landed
-            delay = self._retry_at - self._runtime.clock()
-            if idle and delay > 0:
-                return delay
-            return self.fly("first", (self._settings.policy.current,))
+    @property
+    def free(self) -> bool:
+        """True where a read costs nothing: then there is no cool-down."""
+        return bool(getattr(self._source, "free", False))
+
+    def prepare(self) -> None:
+        """Import what reading needs, in a thread that may: a fork in the middle of an import breaks the child."""
+        prepare = getattr(self._source, "prepare", None)
+        if prepare is not None:
+            prepare()
+
+    # -- flows --------------------------------------------------------------------------------------------------------
+
+    def first(self) -> Flow[Answer]:
+        """Wait for the first answer (rule 2). Raises what `error_of` returns."""
+        runtime, policy = self._runtime, self._settings.policy
+        budget, came = Budget(self._settings.timeout, runtime), self._state.tick()
+        until = runtime.clock() + min(policy.read_patience, self._settings.timeout)
+        while True:
+            step = self._first_step(came)
+            if isinstance(step, Answer):
+                return step
+            if isinstance(step, Unanswered):
+                if not is_passing(step.error) or runtime.clock() >= until or budget.left <= 0:
+                    raise self.error_of(step)
+                came = step.ended
+            elif isinstance(step, Flight):
+                yield from self._wait_for(step, budget)
+            else:
+                yield from budget.sleep(step)
+            if budget.left <= 0 and self._state.answer is None:
+                raise self.error_of(self._unanswered or self._too_late())
+
+    def ask(self, stages: tuple[str, ...], since: int, reason: str, budget: Budget, until: float) -> Flow[Outcome]:
+        """Ask the source for these stages, by a request after ``since``; joins a read under way and asks again.
+
+        Args:
+            stages: One stage, or all that may be used.
+            since: A tick; a failed read that began after it says enough.
+            reason: As in the events; an "inquiry" that begins is bounded in number.
+            budget: The seconds that the caller may wait.
+            until: Monotonic seconds until which a read that fails in passing is repeated.
+
+        Returns:
+            The newest answer, which may be older than ``since`` if it came in meanwhile, or Unanswered.
+        """
+        seen = self._state.answer.tick if self._state.answer is not None else -1
+        while True:
+            step = self._step(stages, seen, since, reason)
+            if isinstance(step, Answer):
+                return step
+            if isinstance(step, Unanswered):
+                if not is_passing(step.error) or self._runtime.clock() >= until or budget.left <= 0:
+                    return step
+                since = max(since, step.tick)
+                yield from budget.sleep(COLD.seconds(2, self._runtime.random()))
+            elif isinstance(step, Flight):
+                outcome = yield from self._wait_for(step, budget)
+                if isinstance(outcome, Answer):
+                    return outcome
+            else:
+                yield from budget.sleep(step)
+            if budget.left <= 0:
+                return self._unanswered or self._too_late()
+
+    def error_of(self, unanswered: Unanswered) -> Exception:
+        """Return this caller's own exception from the shared cause."""
+        error = unanswered.error
+        if isinstance(error, SecretError):
+            own: Exception = error.again()
+            cause = error.__cause__
+        elif isinstance(error, ConfigurationError):
+            own, cause = type(error)(*error.args), error.__cause__
+        else:
+            own, cause = self._source_failed(error), error
+        own.__cause__ = cause
+        return own
+
+    # -- background ---------------------------------------------------------------------------------------------------
 
     def behind(self, reason: str) -> None:
-        """Refresh with nobody waiting (rule 3), unless one failed just now."""
-        if self._runtime.clock() < self._retry_at:
+        """Read with nobody waiting (rule 3), unless a read failed just now or the interpreter shuts down."""
+        if self._runtime.clock() < self._retry_at or sys.is_finalizing():
             return
         policy = self._settings.policy
-        self.fly(reason, (policy.current,) if reason == "ttl" else policy.stages)
+        with self._state.lock:
+            flight = self._fly(reason, (policy.current,) if reason == "ttl" else policy.stages)
+            if flight.here:  # no thread could be started, and no caller is there to do it
+                self._flight = None
 
-    def newer(self, seen: int, newer_than: int, reason: str) -> Flight | Landing:
-        """What there is already, else the flight under way or a new one; see recovery.Refresh.
-
-        The look and the start are one step: an answer that lands in between must be seen, not asked for again.
-        """
-        with self._ledger.lock:
-            answer, unanswered = self._ledger.answer, self._last_unanswered
-            if answer is not None and answer.tick > seen:
-                return answer
-            if unanswered is not None and unanswered.tick > newer_than:
-                return unanswered
-            return self.fly(reason, self._settings.policy.stages)
-
-    def fly(self, reason: str, stages: tuple[str, ...]) -> Flight:
-        """The flight under way, or a new one. Kept only once its thread runs: nobody waits for nothing."""
-        with self._ledger.lock:
-            if self._flight is not None and not self._flight.landed:
-                return self._flight
-            flight = Flight(self._ledger.tick(), self._runtime.clock())
-            self._runtime.spawn(partial(self._read, flight, reason, stages))
-            self._flight = flight
-            return flight
+    def look(self) -> None:
+        """Read behind a cool-down, at most every few seconds: it must not outlast its cure by much (rule 4d)."""
+        now = self._runtime.clock()
+        if now >= self._look_at:
+            self._look_at = now + LOOK * (0.75 + 0.5 * self._runtime.random())
+            self.behind("cool-down")
 
     def expire(self) -> None:
         """Let the next read start a refresh, even where one failed just now."""
         self.fresh_until = self._retry_at = NEVER
 
-    def answer_of(self, landing: Landing) -> Answer:
-        """The answer, or this caller's own exception from the shared cause."""
-        if isinstance(landing, Answer):
-            return landing
-        error = landing.error
-        if isinstance(error, SecretError):
-            raise error.again() from error.__cause__
-        if isinstance(error, ConfigurationError):
-            raise type(error)(*error.args) from error.__cause__
-        raise SecretUnavailable(
-            f"secret {self._secret_id!r} could not be read: {name_of(error)}. Check that it exists, that the role may "
-            f"call DescribeSecret and GetSecretValue on it (and Decrypt on its key), and that Secrets Manager can be "
-            f"reached from here",
-            secret_id=self._secret_id,
-        ) from error
-
-    def after_fork(self, bulletin: Bulletin) -> None:
-        """In a forked child: the parent's flight never lands here, and its client is not ours (rule 10)."""
-        in_use = self._flight is not None and not self._flight.landed
-        self._flight, self._bulletin = None, bulletin
+    def after_fork(self) -> None:
+        """In a forked child: the parent's read never ends here, and its client is not ours (rule 10)."""
+        in_use, self._flight = self.reading, None
         self._source.after_fork(in_use)
 
-    def forget(self, source: Source, timeout: float) -> None:
+    def forget(self, source: Source) -> None:
         """Hold nothing, and read from this source from now on."""
-        flight = self._flight
-        if flight is not None and not flight.landed:
-            flight.wait(timeout)  # or its answer would land in what has just been emptied
-        self._source.after_fork(in_use=flight is not None and not flight.landed)
-        with self._ledger.lock:
-            self._ledger.forget()
-            self._source, self._flight, self._last_unanswered = source, None, None
-            self.fresh_until = self._retry_at = NEVER
-            self._failures = 0
+        with self._state.lock:
+            in_use = self.reading
+            self._generation += 1  # what a read under way brings is not wanted any more
+            self._state.forget()
+            old, self._source = self._source, source
+            self._flight = self._unanswered = None
+            self.fresh_until = self._retry_at = self._look_at = NEVER
+            self.failures = 0
+            self._inquiries.clear()
             self._told.clear()
+        old.after_fork(in_use)
+
+    # -- one step of a flow -------------------------------------------------------------------------------------------
+
+    def _first_step(self, came: int) -> Outcome | Flight | float:
+        """The answer; a failure that ended after the caller came; the read to wait for; or seconds to wait."""
+        with self._state.lock:
+            if self._state.answer is not None:
+                return self._state.answer
+            unanswered = self._unanswered
+            if unanswered is not None and unanswered.ended > came:
+                return unanswered
+            delay = self._retry_at - self._runtime.clock()
+            if self._under_way() is None and delay > 0:
+                return delay
+            return self._fly("first", (self._settings.policy.current,))
+
+    def _step(self, stages: tuple[str, ...], seen: int, since: int, reason: str) -> Outcome | Flight | float:
+        """The same after a rejection. The look and the start are one step: what lands in between must be seen."""
+        with self._state.lock:
+            answer, unanswered = self._state.answer, self._unanswered
+            if answer is not None and answer.tick > seen:
+                return answer
+            if unanswered is not None and unanswered.tick > since:
+                return unanswered
+            flight = self._under_way()
+            if flight is not None:
+                return flight
+            if reason == "rejected" and (delay := self._full()) > 0:
+                return delay
+            return self._fly("rejected" if reason == "next" else reason, stages)
+
+    def _full(self) -> float:
+        """Seconds until another inquiry may begin; 0, and it is counted, where one may."""
+        now = self._runtime.clock()
+        if len(self._inquiries) == INQUIRIES and 0.0 <= now - self._inquiries[0] < 1.0:
+            return 1.0 - (now - self._inquiries[0])
+        self._inquiries.append(now)
+        return 0.0
+
+    def _under_way(self) -> Flight | None:
+        """The read under way; nobody joins one past its deadline."""
+        flight = self._flight
+        if flight is None or flight.landed or self._is_late(flight):
+            return None
+        return flight
+
+    def _fly(self, reason: str, stages: tuple[str, ...]) -> Flight:
+        """The read under way, or a new one. Its work is kept for the caller where no thread can be started."""
+        under_way = self._under_way()
+        if under_way is not None:
+            return under_way
+        now = self._runtime.clock()
+        flight = Flight(reason, self._state.tick(), now, now + self._settings.timeout)
+        work = partial(self._read, flight, stages, self._generation)
+        self._flight = flight
+        try:
+            self._runtime.spawn(work)
+        except RuntimeError:
+            flight.here.append(work)
+        return flight
+
+    def _wait_for(self, flight: Flight, budget: Budget) -> Flow[Outcome | None]:
+        left = min(budget.left, flight.deadline - self._runtime.clock())
+        outcome = yield from budget.wait(Await(flight, left))
+        if outcome is None and self._is_late(flight):
+            self._failed(flight, self._too_late().error)
+        elif isinstance(outcome, Unanswered) and not flight.landed:  # no thread can be started for it
+            self._failed(flight, outcome.error)
+        return outcome
+
+    def _is_late(self, flight: Flight) -> bool:
+        return self._runtime.clock() >= flight.deadline
+
+    def _too_late(self) -> Unanswered:
+        tick = self._state.tick()
+        return Unanswered(tick, tick, TimeoutError(f"no answer within {self._settings.timeout:g} s"))
 
     # -- reading, in the flight's own thread --------------------------------------------------------------------------
 
-    def _read(self, flight: Flight, reason: str, stages: tuple[str, ...]) -> None:
-        calls = self._source.api_calls
-        landing: Landing = Unanswered(flight.tick, RuntimeError("the read ended without an answer"))
+    def _read(self, flight: Flight, stages: tuple[str, ...], generation: int) -> None:
+        source = self._source
+        calls = source.api_calls
+        told: tuple[events.Event, ...] = ()
+        outcome: Outcome | None = None
         try:
-            reading = self._ask(reason, stages)
-            landing = self._take_in(reading, flight, reason, stages, self._source.api_calls - calls)
+            reading = self._ask(source, flight.reason, stages)
+            outcome, told = self._take_in(reading, flight, stages, source.api_calls - calls, generation)
         except Exception as error:  # noqa: BLE001  (told to every waiter, logged once per streak)
-            landing = self._unanswered(flight, error, reason)
+            outcome = self._failed(flight, error)
         finally:
-            self._bulletin.count(fetches=1, api_calls=self._source.api_calls - calls)
-            flight.land(landing)
+            self._observers.counters.add(fetches=1, api_calls=source.api_calls - calls)
+            if outcome is None:  # broken off by what is no Exception
+                outcome = Unanswered(flight.tick, self._state.tick(), RuntimeError("the read was broken off"))
+            self._observers.tell(*told, between=partial(flight.land, outcome))
 
-    def _ask(self, reason: str, stages: tuple[str, ...]) -> Reading:
-        source, answer = self._source, self._ledger.answer
+    def _ask(self, source: Source, reason: str, stages: tuple[str, ...]) -> Reading:
+        answer = self._state.answer
         held = (answer.logins if answer is not None else {}).keys()
         if reason not in PLAIN and isinstance(source, CachingSource):
             return source.read_fresh(stages, held)
         return source.read(stages, held)
 
     def _take_in(
-        self, reading: Reading, flight: Flight, reason: str, stages: tuple[str, ...], api_calls: int
-    ) -> Answer:
+        self, reading: Reading, flight: Flight, stages: tuple[str, ...], api_calls: int, generation: int
+    ) -> tuple[Answer, tuple[events.Event, ...]]:
         logins, failures = self._parse(reading)
-        before, policy = self._ledger.answer, self._settings.policy
-        held = (before.logins.keys() if before is not None else set()) | logins.keys()
-        unasked = [reading.stages.get(stage) for stage in policy.stages if stage not in stages]
-        whole = all(version is None or version in held for version in unasked)
-        tick, requested_at = _when(flight, before, whole=whole, cached=reading.cached and reason in PLAIN)
-        answer = self._ledger.land(tick, requested_at, reading.stages, logins, policy)
-        if answer is None:
-            raise failures.get(policy.current) or LookupError(f"no version has the stage {policy.current}")
-        self._note_unreadable(failures)
-        now = self._runtime.clock()
-        self._retry_at, self._last_unanswered = NEVER, None
-        self.fresh_until = now + self._settings.ttl * (0.5 + 0.5 * self._runtime.random())
-        if self._failures:
-            log.info("secretconn: secret %r is readable again, after %d failed reads", self._secret_id, self._failures)
-            self._failures = 0
-        self._announce(before, answer, now - flight.begun, api_calls, reason)
-        return answer
+        with self._state.lock:
+            if generation != self._generation:
+                raise LookupError("the secret was forgotten while it was read")
+            before = self._state.answer
+            cached = reading.cached and flight.reason in PLAIN  # then it is no newer than what was held before
+            tick = flight.tick if not cached else before.tick if before is not None else -1
+            at = before.requested_at if cached and before is not None else flight.begun
+            whole = reading.whole and not cached
+            policy = self._settings.policy
+            answer = self._state.add(News(tick, at, reading.stages, logins, failures, stages, whole), policy)
+            if answer is None:
+                raise failures.get(policy.current) or LookupError(f"no version has the stage {policy.current}")
+            recovered, self.failures = self.failures, 0
+            self._retry_at, self._unanswered = NEVER, None
+            now = self._runtime.clock()
+            self.fresh_until = now + self._settings.ttl * (0.5 + 0.5 * self._runtime.random())
+        if recovered:
+            log.info("secretconn: secret %r is readable again, after %d failed reads", self._secret_id, recovered)
+        self._note_unreadable(failures, stages)
+        return answer, self._happened(before, answer, now - flight.begun, api_calls, flight.reason)
 
     def _parse(self, reading: Reading) -> tuple[dict[str, Credentials], dict[str, Exception]]:
         logins: dict[str, Credentials] = {}
@@ -194,57 +351,72 @@ class Refresher:
                 failures |= {stage: error for stage, labelled in reading.stages.items() if labelled == version}
         return logins, failures
 
-    def _unanswered(self, flight: Flight, error: Exception, reason: str) -> Unanswered:
-        now, answer, named = self._runtime.clock(), self._ledger.answer, name_of(error)
-        self._failures += 1
-        backoff = self._settings.backoff if answer is not None else COLD
-        wait = backoff.seconds(self._failures, self._runtime.random())
-        self._retry_at = now + wait
-        self._last_unanswered = unanswered = Unanswered(flight.tick, error)
-        self._bulletin.count(refresh_failures=1)
-        if self._failures == 1:
-            ending = "nobody can log in until it can" if answer is None else "the login that is held stays in use"
+    def _failed(self, flight: Flight, error: BaseException) -> Unanswered:
+        with self._state.lock:
+            now, answer, named = self._runtime.clock(), self._state.answer, name_of(error)
+            unanswered = Unanswered(flight.tick, self._state.tick(), error)
+            if flight.over:  # abandoned, and counted then
+                return unanswered
+            flight.over = True
+            self.failures += 1
+            backoff = self._settings.backoff if answer is not None else COLD
+            wait = backoff.seconds(self.failures, self._runtime.random())
+            self._retry_at = now + wait
+            self._unanswered = unanswered
+        self._observers.counters.add(refresh_failures=1)
+        if self.failures == 1:
+            ending = "no connection can be opened until it can" if answer is None else "the held login stays in use"
             log.warning("secretconn: secret %r cannot be read (%s); %s", self._secret_id, named, ending)
-        seconds, place = now - flight.begun, place_of(self._source)
-        self._tell(events.RefreshFailed, reason=reason, error=named, seconds=seconds, retry_in=wait, place=place)
-        if answer is not None:
-            version, age = answer.current.version_id, now - answer.requested_at
-            self._tell(events.StaleServed, version_id=version, age=age)
+        failed = events.RefreshFailed(
+            secret_id=self._secret_id,
+            reason=flight.reason,
+            error=named,
+            seconds=now - flight.begun,
+            retry_in=wait,
+            place=place_of(self._source),
+        )
+        stale = () if answer is None else (self._stale(answer, now),)
+        self._observers.tell(failed, *stale, between=partial(flight.land, unanswered))
         return unanswered
 
-    def _note_unreadable(self, failures: Mapping[str, Exception]) -> None:
-        """One log line for each further stage that cannot be read; what can be read is used."""
+    def _stale(self, answer: Answer, now: float) -> events.StaleServed:
+        version, age = answer.current.version_id, now - answer.requested_at
+        return events.StaleServed(secret_id=self._secret_id, version_id=version, age=age)
+
+    def _note_unreadable(self, failures: Mapping[str, Exception], asked: tuple[str, ...]) -> None:
+        """Log a further stage that cannot be read, once for each streak; what can be read is used."""
         for stage in failures.keys() - self._told:
-            self._told.add(stage)
             named = name_of(failures[stage])
             log.info("secretconn: secret %r: %s cannot be read (%s), and is left out", self._secret_id, stage, named)
+        self._told = (self._told - set(asked)) | failures.keys()
 
-    def _announce(self, before: Answer | None, answer: Answer, seconds: float, api_calls: int, reason: str) -> None:
-        version = answer.current.version_id
-        told = {"version_id": version, "seconds": seconds, "api_calls": api_calls, "place": place_of(self._source)}
+    def _happened(
+        self, before: Answer | None, answer: Answer, seconds: float, api_calls: int, reason: str
+    ) -> tuple[events.Event, ...]:
+        secret, version, place = self._secret_id, answer.current.version_id, place_of(self._source)
         if before is None:
-            self._tell(events.Fetched, **told)
-            return
-        self._tell(events.Refreshed, reason=reason, **told)
-        if before.current.version_id != version:
-            self._bulletin.count(rotations=1)
-            log.info("secretconn: secret %r was rotated: version %s is current now", self._secret_id, version)
-            self._tell(
-                events.Rotated,
-                version_id=version,
-                previous_version_id=before.current.version_id,
-                username_changed=before.current.username != answer.current.username,
+            return (
+                events.Fetched(secret_id=secret, version_id=version, seconds=seconds, api_calls=api_calls, place=place),
             )
+        refreshed = events.Refreshed(
+            secret_id=secret, version_id=version, reason=reason, seconds=seconds, api_calls=api_calls, place=place
+        )
+        if before.current.version_id == version:
+            return (refreshed,)
+        self._observers.counters.add(rotations=1)
+        log.info("secretconn: secret %r was rotated: version %s is current now", secret, version)
+        rotated = events.Rotated(
+            secret_id=secret,
+            version_id=version,
+            previous_version_id=before.current.version_id,
+            username_changed=before.current.username != answer.current.username,
+        )
+        return refreshed, rotated
 
-    def _tell(self, kind: type[events.Event], **fields: object) -> None:
-        self._bulletin.tell(kind(secret_id=self._secret_id, **fields))
-
-
-def _when(flight: Flight, before: Answer | None, *, whole: bool, cached: bool) -> tuple[int, float]:
-    """The order and the time of a reading's request.
-
-    What a cache answered is no newer than what was held before. An answer with a stage that was not read (a TTL refresh
-    reads the current one only) is no newer in order either: it must not say that there is no other login.
-    """
-    tick = flight.tick if whole and not cached else before.tick if before is not None else -1
-    return tick, before.requested_at if cached and before is not None else flight.begun
+    def _source_failed(self, error: BaseException) -> SecretUnavailable:
+        return SecretUnavailable(
+            f"secret {self._secret_id!r} could not be read: {name_of(error)}. Check that it exists, that the role may "
+            f"call DescribeSecret and GetSecretValue on it (and Decrypt on its key), and that Secrets Manager can be "
+            f"reached from here",
+            secret_id=self._secret_id,
+        )

@@ -1,211 +1,342 @@
-"""Recovery: what follows a rejected login, as a generator that says what to do and is told what came of it.
+"""Recovery: connect() as a flow, from the login to start with to the accepted one or the driver's own exception.
 
-The sync and the async connect, and the simulator, are short loops that drive it; it waits for nothing itself.
-It yields Login, Refresh or Wait; it returns the reason when there is nothing left to try.
+Every decision is in rules.py; here they are put in order, and what happens is remembered and told.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeAlias
 
+from secretconn import events
 from secretconn._core import rules
-from secretconn._core.rules import Policy
-from secretconn._core.state import Endpoint, Ledger
+from secretconn._core.effects import Flow, Opening, Wait
+from secretconn._core.flight import Outcome, Unanswered
+from secretconn._core.observers import Observers
+from secretconn._core.reader import Budget, Reader
+from secretconn._core.rules import Answer, Policy, Tried
+from secretconn._core.settings import Settings
+from secretconn._core.state import Endpoint, SecretState
+from secretconn._core.trail import Trail
 from secretconn.credentials import PREVIOUS, Credentials
 from secretconn.engines.base import Verdict
 from secretconn.runtime import Runtime
+from secretconn.sources.base import name_of
 
-__all__ = ["Failure", "Login", "Recovery", "Refresh", "Reply", "Step", "Unanswered", "Wait", "recovery"]
+__all__ = ["Core", "opening"]
 
 POLL_FIRST = 0.25
 POLL_MAX = 5.0
 """Seconds between two looks at the source while a caller is patient: at first, and at most."""
 
+AGAIN = 0.15
+"""Seconds, jittered, before a labelled version that could not be read is asked for again."""
 
-@dataclass(frozen=True, slots=True)
-class Login:
-    """Log in with these credentials; send back a Failure if that fails."""
-
-    credentials: Credentials
+Judge = Callable[[BaseException, BaseException | None], Verdict]
 
 
-@dataclass(frozen=True, slots=True)
-class Refresh:
-    """Get another answer of the source than the one looked at: one that landed meanwhile, else join the refresh in
-    flight, else start one. Send back None, or Unanswered.
+@dataclass(frozen=True, slots=True, eq=False)
+class Core:
+    """What connect() works with, of one secret."""
+
+    secret_id: str
+    settings: Settings
+    runtime: Runtime
+    state: SecretState
+    reader: Reader
+    observers: Observers
+
+
+def opening(core: Core, place: Callable[[Credentials], Endpoint], policy: Policy, judge: Judge) -> Opening:
+    """Follow the rules of rotation for one connect().
+
+    Args:
+        core: The secret.
+        place: The endpoint that a login of this secret goes to.
+        policy: What the caller chose.
+        judge: The verdict on a driver's exception, and the one the caller was handling already.
+    """
+    state, clock = core.state, core.runtime.clock
+    outer = sys.exception()
+    core.observers.counters.read()
+    answer, now = state.answer, clock()
+    if answer is None or now >= core.reader.fresh_until:
+        answer = yield from _unfresh(core, answer)
+    endpoint, login = place(answer.current), answer.current
+    begun = state.tick()
+    inquiry: _Inquiry | None = None
+    if endpoint.state is not None:
+        login = _start(core, endpoint, answer, policy)
+        if rules.is_refused(endpoint.state, login):
+            inquiry = _Inquiry(core, endpoint, policy)
+            login = (yield from inquiry.before_sending(login)) or login
+            begun, now = state.tick(), clock()
+    error = yield login
+    trail: Trail | None = None
+    while error is not None:
+        verdict = judge(error, outer)
+        if trail is None:
+            if verdict is Verdict.OTHER:
+                yield None
+                return
+            trail = Trail(core.secret_id, clock())
+        _note(core, trail, login, verdict, clock() - now)
+        inquiry = inquiry or _Inquiry(core, endpoint, policy)
+        found = (yield from inquiry.after(login, verdict)) if verdict is not Verdict.OTHER else None
+        if found is None:
+            error.add_note(trail.sentence(inquiry.reason if verdict is not Verdict.OTHER else "it failed otherwise"))
+            yield None
+            return
+        login, begun, now = found, state.tick(), clock()
+        error = yield login
+    core.observers.counters.connected()
+    if endpoint.state is not None or inquiry is not None:
+        _accepted(core, endpoint, login, begun, policy, inquiry)
+    if trail is not None:
+        _recovered(core, login, trail)
+
+
+def _unfresh(core: Core, answer: Answer | None) -> Flow[Answer]:
+    """Wait for the first answer, or have an old one renewed in the background."""
+    if answer is None:
+        core.observers.counters.add(misses=1)
+        return (yield from core.reader.first())
+    core.observers.counters.add(stale_reads=1)
+    core.reader.behind("ttl")
+    return answer
+
+
+def _start(core: Core, endpoint: Endpoint, answer: Answer, policy: Policy) -> Credentials:
+    """Rule 4a where the endpoint has something to remember, and the end of its probation."""
+    state = endpoint.state
+    start = rules.start(state, answer, core.runtime.clock(), policy)
+    if start.state is not state:
+        core.state.update(endpoint, lambda now: start.state if now is state else now)
+    if start.read_due:
+        core.reader.behind("probation")
+    return start.credentials
+
+
+def _labels(core: Core, version: str) -> tuple[str, ...]:
+    answer = core.state.answer
+    return answer.labels_of(version) if answer is not None else ()
+
+
+def _note(core: Core, trail: Trail, login: Credentials, verdict: Verdict, seconds: float) -> None:
+    """Keep and tell that a login was, or may have been, refused."""
+    stages = _labels(core, login.version_id)
+    trail.add(login.version_id, stages, verdict, seconds)
+    if verdict is Verdict.OTHER:
+        return
+    suspect = verdict is Verdict.SUSPECT
+    core.observers.counters.add(**{"suspected" if suspect else "rejected": 1})
+    core.observers.tell(
+        events.Rejected(
+            secret_id=core.secret_id, version_id=login.version_id, stages=stages, suspect=suspect, seconds=seconds
+        )
+    )
+
+
+def _accepted(
+    core: Core, endpoint: Endpoint, login: Credentials, begun: int, policy: Policy, inquiry: _Inquiry | None
+) -> None:
+    """The server let a login in, and there is something to remember or to forget."""
+    state, answer, now = endpoint.state, core.state.answer, core.runtime.clock()
+    if inquiry is not None and answer is not None:
+        change = partial(rules.accepted, credentials=login, begun=begun, answer=answer, now=now, policy=policy)
+        core.state.update(endpoint, change)
+        if now - answer.requested_at > rules.PROBATION:
+            core.reader.behind("probation")  # an old answer has helped here; it is time for a new one
+    elif state is not None and (state.refused or state.fruitless):
+        core.state.update(endpoint, partial(rules.cleared, begun=begun))
+
+
+def _recovered(core: Core, login: Credentials, trail: Trail) -> None:
+    core.observers.counters.add(recovered=1)
+    core.observers.tell(
+        events.Recovered(
+            secret_id=login.secret_id,
+            version_id=login.version_id,
+            stages=_labels(core, login.version_id),
+            attempts=trail.attempts + 1,
+            seconds=core.runtime.clock() - trail.begun,
+        )
+    )
+
+
+class _Inquiry:
+    """Looks for another login, for one connect().
 
     Attributes:
-        seen: The tick of the newest answer that was looked at.
-        newer_than: A failed read that began after this tick says enough.
-        reason: As in the events.
+        reason: Why there is none.
     """
 
-    seen: int
-    newer_than: int
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """Wait some seconds, then send None."""
-
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Unanswered:
-    """A refresh brought no answer.
-
-    Attributes:
-        tick: Which refresh it was; all who waited for it are told the same.
-        error: Why.
-    """
-
-    tick: int
-    error: BaseException
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A login failed.
-
-    Attributes:
-        verdict: What the failure says about the login.
-        at: Monotonic seconds at which it failed.
-    """
-
-    verdict: Verdict
-    at: float
-
-
-Step: TypeAlias = Login | Refresh | Wait
-Reply: TypeAlias = Failure | Unanswered | None
-Recovery: TypeAlias = Generator[Step, Reply, str]
-
-
-def recovery(
-    ledger: Ledger, endpoint: Endpoint, policy: Policy, runtime: Runtime, first: Credentials, failure: Failure
-) -> Recovery:
-    """Follow rules 4b to 4d, 5 and 6 after ``first`` failed at ``endpoint``. Returns why nothing more is tried."""
-    search = _Search(ledger, endpoint, policy, runtime, failure.at + policy.patience)
-    sent: tuple[Credentials, ...] = (first,)
-    while failure.verdict is not Verdict.OTHER:
-        search.rejected(sent[-1])
-        if len(sent) > max(policy.retries, 1):
-            search.refresh_was_fruitless()
-            return "no retry is left"
-        login = yield from search.login(sent, failure)
-        if login is None:
-            return search.reason
-        if policy.retries == 0:
-            search.leave_to_next(login)
-            return "retries=0"
-        reply = yield Login(login)
-        if not isinstance(reply, Failure):
-            raise TypeError(f"after a Login, send a Failure, not {type(reply).__name__}")
-        sent, failure = (*sent, login), reply
-    return "it failed for another reason"
-
-
-class _Search:
-    """Looks for another login, for one connect()."""
-
-    def __init__(self, ledger: Ledger, endpoint: Endpoint, policy: Policy, runtime: Runtime, deadline: float) -> None:
-        self._ledger, self._endpoint, self._policy, self._runtime = ledger, endpoint, policy, runtime
-        self._deadline = deadline
-        self._poll = POLL_FIRST
-        self._rejected_at_tick = -1
-        self._seen_tick = -1
-        self._used_tick: int | None = None
+    def __init__(self, core: Core, endpoint: Endpoint, policy: Policy) -> None:
         self.reason = ""
+        self._core, self._endpoint, self._policy = core, endpoint, policy
+        self._clock, self._random = core.runtime.clock, core.runtime.random
+        now = self._clock()
+        self._budget = Budget(core.settings.timeout + policy.patience, core.runtime)
+        self._reads_until = now + policy.read_patience
+        self._patient_until = now + policy.patience
+        self._poll = POLL_FIRST
+        self._tried = Tried((), frozenset(), policy.stages)
+        self._since: int | None = None
+        self._refused_at = -1
+        self._round, self._rounds = -1, 0
+        self._asked = False
+        self._again_until: float | None = None
 
-    def rejected(self, credentials: Credentials) -> None:
-        """Remember that the endpoint refused this login, and when."""
-        tick = self._rejected_at_tick = self._ledger.tick()
-        self._ledger.update(self._endpoint, lambda state: rules.rejected(state, credentials, tick))
+    def before_sending(self, login: Credentials) -> Flow[Credentials | None]:
+        """Rule 4f: this endpoint has refused the login that it would start with; look for another one first."""
+        self._tried = Tried((login,), frozenset(), self._policy.stages)
+        self._count_refusal(login)
+        answer, state = self._core.state.answer, self._endpoint.state
+        if answer is not None and state is not None and answer.whole > max(self._refused_at, state.fruitless_tick):
+            self._since = self._refused_at = answer.whole  # nobody drew the conclusion: it may be long ago
+        other = yield from self._other(patient=False)
+        self._tried = Tried((), frozenset(), self._policy.stages)
+        return other
 
-    def login(self, sent: tuple[Credentials, ...], failure: Failure) -> Generator[Step, Reply, Credentials | None]:
-        """The next login to send, or None."""
-        stages = self._stages(failure.verdict)
-        patient = failure.verdict is Verdict.REJECTED
-        newer_than, reason = self._rejected_at_tick, "rejected"
+    def after(self, login: Credentials, verdict: Verdict) -> Flow[Credentials | None]:
+        """The endpoint refused this login: the next one to send, or None."""
+        tick = self._core.state.tick()
+        self._core.state.update(self._endpoint, partial(rules.rejected, credentials=login, tick=tick))
+        barred = self._tried.barred | {login.username} if verdict is Verdict.BARRED else self._tried.barred
+        stages = tuple(s for s in self._policy.stages if s != PREVIOUS or verdict is not Verdict.SUSPECT)
+        self._tried = Tried((*self._tried.sent, login), barred, stages)
+        self._count_refusal(login)
+        other = yield from self._other(patient=verdict is Verdict.REJECTED)
+        if other is not None and self._policy.retries == 0:
+            self._leave_to_next(other)
+            return None
+        return other
+
+    def _count_refusal(self, login: Credentials) -> None:
+        """From when on an answer is news: what a crowd that is refused together shares is asked for once."""
+        state = self._endpoint.state or rules.FRESH
+        refusal = state.refused.get(login.version_id)
+        first = max(refusal.first if refusal is not None else -1, state.fruitless_tick)
+        self._since = first if self._since is None else self._since
+        self._refused_at = max(self._refused_at, first)
+
+    def _other(self, *, patient: bool) -> Flow[Credentials | None]:
         while True:
-            login, asked = self._look(sent, stages, newer_than)
+            login = self._offered()
             if login is not None:
                 return login
-            if not asked and reason == "rejected" and self._is_quiet():
+            if self._is_quiet():
                 self.reason = "the source was asked just now and had no other login"
-                asked = True
-            if not asked:
-                reply = yield Refresh(self._seen_tick, newer_than, reason)
-                asked = self._take(reply)
-            if asked:
-                seconds = self._patience_left() if patient else 0.0
-                if seconds <= 0.0:
-                    return None
-                yield Wait(seconds)
-                newer_than, reason = self._seen_tick, "patience"
+                self._core.reader.look()
+                stages = None
+            else:
+                stages = self._question()
+            if stages is not None:
+                outcome = yield from self._ask(stages)
+                if isinstance(outcome, Answer):
+                    continue
+            if not (patient and (yield from self._poll_again())):
+                return None
 
-    def _take(self, reply: Reply) -> bool:
-        """Whether a refresh's reply ends the asking. An answer has landed in the ledger and is looked at there."""
-        if not isinstance(reply, Unanswered):
+    def _offered(self) -> Credentials | None:
+        answer, state = self._core.state.answer, self._endpoint.state
+        if answer is None:
+            return None
+        login = rules.newer(state, answer, self._tried, self._policy)
+        if login is None and answer.whole > self._refused_at and not self._waits_for_a_read(answer):
+            login = rules.any_other(state, answer, self._tried)
+            if login is not None and self._round != answer.whole:
+                self._round, self._rounds = answer.whole, self._rounds + 1
+        return login
+
+    def _question(self) -> tuple[str, ...] | None:
+        """The stages to ask for next; None, and a cool-down begins, where all is known or no round is left."""
+        answer = self._core.state.answer
+        if answer is None:
+            return (self._policy.current,)
+        since = self._since if self._since is not None else -1
+        stages = rules.question(self._endpoint.state, answer, self._tried, since, self._refused_at, self._policy)
+        if stages is None and self._waits_for_a_read(answer):
+            unread = rules.unreadable(answer, self._tried, self._policy)
+            return None if unread is None else (unread,)
+        if stages is None:
+            self.reason = _nothing_else(answer, self._tried)
+        elif answer.whole <= self._refused_at and not self._round_is_left(answer):
+            self.reason, stages = "no retry is left", None
+        if stages is None:
+            self._start_cool_down(max(answer.whole, self._round))
+        return stages
+
+    def _round_is_left(self, answer: Answer) -> bool:
+        """``retries`` rounds, and one more where a rotation is under way and the last round's answer is from before."""
+        free = 1 if answer.rotation_at is not None else 0
+        return self._rounds < max(self._policy.retries, 1) + free
+
+    def _ask(self, stages: tuple[str, ...]) -> Flow[Outcome]:
+        """Ask, and remember why where no answer comes."""
+        core, answer = self._core, self._core.state.answer
+        again = answer is not None and len(stages) == 1 and stages[0] in answer.problems
+        if again:
+            yield from self._budget.sleep(AGAIN * (0.75 + 0.5 * self._random()))
+        since = core.state.tick() if again else max(self._since or -1, self._refused_at)
+        reason = "next" if self._asked else "rejected"
+        self._asked = True
+        outcome = yield from core.reader.ask(stages, since, reason, self._budget, self._reads_until)
+        if isinstance(outcome, Unanswered):
+            self.reason = f"the source gave no answer ({name_of(outcome.error)})"
+            self._start_cool_down(outcome.tick)
+        return outcome
+
+    def _waits_for_a_read(self, answer: Answer) -> bool:
+        """True for a second while a rotation goes on and a version that it labels cannot be read."""
+        if rules.unreadable(answer, self._tried, self._policy) is None:
             return False
-        self.reason = f"the source gave no answer ({type(reply.error).__name__})"
-        self._seen_tick = max(self._seen_tick, reply.tick)
-        self._start_cool_down(reply.tick)
+        if self._again_until is None:
+            self._again_until = self._clock() + min(rules.READ_AGAIN, self._budget.left)
+        return self._clock() < self._again_until
+
+    def _poll_again(self) -> Flow[bool]:
+        """Rule 5: while the caller is patient, wait a little and ask for everything again. False when that is over."""
+        left = self._patient_until - self._clock()
+        seconds = min(self._poll * (0.75 + 0.5 * self._random()), left)
+        self._poll = min(self._poll * 2, POLL_MAX)
+        if seconds <= 0.0:
+            return False
+        yield Wait(seconds)
+        since = self._core.state.tick()
+        self._refused_at = max(self._refused_at, since)
+        outcome = yield from self._core.reader.ask(
+            self._tried.stages, since, "patience", self._budget, self._patient_until
+        )
+        if isinstance(outcome, Unanswered):
+            self.reason = f"the source gave no answer ({name_of(outcome.error)})"
         return True
 
-    def refresh_was_fruitless(self) -> None:
-        """The login that a refresh of this call brought was refused as well."""
-        if self._used_tick is not None:
-            self._start_cool_down(self._used_tick)
-
-    def leave_to_next(self, login: Credentials) -> None:
-        """No login of this call is left for what it found; the endpoint's next connect() begins with that."""
-        now = self._runtime.clock()
-        self._ledger.update(self._endpoint, lambda state: rules.try_next(state, login, now))
-
-    def _look(
-        self, sent: tuple[Credentials, ...], stages: tuple[str, ...], newer_than: int
-    ) -> tuple[Credentials | None, bool]:
-        """A login out of the held answer, and whether that answer is new enough to say that there is none."""
-        answer, state = self._ledger.answer, self._endpoint.state
-        if answer is None:
-            return None, False
-        login = rules.newer(state, answer, sent, stages, self._policy)
-        new_enough = answer.tick > newer_than
-        self._seen_tick = max(self._seen_tick, answer.tick)
-        if login is None and new_enough:
-            login = rules.any_other(state, answer, sent, stages)
-        if new_enough:
-            self._used_tick = answer.tick
-        if login is None and new_enough:
-            self.reason = "the source has no other login"
-            self._start_cool_down(answer.tick)
-        return login, new_enough
-
-    def _stages(self, verdict: Verdict) -> tuple[str, ...]:
-        """Rule 6: a failure that only may be a rejection does not go back to AWSPREVIOUS."""
-        if verdict is Verdict.SUSPECT:
-            return tuple(stage for stage in self._policy.stages if stage != PREVIOUS)
-        return self._policy.stages
+    def _leave_to_next(self, login: Credentials) -> None:
+        """Rule 5, retries=0: the endpoint's next connect() begins with what this one found."""
+        answer, now, tick = self._core.state.answer, self._clock(), self._core.state.tick()
+        if answer is not None:
+            change = partial(rules.try_next, credentials=login, answer=answer, tick=tick, now=now)
+            self._core.state.update(self._endpoint, change)
+        self.reason = "retries=0"
 
     def _is_quiet(self) -> bool:
-        return rules.is_quiet(self._endpoint.state, self._runtime.clock())
+        return not self._core.reader.free and rules.is_quiet(self._endpoint.state, self._clock())
 
     def _start_cool_down(self, tick: int) -> None:
-        answer = self._ledger.answer
-        visible = answer is not None and answer.rotation_visible(self._policy)
-        now, jitter = self._runtime.clock(), self._runtime.random()
-        change = partial(rules.cool_down, tick=tick, now=now, jitter=jitter, rotation_visible=visible)
-        self._ledger.update(self._endpoint, change)
+        answer = self._core.state.answer
+        rotation_at = answer.rotation_at if answer is not None else None
+        now, jitter = self._clock(), self._random()
+        change = partial(rules.cool_down, tick=tick, now=now, jitter=jitter, rotation_at=rotation_at)
+        self._core.state.update(self._endpoint, change)
 
-    def _patience_left(self) -> float:
-        """Seconds until the next look at the source; 0 when patience is over."""
-        left = self._deadline - self._runtime.clock()
-        seconds = self._poll * (0.75 + 0.5 * self._runtime.random())
-        self._poll = min(self._poll * 2, POLL_MAX)
-        return min(seconds, left)
+
+def _nothing_else(answer: Answer, tried: Tried) -> str:
+    unread = [
+        f"{stage} could not be read ({name_of(answer.problems[stage])})"
+        for stage in tried.stages
+        if stage in answer.problems and answer.login(stage) is None
+    ]
+    return ", ".join(["the source has no other login", *unread])

@@ -1,34 +1,30 @@
-"""RotatingCredentials: the current login of one secret, always at hand, kept fresh behind the caller's back."""
+"""RotatingCredentials: the current login of one secret, always at hand, kept fresh in the background."""
 
 from __future__ import annotations
 
-import logging
-import os
-import threading
-import weakref
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from secretconn._core.flight import Flight, Landing
+from secretconn._core.choose import Reach, Unreadable, choose
+from secretconn._core.effects import Flow, arun, run
+from secretconn._core.environment import Environment, environment
+from secretconn._core.flight import Unanswered
+from secretconn._core.observers import Observers, Roll
 from secretconn._core.parsing import Shape
-from secretconn._core.reader import Refresher
-from secretconn._core.recovery import Refresh
+from secretconn._core.reader import Budget, Reader
+from secretconn._core.recovery import Core
 from secretconn._core.settings import refuse_beside_source, settings
-from secretconn._core.state import Ledger
+from secretconn._core.state import SecretState
 from secretconn.credentials import PENDING, PREVIOUS, Credentials
 from secretconn.errors import ConfigurationError
-from secretconn.events import Bulletin, Stats, Subscriber
+from secretconn.events import Stats, Subscriber
 from secretconn.runtime import Runtime
 from secretconn.sources.base import Source
 
 if TYPE_CHECKING:
     from aws_secretsmanager_caching import SecretCacheConfig
 
-    from secretconn._core.environment import Environment
-
-__all__ = ["RotatingCredentials", "each"]
-
-log = logging.getLogger("secretconn.events")
+__all__ = ["RotatingCredentials", "core_of", "each", "forget"]
 
 
 class RotatingCredentials:
@@ -50,9 +46,12 @@ class RotatingCredentials:
         keys: Other key names of the secret: what a login is made of to the secret's key, ``{"username": "db_user"}``.
         engine: The engine ("postgresql", "mysql", ...), where the secret names none (RDS-managed) or another.
         fallback_stages: Stages that may be tried after a rejection; () for AWSCURRENT alone.
-        retries: Further logins in one connect() after a rejected one.
-        patience: Seconds for which connect() goes on asking the source when it has no other login.
-        timeout: Seconds a caller waits at most for the source.
+        retries: Rounds of further logins in one connect() after a rejected one. A round sends each login that the
+            newest answer offers.
+        patience: Seconds for which connect() keeps asking the source when it has no other login.
+        read_patience: Seconds for which a read that is throttled or fails in passing is repeated before a caller that
+            waits for it is told.
+        timeout: Seconds that one call waits at most for the source, whatever it waits for (and ``patience`` besides).
         runtime: Clock, sleep, randomness, threads and environment; for tests.
 
     Raises:
@@ -80,41 +79,35 @@ class RotatingCredentials:
         fallback_stages: Iterable[str] = (PENDING, PREVIOUS),
         retries: int = 1,
         patience: float = 0.0,
+        read_patience: float = 5.0,
         timeout: float = 15.0,
         runtime: Runtime | None = None,
     ) -> None:
-        from secretconn._core.choose import Reach
-        from secretconn._core.environment import (
-            environment,  # not with secretconn: an import is cheap where nobody connects
-        )
-
         if not isinstance(secret_id, str) or not secret_id:
             raise ConfigurationError("secret_id must be the name or the ARN of a secret")
         reach = Reach(region, profile, endpoint_url, client, session, role_arn, external_id, _regions(replica_regions))
-        self._runtime = runtime or Runtime()
-        around = environment(self._runtime.environ)
+        runtime = self._runtime = runtime or Runtime()
+        around = environment(runtime.environ)
         if source is not None:
             refuse_beside_source(reach.given())
         self._given_source, self._reach, self._cache_config = source, reach, cache_config
-        self._secret_id = secret_id
-        self._engine = engine
+        self._secret_id, self._engine = secret_id, engine
         self._settings = settings(
             ttl=around.ttl if ttl is None and cache_config is None else ttl,
             timeout=timeout,
             retries=retries,
             patience=patience,
+            read_patience=read_patience,
             fallback_stages=fallback_stages,
             cache_config=cache_config,
         )
-        self._clock = self._runtime.clock
-        self._ledger = Ledger()
-        self._bulletin = Bulletin()
+        state, observers = SecretState(), Observers(runtime.spawn)
         shape = Shape(username=username, keys=dict(keys or {}))
-        self._refresher = Refresher(
-            secret_id, self._source(around), shape, self._settings, self._runtime, self._ledger, self._bulletin
-        )
+        reader = Reader(secret_id, self._source(around), shape, self._settings, runtime, state, observers)
+        self._core = Core(secret_id, self._settings, runtime, state, reader, observers)
+        self._state, self._reader, self._observers, self._clock = state, reader, observers, runtime.clock
         self._connectors: dict[object, Any] = {}
-        _roll.add(self)
+        roll.add(self)
 
     @property
     def secret_id(self) -> str:
@@ -127,7 +120,7 @@ class RotatingCredentials:
         return self._engine
 
     def __repr__(self) -> str:
-        answer = self._ledger.answer
+        answer = self._state.answer
         version = answer.current.version_id if answer is not None else None
         return f"RotatingCredentials({self._secret_id!r}, version_id={version!r})"
 
@@ -137,28 +130,31 @@ class RotatingCredentials:
         )
 
     def current(self) -> Credentials:
-        """The current login. Takes no lock and does no I/O once a first answer is held (rule 1).
+        """Return the current login. Takes no lock and does no I/O once a first answer is held (rule 1).
 
         Raises:
             SecretUnavailable: the first read failed; ``__cause__`` is the source's error (rule 2).
             SecretFormatError: the secret does not hold a login.
             ConfigurationError: no region, or an unknown profile.
         """
-        self._bulletin.reads.tick()
-        answer = self._ledger.answer
+        self._observers.counters.read()
+        answer = self._state.answer
         if answer is None:
-            return self._first()
-        if self._clock() >= self._refresher.fresh_until:
+            self._observers.counters.add(misses=1)
+            self._reader.prepare()
+            return run(self._reader.first(), self._runtime).current
+        if self._clock() >= self._reader.fresh_until:
             self._stale()
         return answer.current
 
     async def acurrent(self) -> Credentials:
         """The same for asyncio: the first read is awaited, the event loop goes on."""
-        self._bulletin.reads.tick()
-        answer = self._ledger.answer
+        self._observers.counters.read()
+        answer = self._state.answer
         if answer is None:
-            return await self._afirst()
-        if self._clock() >= self._refresher.fresh_until:
+            self._observers.counters.add(misses=1)
+            return (await arun(self._reader.first(), self._runtime)).current
+        if self._clock() >= self._reader.fresh_until:
             self._stale()
         return answer.current
 
@@ -171,145 +167,93 @@ class RotatingCredentials:
         return await self.acurrent()
 
     def refresh(self) -> Credentials:
-        """Ask the source now and wait for its answer.
+        """Ask the source now and wait for its answer. Inside a subscriber: return the answer that has just come in.
 
         Raises:
-            SecretUnavailable, SecretFormatError: it gave none; the login that is held stays in use.
+            SecretUnavailable, SecretFormatError: it gave none; the held login stays in use.
         """
-        wanted = self._asked()
-        landing = self._newer(wanted)
-        if landing.tick < wanted.seen:  # a read that was under way already; what it saw may be old news
-            landing = self._newer(wanted)
-        return self._refresher.answer_of(landing).current
+        return run(self._refreshing(), self._runtime)
 
     async def arefresh(self) -> Credentials:
         """The same for asyncio."""
-        wanted = self._asked()
-        landing = await self._anewer(wanted)
-        if landing.tick < wanted.seen:
-            landing = await self._anewer(wanted)
-        return self._refresher.answer_of(landing).current
+        return await arun(self._refreshing(), self._runtime)
 
     def invalidate(self) -> None:
-        """Call what is held out of date: the next read starts a refresh in the background, and nobody waits."""
-        self._refresher.expire()
+        """Mark the held login as stale: the next read starts a refresh in the background."""
+        self._reader.expire()
 
     def stats(self) -> Stats:
-        """Counters so far."""
-        return self._bulletin.stats()
+        """Return the counters so far."""
+        return self._observers.counters.stats()
 
     def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
-        """Have ``subscriber`` called with each Event, in the thread where it happens. Returns what ends that."""
-        self._bulletin.subscribe(subscriber)
-        me = weakref.ref(self)  # what ends a subscription keeps nobody alive
+        """Call ``subscriber`` with each Event, one after the other. Return a function that unsubscribes.
+
+        An event is told after what it tells of has taken effect, in the thread where that happened, or in that of
+        another event which is being told just then. A subscriber is not told of what it causes itself.
+        """
+        subscription = self._observers.subscribe(subscriber)
 
         def unsubscribe() -> None:
-            rotating = me()
-            if rotating is not None:
-                rotating._bulletin.unsubscribe(subscriber)  # of the bulletin there is then: a forked child has its own
+            subscription.active = False
 
         return unsubscribe
+
+    def _after_fork(self) -> None:
+        """In a forked child: keep what is held, take new locks, let go of the parent's client (rule 10)."""
+        self._state.after_fork()
+        self._observers.after_fork()
+        self._reader.after_fork()
+
+    def _refreshing(self) -> Flow[Credentials]:
+        """refresh(), as a flow."""
+        state, policy = self._state, self._settings.policy
+        if self._observers.telling() and state.answer is not None:
+            return state.answer.current
+        since, budget = state.tick(), Budget(self._settings.timeout, self._runtime)
+        until = self._clock() + min(policy.read_patience, self._settings.timeout)
+        outcome = yield from self._reader.ask(policy.stages, since, "asked", budget, until)
+        if outcome.tick < since and budget.left > 0:  # a read that was under way already; it may have seen old news
+            outcome = yield from self._reader.ask(policy.stages, since, "asked", budget, until)
+        if isinstance(outcome, Unanswered):
+            raise self._reader.error_of(outcome)
+        return outcome.current
+
+    def _stale(self) -> None:
+        self._observers.counters.add(stale_reads=1)
+        self._reader.behind("ttl")
 
     def _source(self, around: Environment) -> Source:
         if self._given_source is not None:
             return self._given_source
-        from secretconn._core.choose import choose
-
         return choose(self._secret_id, self._reach, around, self._runtime, self._cache_config)
 
-    # -- for connect.py -----------------------------------------------------------------------------------------------
 
-    def _first(self) -> Credentials:
-        self._bulletin.count(misses=1)
-        while isinstance(found := self._refresher.first(), float):
-            self._runtime.sleep(found)
-        landing = found.wait(self._settings.timeout) if isinstance(found, Flight) else found
-        return self._refresher.answer_of(landing).current
+def core_of(rotating: RotatingCredentials) -> Core:
+    """Return what a RotatingCredentials works with, for the rest of secretconn and for tests of the rules."""
+    return rotating._core
 
-    async def _afirst(self) -> Credentials:
-        self._bulletin.count(misses=1)
-        while isinstance(found := self._refresher.first(), float):
-            await self._runtime.asleep(found)
-        landing = await found.wait_async(self._settings.timeout) if isinstance(found, Flight) else found
-        return self._refresher.answer_of(landing).current
 
-    def _stale(self) -> None:
-        self._bulletin.count(stale_reads=1)
-        self._refresher.behind("ttl")
+def forget(rotating: RotatingCredentials) -> None:
+    """Hold nothing, as if made just now, but keep settings and subscribers. The source is chosen anew."""
+    try:
+        source: Source = rotating._source(environment(rotating._runtime.environ))
+    except ConfigurationError as error:  # the variables have changed since it was made; its next reader is told
+        source = Unreadable(error)
+    rotating._reader.forget(source)
+    rotating._observers.reset()
+    rotating._connectors.clear()  # the secret may be of another engine now
 
-    def _asked(self) -> Refresh:
-        now = self._ledger.tick()
-        return Refresh(now, now, "asked")
 
-    def _newer(self, wanted: Refresh) -> Landing:
-        found = self._refresher.newer(wanted.seen, wanted.newer_than, wanted.reason)
-        return found.wait(self._settings.timeout) if isinstance(found, Flight) else found
-
-    async def _anewer(self, wanted: Refresh) -> Landing:
-        found = self._refresher.newer(wanted.seen, wanted.newer_than, wanted.reason)
-        return await found.wait_async(self._settings.timeout) if isinstance(found, Flight) else found
-
-    def _after_fork(self) -> None:
-        """In a forked child: keep what is held, take new locks, let go of the parent's client (rule 10)."""
-        self._ledger.after_fork()
-        self._bulletin = self._bulletin.after_fork()
-        self._refresher.after_fork(self._bulletin)
-
-    def _forget(self, source: Source) -> None:
-        """As if made just now, but for its settings and subscribers; for `secretconn.testing.forget`."""
-        self._refresher.forget(source, self._settings.timeout)
-        self._bulletin.reset()
-        self._connectors.clear()  # the secret may be of another engine now
+def each(watcher: Callable[[RotatingCredentials], object]) -> Callable[[], None]:
+    """Call ``watcher`` once with every RotatingCredentials of this process: those there are, now, and each later one
+    where it is made, those behind ``connect("name")`` included. Return a function that ends that.
+    """
+    return roll.watch(watcher)
 
 
 def _regions(regions: Iterable[str]) -> tuple[str, ...]:
     return (regions,) if isinstance(regions, str) else tuple(regions)
 
 
-class _Roll:
-    """Every RotatingCredentials of this process, and who wants to be told of new ones."""
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.living: weakref.WeakSet[RotatingCredentials] = weakref.WeakSet()
-        self.watchers: tuple[Callable[[RotatingCredentials], object], ...] = ()
-
-    def add(self, made: RotatingCredentials) -> None:
-        with self.lock:
-            self.living.add(made)
-            watchers = self.watchers
-        for found in watchers:
-            try:
-                found(made)
-            except Exception:  # whatever a watcher does wrong, connections go on
-                log.exception("secretconn: a watcher failed on secret %r", made.secret_id)
-
-    def watch(self, found: Callable[[RotatingCredentials], object]) -> list[RotatingCredentials]:
-        with self.lock:
-            self.watchers = (*self.watchers, found)
-            return list(self.living)
-
-    def leave(self, found: Callable[[RotatingCredentials], object]) -> None:
-        with self.lock:
-            self.watchers = tuple(other for other in self.watchers if other is not found)
-
-    def after_fork(self) -> None:
-        self.lock = threading.Lock()
-        for credentials in list(self.living):
-            credentials._after_fork()
-
-
-_roll = _Roll()
-
-
-def each(found: Callable[[RotatingCredentials], object]) -> Callable[[], None]:
-    """Have ``found`` called once with every RotatingCredentials of this process: those there are, now, and each later
-    one where it is made, those behind ``connect("name")`` included. Returns what ends that.
-    """
-    for credentials in _roll.watch(found):
-        found(credentials)
-    return lambda: _roll.leave(found)
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_roll.after_fork)
+roll: Roll[RotatingCredentials] = Roll(RotatingCredentials._after_fork)

@@ -1,6 +1,6 @@
-"""The rules of rotation, as pure functions: which login to start with, what to try after a rejection, when to be quiet.
+"""The rules of rotation, as pure functions: which login to start with, what to try and to ask after a rejection.
 
-Nothing here waits, locks, calls or reads a clock. The rules' numbers are those of docs/rules.md; tests name them.
+Nothing here waits, locks, calls or reads a clock. docs/rules.md states the rules; tests name the rule they prove.
 
 Two things are held. Per secret an `Answer`: which version has which stage, and the logins read so far. Per endpoint
 (the host, port and database that a caller connects to) an `EndpointState`, or None while there is nothing to remember.
@@ -10,17 +10,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from secretconn.credentials import CURRENT, PENDING, PREVIOUS, Credentials
 
-__all__ = ["Answer", "EndpointState", "Policy", "Start"]
+__all__ = ["Answer", "EndpointState", "Label", "News", "Policy", "Refusal", "Start"]
 
 PROBATION = 10.0
-"""Seconds an endpoint starts with a login that is not AWSCURRENT before a refresh decides about it (rule 4e)."""
+"""Seconds an endpoint starts with a login that is not AWSCURRENT before a read decides about it (rule 4e)."""
 
 COOL_DOWN = 1.0
 COOL_DOWN_MAX = 30.0
-"""Seconds without API calls after a fruitless refresh: the first time, and at most (rule 4d)."""
+"""Seconds without API calls after a fruitless inquiry: the first time, and at most (rule 4d)."""
+
+FRESH_ROTATION = 5.0
+"""Seconds for which a rotation under way keeps the cool-down short. One that was given up leaves its label for good."""
+
+READ_AGAIN = 1.0
+"""Seconds for which a labelled version that cannot be read is asked for again before AWSPREVIOUS is tried (rule 4c)."""
+
+_NO_PROBLEMS: Mapping[str, Exception] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +39,16 @@ class Policy:
     Attributes:
         current: The stage that is normally used.
         fallback_stages: Stages that may be tried after a rejection: AWSPENDING, AWSPREVIOUS, both or none.
-        retries: Further logins after a rejected one.
-        patience: Seconds to go on asking the source when it has no other login.
+        retries: Rounds of further logins after a rejected one. A round sends each login that the newest answer offers.
+        patience: Seconds to keep asking the source when it has no other login.
+        read_patience: Seconds to repeat a read that is throttled or fails in passing.
     """
 
     current: str = CURRENT
     fallback_stages: tuple[str, ...] = (PENDING, PREVIOUS)
     retries: int = 1
     patience: float = 0.0
+    read_patience: float = 5.0
 
     @property
     def stages(self) -> tuple[str, ...]:
@@ -45,37 +56,88 @@ class Policy:
         return (self.current, *(stage for stage in (PENDING, PREVIOUS) if stage in self.fallback_stages))
 
     def rank(self, labels: Iterable[str]) -> int:
-        """How new a version with these labels is: AWSPENDING 3, AWSCURRENT 2, AWSPREVIOUS 1, none 0."""
+        """Return how new a version with these labels is: AWSPENDING 3, AWSCURRENT 2, AWSPREVIOUS 1, none 0."""
         ranks = {PENDING: 3, self.current: 2, PREVIOUS: 1}
         return max((ranks.get(label, 0) for label in labels), default=0)
 
 
+class Label(NamedTuple):
+    """The version a stage is on, and the tick of the request that said so."""
+
+    version: str
+    tick: int
+
+
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What the source said at one moment.
+class News:
+    """What one read of the source brought.
 
     Attributes:
-        tick: Orders this answer's request among all requests and rejections of the process.
-        requested_at: Monotonic seconds when the request began.
-        stages: Stage to version id, all stages the source told of.
-        logins: Version id to its login, for the versions read so far that still have a stage.
+        tick: Orders the begin of the request among all requests and rejections of the process.
+        at: Monotonic seconds when the request began.
+        stages: Stage to version id: every label of each version that is named.
+        logins: Version id to its login.
+        problems: Stage to the reason for which its version could not be read.
+        asked: The stages that were asked for.
+        whole: True if ``stages`` holds every label of the secret.
+    """
+
+    tick: int
+    at: float
+    stages: Mapping[str, str]
+    logins: Mapping[str, Credentials]
+    problems: Mapping[str, Exception]
+    asked: tuple[str, ...]
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is known of the secret, each label with the tick of the request that told it.
+
+    Attributes:
+        tick: The newest request that is part of it.
+        requested_at: Monotonic seconds when the request began that last told the current version.
+        labels: Stage to the version it is on.
+        logins: Version id to its login, for the versions read so far that may still be needed.
         current: The login under the normal stage.
+        asked: Stage to the newest request for it, whatever came of it.
+        whole: The newest request that told every label; only such an answer says that there is no other login.
+        problems: Stage to the reason for which its version could not be read.
+        rotation_at: Monotonic seconds when AWSPENDING was first seen on its present version, or None if it is on none
+            but the current one.
     """
 
     tick: int
     requested_at: float
-    stages: Mapping[str, str]
+    labels: Mapping[str, Label]
     logins: Mapping[str, Credentials]
     current: Credentials
+    asked: Mapping[str, int] = field(default_factory=dict)
+    whole: int = -1
+    problems: Mapping[str, Exception] = field(default_factory=dict)
+    rotation_at: float | None = None
 
-    def labels(self, version_id: str) -> tuple[str, ...]:
-        """The stages of a version."""
-        return tuple(stage for stage, version in self.stages.items() if version == version_id)
+    def labels_of(self, version: str) -> tuple[str, ...]:
+        """Return the stages of a version."""
+        return tuple(stage for stage, label in self.labels.items() if label.version == version)
 
-    def rotation_visible(self, policy: Policy) -> bool:
-        """Whether AWSPENDING is on another version than the current one: a rotation is under way (or was given up)."""
-        pending = self.stages.get(PENDING)
-        return pending is not None and pending != self.stages.get(policy.current)
+    def login(self, stage: str) -> Credentials | None:
+        """Return the login under a stage, or None if there is none or it was not read."""
+        label = self.labels.get(stage)
+        return None if label is None else self.logins.get(label.version)
+
+    def knows(self, stage: str, since: int) -> bool:
+        """True if a request after this tick told where the stage is, or that it is nowhere."""
+        label = self.labels.get(stage)
+        return self.whole > since or self.asked.get(stage, -1) > since or (label is not None and label.tick > since)
+
+
+class Refusal(NamedTuple):
+    """The ticks at which an endpoint refused a version, first and last, since it last accepted a login."""
+
+    first: int
+    last: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,16 +146,20 @@ class EndpointState:
 
     Attributes:
         accepted: The login it last accepted, if that is not the current one. Without retries: the one to try next.
+        stage: The stage ``accepted`` had then.
+        accepted_tick: The tick at which it was accepted.
         decide_at: Monotonic seconds at which the probation of ``accepted`` ends.
-        refused: Versions it refused since it last accepted any, each with the tick of its last refusal.
+        refused: Versions it refused since it last accepted any.
         quiet_until: Monotonic seconds until which a rejection here costs no API call.
-        fruitless: Fruitless refreshes in a row.
-        fruitless_tick: The refresh that was last counted, so that a crowd that shares it counts it once.
+        fruitless: Fruitless inquiries in a row.
+        fruitless_tick: The answer that ended the last of them. A crowd that shares one counts it once.
     """
 
     accepted: Credentials | None = None
+    stage: str = ""
+    accepted_tick: int = -1
     decide_at: float = 0.0
-    refused: Mapping[str, int] = field(default_factory=dict)
+    refused: Mapping[str, Refusal] = field(default_factory=dict)
     quiet_until: float = float("-inf")
     fruitless: int = 0
     fruitless_tick: int = -1
@@ -104,36 +170,101 @@ FRESH = EndpointState()
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """The login to start with, the endpoint's state from now on, and whether a background refresh is due."""
+    """The login to start with, the endpoint's state from now on, and whether a background read is due."""
 
     credentials: Credentials
     state: EndpointState | None
-    refresh_due: bool = False
+    read_due: bool = False
+
+
+# -- what is known of the secret --------------------------------------------------------------------------------------
+
+
+def merged(before: Answer | None, news: News, policy: Policy) -> Answer | None:
+    """Add what a read brought. None if no login for the current stage is left.
+
+    Answers may arrive in another order than they were requested in: of each stage the newest request's word counts.
+    """
+    labels = _labels(before, news, policy)
+    logins = {**(before.logins if before is not None else {}), **news.logins}
+    label = labels.get(policy.current)
+    current = None if label is None else logins.get(label.version)
+    if label is None or current is None:
+        return None
+    kept = {label.version for label in labels.values()} | ({before.current.version_id} if before is not None else set())
+    problems = before.problems if before is not None else _NO_PROBLEMS
+    return Answer(
+        tick=max(news.tick, before.tick) if before is not None else news.tick,
+        requested_at=news.at if before is None or label.tick == news.tick else before.requested_at,
+        labels=labels,
+        logins={version: login for version, login in logins.items() if version in kept},
+        current=current,
+        asked={**(before.asked if before is not None else {}), **dict.fromkeys(news.asked, news.tick)},
+        whole=max(news.tick if news.whole else -1, before.whole if before is not None else -1),
+        problems={**{s: why for s, why in problems.items() if s not in news.asked}, **news.problems},
+        rotation_at=_rotation_at(before, labels, news.at, policy),
+    )
+
+
+def _labels(before: Answer | None, news: News, policy: Policy) -> dict[str, Label]:
+    told = {stage: Label(version, news.tick) for stage, version in news.stages.items()}
+    if before is None:
+        return told
+    moved = before.current.version_id != news.stages.get(policy.current, before.current.version_id)
+    gone = {*news.asked} - news.problems.keys()
+    labels: dict[str, Label] = {}
+    for stage, label in before.labels.items():
+        replaced = news.whole or moved or stage in gone or label.version in news.stages.values()
+        if label.tick > news.tick or not replaced:
+            labels[stage] = label
+    return {**told, **labels}
+
+
+def _rotation_at(before: Answer | None, labels: Mapping[str, Label], at: float, policy: Policy) -> float | None:
+    pending, current = labels.get(PENDING), labels[policy.current]
+    if pending is None or pending.version == current.version:
+        return None
+    known = before.labels.get(PENDING) if before is not None else None
+    same = before is not None and known is not None and known.version == pending.version
+    return before.rotation_at if same and before is not None and before.rotation_at is not None else at
+
+
+# -- starting ---------------------------------------------------------------------------------------------------------
 
 
 def start(state: EndpointState | None, answer: Answer, now: float, policy: Policy) -> Start:
     """Rule 4a: start with what this endpoint last accepted, else with the current login. Also ends a probation (4e)."""
     if state is None or state.accepted is None:
         return Start(answer.current, state)
-    labels = answer.labels(state.accepted.version_id)
-    if policy.current in labels:
-        return Start(answer.current, _forget_exception(state))
-    if now < state.decide_at:
-        return Start(state.accepted, state)
-    if answer.requested_at < state.decide_at:
-        return Start(state.accepted, state, refresh_due=True)
-    if PENDING in labels:
-        return Start(state.accepted, replace(state, decide_at=now + PROBATION))
+    labels, on_probation = answer.labels_of(state.accepted.version_id), now < state.decide_at
+    if state.stage not in labels and policy.current not in labels:
+        # It has lost its stage. A newer word on the current version counts, an older one does not.
+        if answer.labels[policy.current].tick <= state.accepted_tick:
+            return Start(state.accepted, state, read_due=True)
+    elif policy.current not in labels:
+        undecided = answer.requested_at < state.decide_at
+        if on_probation or undecided:
+            return Start(state.accepted, state, read_due=not on_probation)
+        if state.stage == PENDING:
+            return Start(state.accepted, replace(state, decide_at=now + PROBATION))
     return Start(answer.current, _forget_exception(state))
+
+
+def is_refused(state: EndpointState | None, credentials: Credentials) -> bool:
+    """True if this endpoint refused the version since it last accepted any (rule 4f)."""
+    return state is not None and credentials.version_id in state.refused
+
+
+# -- what an endpoint did ---------------------------------------------------------------------------------------------
 
 
 def accepted(
     state: EndpointState | None, credentials: Credentials, begun: int, answer: Answer, now: float, policy: Policy
 ) -> EndpointState | None:
-    """The endpoint let in another login than this connect() began with.
+    """The endpoint accepted another login than the one its connects begin with.
 
     Under another stage than the current one it is an exception from now on, on probation (rule 4e). Unless it was
-    refused while this login was under way: then it is news of yesterday.
+    refused while this login was under way: then it was accepted before that.
 
     Args:
         state: The endpoint's state.
@@ -143,43 +274,108 @@ def accepted(
         now: Monotonic seconds.
         policy: What the caller chose.
     """
-    cleared_state = cleared(state, begun)
-    version, labels = credentials.version_id, answer.labels(credentials.version_id)
+    left = cleared(state, begun)
+    version, labels = credentials.version_id, answer.labels_of(credentials.version_id)
     if policy.current in labels or not labels:
-        return None if cleared_state is None else _forget_exception(cleared_state)
-    if cleared_state is not None and version in cleared_state.refused:
-        return cleared_state
-    return try_next(cleared_state, credentials, now)
+        return None if left is None else _forget_exception(left)
+    if left is not None and version in left.refused:
+        return left
+    return try_next(left, credentials, answer, begun, now)
 
 
-def try_next(state: EndpointState | None, credentials: Credentials, now: float) -> EndpointState:
-    """Rule 5, retries=0: the login that this connect() found is the one the next begins with, on probation as in 4e."""
-    return replace(state or FRESH, accepted=credentials, decide_at=now + PROBATION)
+def try_next(
+    state: EndpointState | None, credentials: Credentials, answer: Answer, tick: int, now: float
+) -> EndpointState:
+    """Begin with this login from now on, on probation as in rule 4e. Also what retries=0 leaves to the next connect."""
+    labels = answer.labels_of(credentials.version_id)
+    stage = PENDING if PENDING in labels else next(iter(labels), "")
+    refused = {v: r for v, r in (state or FRESH).refused.items() if v != credentials.version_id}
+    return replace(
+        state or FRESH,
+        accepted=credentials,
+        stage=stage,
+        accepted_tick=tick,
+        decide_at=now + PROBATION,
+        refused=refused,
+    )
 
 
 def cleared(state: EndpointState | None, begun: int) -> EndpointState | None:
-    """The endpoint let a login in: what it refused before that login began is forgotten, and it is quiet no more."""
+    """The endpoint accepted a login: what it refused before that login began is forgotten, and it is quiet no more."""
     if state is None:
         return None
-    later = {version: tick for version, tick in state.refused.items() if tick > begun}
-    kept = EndpointState(accepted=state.accepted, decide_at=state.decide_at, refused=later)
+    later = {version: refusal for version, refusal in state.refused.items() if refusal.last > begun}
+    kept = replace(FRESH, accepted=state.accepted, stage=state.stage, refused=later)
+    kept = replace(kept, accepted_tick=state.accepted_tick, decide_at=state.decide_at)
     return None if kept == FRESH else kept
 
 
 def rejected(state: EndpointState | None, credentials: Credentials, tick: int) -> EndpointState:
-    """The endpoint refused this login. If it stood on probation, that ends at once."""
+    """The endpoint refused this login. If it was on probation, that ends at once."""
     state = state or FRESH
-    on_probation = state.accepted is not None and state.accepted.version_id == credentials.version_id
+    version = credentials.version_id
+    on_probation = state.accepted is not None and state.accepted.version_id == version
+    known = state.refused.get(version)
+    refusal = Refusal(tick if known is None else known.first, tick)
     return replace(
-        state,
-        accepted=None if on_probation else state.accepted,
-        refused={**state.refused, credentials.version_id: tick},
+        _without_exception(state) if on_probation else state,
+        refused={**state.refused, version: refusal},
     )
 
 
-def newer(
-    state: EndpointState | None, answer: Answer, sent: tuple[Credentials, ...], stages: Iterable[str], policy: Policy
-) -> Credentials | None:
+def cool_down(
+    state: EndpointState | None, tick: int, now: float, jitter: float, rotation_at: float | None
+) -> EndpointState:
+    """Rule 4d: a fruitless inquiry keeps this endpoint quiet for 1 s, doubled once for each further one, up to 30 s.
+
+    Args:
+        state: The endpoint's state.
+        tick: The answer that ended it; a crowd that shares one counts it once.
+        now: Monotonic seconds.
+        jitter: A float in [0, 1).
+        rotation_at: Monotonic seconds when a rotation under way was first seen, or None. While that is recent the next
+            answer may well be another, so it stays at 1 s.
+    """
+    state = state or FRESH
+    if state.fruitless_tick == tick:
+        return state
+    recent = rotation_at is not None and now - rotation_at < FRESH_ROTATION
+    fruitless = 1 if recent else state.fruitless + 1
+    seconds = min(COOL_DOWN * 2.0 ** min(fruitless - 1, 10), COOL_DOWN_MAX)
+    return replace(state, quiet_until=now + seconds * (0.8 + 0.4 * jitter), fruitless=fruitless, fruitless_tick=tick)
+
+
+def is_quiet(state: EndpointState | None, now: float) -> bool:
+    """True if a rejection at this endpoint may cost no API call now.
+
+    A cool-down ends by itself even if the clock jumps back: none is longer than COOL_DOWN_MAX.
+    """
+    return state is not None and now < state.quiet_until <= now + COOL_DOWN_MAX * 1.2
+
+
+# -- after a rejection ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What one connect() has tried.
+
+    Attributes:
+        sent: The logins it sent, in order.
+        barred: Users that the server refused whatever their password (rule 4g).
+        stages: The stages it may try.
+    """
+
+    sent: tuple[Credentials, ...]
+    barred: frozenset[str]
+    stages: tuple[str, ...]
+
+    def allows(self, login: Credentials) -> bool:
+        """True if this login is another than all that were sent, and of a user that may come in."""
+        return login.username not in self.barred and not any(login.same_login(other) for other in self.sent)
+
+
+def newer(state: EndpointState | None, answer: Answer, tried: Tried, policy: Policy) -> Credentials | None:
     """Rule 4b: a held version that ranks newer than the one just rejected and that this endpoint has not refused.
 
     Where two are newer (the login is from before the last rotation, and the next one is under way): what this endpoint
@@ -188,63 +384,71 @@ def newer(
     """
     state = state or FRESH
     accepted = state.accepted.version_id if state.accepted is not None else None
-    ranks = {login.version_id: policy.rank(answer.labels(login.version_id)) for login in answer.logins.values()}
-    bar = policy.rank(answer.labels(sent[-1].version_id))
+    bar = policy.rank(answer.labels_of(tried.sent[-1].version_id))
     candidates = [
         login
-        for login in _different(answer, sent, stages)
-        if ranks[login.version_id] > bar and login.version_id not in state.refused
+        for login in _offered(answer, tried)
+        if policy.rank(answer.labels_of(login.version_id)) > bar and login.version_id not in state.refused
     ]
     return max(candidates, key=lambda login: login.version_id == accepted, default=None)
 
 
-def any_other(
-    state: EndpointState | None, answer: Answer, sent: tuple[Credentials, ...], stages: Iterable[str]
-) -> Credentials | None:
-    """Rule 4c, for an answer requested after the rejection: by stage, those not refused here first."""
+def any_other(state: EndpointState | None, answer: Answer, tried: Tried) -> Credentials | None:
+    """Rule 4c, for a whole answer requested after the rejection: by stage, those not refused here first."""
     refused = (state or FRESH).refused
-    logins = sorted(_different(answer, sent, stages), key=lambda login: login.version_id in refused)
+    logins = sorted(_offered(answer, tried), key=lambda login: login.version_id in refused)
     return logins[0] if logins else None
 
 
-def cool_down(
-    state: EndpointState | None, tick: int, now: float, jitter: float, rotation_visible: bool
-) -> EndpointState:
-    """Rule 4d: a fruitless refresh keeps this endpoint quiet for 1 s, doubled once for each further one, up to 30 s.
+def question(
+    state: EndpointState | None, answer: Answer, tried: Tried, since: int, refused_at: int, policy: Policy
+) -> tuple[str, ...] | None:
+    """Rule 4c: the stages to ask the source for next, or None if all is known.
+
+    AWSCURRENT alone first, then AWSPENDING alone: one call each, and mostly the first one helps. They may offer a login
+    and never say that there is none: a label may move between two answers. Only a whole answer, requested after the
+    last refusal, says that. Where the last inquiry here was fruitless a whole one is asked for at once: it takes one
+    call if nothing has changed.
 
     Args:
         state: The endpoint's state.
-        tick: Which refresh it was; a crowd that shares one counts it once.
-        now: Monotonic seconds.
-        jitter: A float in [0, 1).
-        rotation_visible: Then the next answer may well be another, so it stays at 1 s.
+        answer: The newest answer.
+        tried: What this connect() has tried.
+        since: The tick at which this endpoint's inquiry began.
+        refused_at: The tick of the last refusal that the whole answer must be newer than.
+        policy: What the caller chose.
     """
-    state = state or FRESH
-    if state.fruitless_tick == tick:
-        return state
-    fruitless = 1 if rotation_visible else state.fruitless + 1
-    seconds = min(COOL_DOWN * 2.0 ** min(fruitless - 1, 10), COOL_DOWN_MAX)
-    return replace(
-        state,
-        quiet_until=now + seconds * (0.8 + 0.4 * jitter),
-        fruitless=fruitless,
-        fruitless_tick=tick,
-    )
+    if not (state or FRESH).fruitless:
+        for stage in (policy.current, PENDING):
+            if stage in tried.stages and not answer.knows(stage, since):
+                return (stage,)
+    if answer.whole <= refused_at:
+        return tried.stages
+    return next(((stage,) for stage in tried.stages if _unread(answer, stage)), None)
 
 
-def is_quiet(state: EndpointState | None, now: float) -> bool:
-    """Whether a rejection at this endpoint may cost no API call now."""
-    return state is not None and now < state.quiet_until
+def unreadable(answer: Answer, tried: Tried, policy: Policy) -> str | None:
+    """Rule 4c: the stage other than AWSPREVIOUS whose labelled version could not be read, while a rotation goes on."""
+    if answer.rotation_at is None:
+        return None
+    stages = [stage for stage in tried.stages if stage in (policy.current, PENDING)]
+    return next((stage for stage in stages if stage in answer.problems and answer.login(stage) is None), None)
 
 
-def _different(answer: Answer, sent: tuple[Credentials, ...], stages: Iterable[str]) -> Iterable[Credentials]:
-    """The answer's logins by stage whose (username, password) has not been sent in this call."""
-    for stage in stages:
-        login = answer.logins.get(answer.stages.get(stage, ""))
-        if login is not None and not any(login.same_login(other) for other in sent):
-            yield login
+def _unread(answer: Answer, stage: str) -> bool:
+    return stage in answer.labels and answer.login(stage) is None and stage not in answer.problems
+
+
+def _offered(answer: Answer, tried: Tried) -> list[Credentials]:
+    """The answer's logins by stage that may still be sent in this connect(), each version once."""
+    logins = {login.version_id: login for stage in tried.stages if (login := answer.login(stage)) is not None}
+    return [login for login in logins.values() if tried.allows(login)]
+
+
+def _without_exception(state: EndpointState) -> EndpointState:
+    return replace(state, accepted=None, stage="", accepted_tick=-1, decide_at=0.0)
 
 
 def _forget_exception(state: EndpointState) -> EndpointState | None:
-    left = replace(state, accepted=None, decide_at=0.0)
+    left = _without_exception(state)
     return None if left == FRESH else left

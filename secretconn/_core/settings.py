@@ -60,6 +60,7 @@ def settings(
     timeout: float,
     retries: int,
     patience: float,
+    read_patience: float,
     fallback_stages: Iterable[str],
     cache_config: SecretCacheConfig | None,
 ) -> Settings:
@@ -70,7 +71,7 @@ def settings(
         ttl = float(cache_config.secret_refresh_interval)
     seconds = _positive("ttl", DEFAULT_TTL if ttl is None else ttl)
     return Settings(
-        policy=_policy(cache_config, fallback_stages, retries, patience),
+        policy=_policy(cache_config, fallback_stages, retries, patience, read_patience),
         ttl=seconds,
         timeout=_positive("timeout", timeout),
         backoff=_backoff(cache_config, seconds),
@@ -84,10 +85,10 @@ def check_retries(retries: int) -> int:
     return retries
 
 
-def check_patience(patience: float) -> float:
+def check_patience(patience: float, name: str = "patience") -> float:
     """Raise ConfigurationError unless it is a finite number of seconds from 0."""
     if not _is_number(patience) or patience < 0:
-        raise ConfigurationError(f"patience must be a number of seconds from 0, not {patience!r}")
+        raise ConfigurationError(f"{name} must be a number of seconds from 0, not {patience!r}")
     return float(patience)
 
 
@@ -98,13 +99,21 @@ def refuse_beside_source(arguments: Mapping[str, Any]) -> None:
         raise ConfigurationError(f"source= already decides about {', '.join(extra)}; give one or the other")
 
 
-def _policy(config: SecretCacheConfig | None, fallback: Iterable[str], retries: int, patience: float) -> Policy:
+def _policy(
+    config: SecretCacheConfig | None, fallback: Iterable[str], retries: int, patience: float, read_patience: float
+) -> Policy:
     stages = (fallback,) if isinstance(fallback, str) else tuple(fallback)
     wrong = [stage for stage in stages if stage not in (PENDING, PREVIOUS)]
     if wrong:
         raise ConfigurationError(f"fallback_stages has {wrong[0]!r}; it may hold AWSPENDING and AWSPREVIOUS")
     current = CURRENT if config is None else config.default_version_stage
-    return Policy(current, stages, check_retries(retries), check_patience(patience))
+    return Policy(
+        current,
+        stages,
+        check_retries(retries),
+        check_patience(patience),
+        check_patience(read_patience, "read_patience"),
+    )
 
 
 def _backoff(config: SecretCacheConfig | None, ttl: float) -> Backoff:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import os
+import logging
 import threading
 from typing import Any
 
+from secretconn._core.observers import at_fork
 from secretconn._core.rotating import RotatingCredentials
 
 __all__ = ["shared"]
 
-_lock = threading.Lock()
-_by_reach: dict[tuple[Any, ...], RotatingCredentials] = {}
+log = logging.getLogger("secretconn.refresh")
+
+MAX_WITH_CLIENT = 16
+"""A client or session made for each call would otherwise be kept for ever, with the megabytes that it holds."""
 
 
 def shared(
@@ -24,30 +27,87 @@ def shared(
     session: Any = None,
     ttl: float | None = None,
 ) -> RotatingCredentials:
-    """The RotatingCredentials that connect(), aconnect() and wrap() use for a secret given by name.
+    """Return the RotatingCredentials that connect(), aconnect() and wrap() use for a secret given by name.
+
+    Without any argument but the name: the one that this process has for the secret, however it is reached, if there is
+    just one.
 
     Args:
         secret_id: Name or ARN.
         region, profile, endpoint_url, client, session, ttl: As in RotatingCredentials; another value is another object.
+            With ``client`` or ``session`` only the 16 that were made last are kept.
 
     Raises:
         ConfigurationError: the arguments contradict each other.
     """
-    key = (secret_id, region, profile, endpoint_url, client, session, ttl)
-    found = _by_reach.get(key)
-    if found is not None:
-        return found
-    made = RotatingCredentials(
+    return _registry.find((secret_id, region, profile, endpoint_url, client, session, ttl))
+
+
+Key = tuple[Any, ...]
+
+
+class _Registry:
+    """The objects made so far, by secret and way of reaching it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._kept: dict[Key, RotatingCredentials] = {}
+        self._by_name: dict[Key, RotatingCredentials] = {}
+        at_fork(self._after_fork)
+
+    def find(self, key: Key) -> RotatingCredentials:
+        known = self._kept.get(key) or self._by_name.get(key)
+        if known is not None:
+            return known
+        with self._lock:
+            same_secret = [kept for other, kept in self._kept.items() if other[0] == key[0]]
+            if len(same_secret) == 1 and not _says_more(key):
+                return self._by_name.setdefault(key, same_secret[0])
+        made = _make(*key)
+        with self._lock:
+            kept = self._kept.setdefault(key, made)
+            self._drop_oldest(key)
+        if same_secret and kept is made:
+            log.warning(
+                "secretconn: secret %r is read in %d ways in this process; each has its own cache, counters and "
+                "subscribers. Make one RotatingCredentials and pass that instead of the name",
+                made.secret_id,
+                len(same_secret) + 1,
+            )
+        return kept
+
+    def _drop_oldest(self, key: Key) -> None:
+        """Of those with a client or session keep the ones made last."""
+        if not _has_client(key):
+            return
+        with_client = [other for other in self._kept if _has_client(other)]
+        for other in with_client[: -MAX_WITH_CLIENT or None]:
+            del self._kept[other]
+
+    def _after_fork(self) -> None:
+        self._lock = threading.RLock()
+
+
+def _make(
+    secret_id: str,
+    region: str | None,
+    profile: str | None,
+    endpoint_url: str | None,
+    client: Any,
+    session: Any,
+    ttl: float | None,
+) -> RotatingCredentials:
+    return RotatingCredentials(
         secret_id, region=region, profile=profile, endpoint_url=endpoint_url, client=client, session=session, ttl=ttl
     )
-    with _lock:
-        return _by_reach.setdefault(key, made)
 
 
-def _after_fork_in_child() -> None:
-    global _lock  # noqa: PLW0603  (another thread of the parent may have held it)
-    _lock = threading.Lock()
+def _says_more(key: Key) -> bool:
+    return any(part is not None for part in key[1:])
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)
+def _has_client(key: Key) -> bool:
+    return key[4] is not None or key[5] is not None
+
+
+_registry = _Registry()

@@ -11,6 +11,7 @@ __all__ = ["Trail"]
 _TOLD = {
     Verdict.REJECTED: "rejected",
     Verdict.SUSPECT: "refused for a reason the driver hides",
+    Verdict.BARRED: "refused whatever the password",
     Verdict.OTHER: "failed for another reason",
 }
 

@@ -1,4 +1,4 @@
-"""What an engine and a driver are to secretconn, and the three answers a classifier can give."""
+"""What an engine and a driver are to secretconn, and the four answers a classifier can give."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeGuard
 
 __all__ = [
+    "GRAVEST_FIRST",
     "NOTHING_GIVEN",
     "Classify",
     "Driver",
@@ -34,13 +35,20 @@ class Verdict(enum.Enum):
     Attributes:
         REJECTED: the server refused this login; another one may work.
         SUSPECT: the driver hides the reason; it may be a refused login.
-        OTHER: anything else: network, TLS, missing database, too many connections, locked account.
+        BARRED: the server refused this user, whatever its password: a locked account, no right to connect. Another user
+            may work, another password never does.
+        OTHER: anything else: network, TLS, missing database, too many connections.
     """
 
     REJECTED = "rejected"
     SUSPECT = "suspect"
+    BARRED = "barred"
     OTHER = "other"
 
+
+GRAVEST_FIRST = (Verdict.REJECTED, Verdict.SUSPECT, Verdict.BARRED, Verdict.OTHER)
+"""Which opinion counts where several are heard. BARRED only where no attempt was, or may have been, refused for its
+password: asyncpg's second attempt, without TLS, finds no pg_hba line and says so of a user whose password is stale."""
 
 Classify = Callable[[BaseException], Verdict]
 """Takes the exception a driver's connect raised, answers a Verdict. Must never raise."""
@@ -172,7 +180,7 @@ def judge(error: BaseException, opinion: Callable[[BaseException], Verdict | Non
     """
     for context in (False, True):
         heard = {_heard(opinion, one) for one in walk_causes(error, context=context)}
-        for verdict in (Verdict.REJECTED, Verdict.SUSPECT, Verdict.OTHER):
+        for verdict in GRAVEST_FIRST:
             if verdict in heard:
                 return verdict
     return Verdict.OTHER

@@ -12,15 +12,20 @@ from .odbc import given_reader, login_adder
 __all__ = ["ENGINE", "REASONS", "classify"]
 
 REASONS: dict[str, Verdict] = {
-    # Source: "SQL30082N" in the Db2 documentation. Every other reason is OTHER.
+    # Source: "SQL30082N" in the Db2 documentation, "-30082" in that of Db2 for z/OS. Every other reason is OTHER.
     "24": Verdict.REJECTED,  # user name or password invalid
     "1": Verdict.REJECTED,  # password expired
-    "19": Verdict.SUSPECT,  # userid disabled or restricted
+    "2": Verdict.REJECTED,  # z/OS: password invalid
+    "6": Verdict.BARRED,  # z/OS: user ID invalid
+    "7": Verdict.BARRED,  # z/OS: user ID revoked
+    "19": Verdict.BARRED,  # userid disabled or restricted
     "15": Verdict.OTHER,  # security processing at the server failed
     "17": Verdict.OTHER,  # unsupported function: the authentication types of client and server differ
 }
 
-# SQL30081N communication error, SQL30060N no authority, SQL30061N no such database, SQL1336N unresolvable: all OTHER.
+# The server refused this user: SQL30060N and SQL1060N, no authority to connect. All others are OTHER: SQL30081N
+# communication error, SQL30061N no such database, SQL1336N unresolvable.
+_NO_AUTHORITY = ("30060", "1060")
 _SQL = r"\bSQL(\d{4,5})[NCW]\b"
 _REASON = r'\breason "(\d+)"'
 _SECURITY = "30082"
@@ -36,6 +41,8 @@ def _opinion(error: BaseException) -> Verdict | None:
     found = re.search(_SQL, text)
     if found is None:
         return None
+    if found[1] in _NO_AUTHORITY:
+        return Verdict.BARRED
     reason = re.search(_REASON, text)
     if found[1] != _SECURITY or reason is None:
         return Verdict.OTHER

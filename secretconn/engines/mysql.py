@@ -18,16 +18,16 @@ _CODES: dict[int, Verdict] = {
     1698: Verdict.REJECTED,  # ER_ACCESS_DENIED_NO_PASSWORD_ERROR: socket or PAM user, no password was asked for
     1820: Verdict.REJECTED,  # ER_MUST_CHANGE_PASSWORD: expired; the session opens, its first statement fails
     1862: Verdict.REJECTED,  # ER_MUST_CHANGE_PASSWORD_LOGIN: expired, and the client cannot change it
-    # The account is locked. Servers say so only after they have accepted the password, so this login is not stale: a
-    # newer one of the same user is locked as well. (A wrong password for a locked account is 1045.)
-    3118: Verdict.OTHER,  # MySQL ER_ACCOUNT_HAS_BEEN_LOCKED
-    4151: Verdict.OTHER,  # MariaDB ER_ACCOUNT_HAS_BEEN_LOCKED
-    # Too many wrong passwords: now even the right one is refused, until an administrator unlocks. Never log in again.
-    3955: Verdict.OTHER,  # MySQL ER_USER_ACCESS_DENIED_FOR_USER_ACCOUNT_BLOCKED_BY_PASSWORD_LOCK
-    4150: Verdict.OTHER,  # MariaDB ER_USER_IS_BLOCKED: max_password_errors
-    # The login was accepted, or never came to be judged.
+    # The server refused this user, and says so of the right password only: a newer one of this user is refused too.
+    1044: Verdict.BARRED,  # ER_DBACCESS_DENIED_ERROR: no privilege on the database
+    3118: Verdict.BARRED,  # MySQL ER_ACCOUNT_HAS_BEEN_LOCKED
+    4151: Verdict.BARRED,  # MariaDB ER_ACCOUNT_HAS_BEEN_LOCKED
+    # Too many wrong passwords: even the right one is refused until an administrator unlocks. Never send it again.
+    3955: Verdict.BARRED,  # MySQL ER_USER_ACCESS_DENIED_FOR_USER_ACCOUNT_BLOCKED_BY_PASSWORD_LOCK
+    4150: Verdict.BARRED,  # MariaDB ER_USER_IS_BLOCKED: max_password_errors
+    # The login was accepted, or never came to be judged. A user's limit is no refusal: another user of the secret would
+    # only be a way around it.
     1040: Verdict.OTHER,  # ER_CON_COUNT_ERROR: too many connections
-    1044: Verdict.OTHER,  # ER_DBACCESS_DENIED_ERROR: no privilege on the database
     1049: Verdict.OTHER,  # ER_BAD_DB_ERROR: no such database
     1129: Verdict.OTHER,  # ER_HOST_IS_BLOCKED: max_connect_errors
     1130: Verdict.OTHER,  # ER_HOST_NOT_PRIVILEGED

@@ -16,12 +16,13 @@ CODES: dict[int, Verdict] = {
     1017: Verdict.REJECTED,  # invalid credential or not authorized; wrong password, unknown user
     9911: Verdict.REJECTED,  # incorrect user password; also in the list of aws-secretsmanager-jdbc
     28001: Verdict.REJECTED,  # the password has expired
-    # Said whatever the password: the login may be stale or not.
     1005: Verdict.SUSPECT,  # null password given
-    28000: Verdict.SUSPECT,  # the account is locked
+    # The server refused this user, whatever its password.
+    28000: Verdict.BARRED,  # the account is locked, perhaps by FAILED_LOGIN_ATTEMPTS
+    1045: Verdict.BARRED,  # user lacks CREATE SESSION privilege
+    1031: Verdict.BARRED,  # insufficient privileges: not a SYSDBA
     # The login was accepted, or never came to be judged.
     28002: Verdict.OTHER,  # the password will expire: a warning, the session is open
-    1045: Verdict.OTHER,  # user lacks CREATE SESSION privilege
     12154: Verdict.OTHER,  # cannot resolve the connect identifier
     12514: Verdict.OTHER,  # the service is not registered with the listener
     12541: Verdict.OTHER,  # no listener

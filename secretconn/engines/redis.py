@@ -20,7 +20,7 @@ PREFIXES: dict[str, Verdict] = {
     # off and shows it as a class (redis/_parsers/base.py, EXCEPTION_CLASSES); every other class is OTHER.
     "WRONGPASS": Verdict.REJECTED,  # AuthenticationError: wrong password, unknown or disabled user
     "NOAUTH": Verdict.REJECTED,  # AuthenticationError: no login was sent
-    "NOPERM": Verdict.OTHER,  # NoPermissionError: the login was accepted, the command is not allowed
+    "NOPERM": Verdict.BARRED,  # NoPermissionError: a command of the connect itself (SELECT, PING) is not for this user
     "ERR max number of clients": Verdict.OTHER,  # MaxConnectionsError, ConnectionError
     "LOADING": Verdict.OTHER,  # BusyLoadingError
 }
@@ -28,7 +28,8 @@ PREFIXES: dict[str, Verdict] = {
 # AuthenticationError is a ConnectionError; what it is called tells, with no import of redis. The other two come of a
 # server without ACLs (before 6.0), of a login that has the wrong number of parts: another password will not help.
 _REFUSED = "AuthenticationError"
-_NOT_REFUSED = ("AuthenticationWrongNumberOfArgsError", "AuthorizationError", "NoPermissionError")
+_NOT_ALLOWED = "NoPermissionError"
+_NOT_REFUSED = ("AuthenticationWrongNumberOfArgsError", "AuthorizationError")
 _NOT_ABOUT_THE_LOGIN = ("without any password configured", "no password is set")
 
 
@@ -41,6 +42,8 @@ def _opinion(error: BaseException) -> Verdict | None:
     names = [kind.__name__ for kind in type(error).__mro__ if kind.__module__.startswith("redis.")]
     if not names:
         return None
+    if _NOT_ALLOWED in names:
+        return Verdict.BARRED
     if _REFUSED not in names or any(name in names for name in _NOT_REFUSED):
         return Verdict.OTHER
     return Verdict.OTHER if any(part in text_of(error) for part in _NOT_ABOUT_THE_LOGIN) else Verdict.REJECTED

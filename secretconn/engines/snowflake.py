@@ -15,12 +15,13 @@ CODES: dict[int, Verdict] = {
     390100: Verdict.REJECTED,  # incorrect username or password
     390106: Verdict.REJECTED,  # the password has expired
     390144: Verdict.REJECTED,  # the JWT is invalid: the key pair was rotated
-    390101: Verdict.SUSPECT,  # the user is locked
-    390102: Verdict.SUSPECT,  # the user is disabled
+    # The server refused this user, whatever its password.
+    390101: Verdict.BARRED,  # the user is locked
+    390102: Verdict.BARRED,  # the user is disabled
+    390422: Verdict.BARRED,  # the network policy, which may be this user's, does not let this address in
     250001: Verdict.OTHER,  # could not connect; in version 3 also every refused login, told by its text
     250003: Verdict.OTHER,  # HTTP failure
     390190: Verdict.OTHER,  # SAML
-    390422: Verdict.OTHER,  # the network policy does not let this address in
 }
 
 _COULD_NOT_CONNECT = 250001

@@ -22,11 +22,14 @@ CODES: dict[int, Verdict] = {
     18456: Verdict.REJECTED,  # login failed for user: wrong password, unknown user
     18487: Verdict.REJECTED,  # the password of the account has expired
     18488: Verdict.REJECTED,  # the password of the account must be changed
-    18470: Verdict.SUSPECT,  # the account is disabled
-    18486: Verdict.SUSPECT,  # the account is locked out; said whatever the password
+    # The server refused this user, whatever its password.
+    18470: Verdict.BARRED,  # the account is disabled
+    18486: Verdict.BARRED,  # the account is locked out
+    17892: Verdict.BARRED,  # a logon trigger refused it
+    916: Verdict.BARRED,  # the login has no user in the database
+    4060: Verdict.BARRED,  # cannot open the database: missing, or not for this login; 18456 follows as a second message
     # The login was accepted, or never came to be judged.
     18452: Verdict.OTHER,  # the login is from an untrusted domain (Windows authentication)
-    4060: Verdict.OTHER,  # cannot open the database; 18456 follows it as a second message
     40613: Verdict.OTHER,  # Azure SQL: the database is not available now
     40615: Verdict.OTHER,  # Azure SQL: the firewall does not let this address in
     17809: Verdict.OTHER,  # too many connections
@@ -35,7 +38,7 @@ CODES: dict[int, Verdict] = {
 # DB-Library's own error beside the server's number: "Adaptive Server connection failed" with the severity of a refused
 # login. FreeTDS, include/sybdb.h (SYBEFCON 20002), src/tds/util.c (20018 TDS general error).
 _FREETDS_REFUSED = "20018, severity 14"
-_NUMBER = r"\((\d{4,6})\)"
+_NUMBER = r"\((\d{3,6})\)"
 # What mssql-python makes of SQLSTATE 28000 (its exceptions.py); also of 4060 and 40615, which cannot be told apart.
 _HIDDEN_28000 = "Invalid authorization specification"
 
@@ -60,17 +63,18 @@ def _opinion(error: BaseException) -> Verdict | None:
 
 
 def _by_db_library(number: int, text: str) -> Verdict:
-    refused = CODES.get(number) in (Verdict.REJECTED, Verdict.SUSPECT) and _FREETDS_REFUSED in text
-    return Verdict.SUSPECT if refused else Verdict.OTHER
+    verdict = CODES.get(number, Verdict.OTHER)
+    if verdict is Verdict.OTHER or _FREETDS_REFUSED not in text:
+        return Verdict.OTHER
+    return Verdict.BARRED if verdict is Verdict.BARRED else Verdict.SUSPECT
 
 
 def _by_odbc(text: str) -> Verdict:
-    verdicts = [CODES.get(int(number)) for number in re.findall(_NUMBER, text)]
-    if "(4060)" in text or not verdicts:
-        return Verdict.OTHER
-    for verdict in (Verdict.REJECTED, Verdict.SUSPECT):
-        if verdict in verdicts:  # FreeTDS shows 4060 as 18456
-            return Verdict.SUSPECT if "[FreeTDS]" in text else verdict
+    verdicts = {CODES.get(int(number), Verdict.OTHER) for number in re.findall(_NUMBER, text)}
+    if Verdict.BARRED in verdicts:  # before the 18456 that follows
+        return Verdict.BARRED
+    if Verdict.REJECTED in verdicts:  # FreeTDS shows 4060 as 18456
+        return Verdict.SUSPECT if "[FreeTDS]" in text else Verdict.REJECTED
     return Verdict.OTHER
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
-from secretconn.credentials import PENDING, Payload
+from secretconn.credentials import PENDING, PREVIOUS, Payload
 from secretconn.errors import ConfigurationError, SecretUnavailable
 from secretconn.runtime import Runtime
 from secretconn.sources.agent_reply import Address, Failed, Kind, Reply, Unreached, ask, judge
@@ -106,12 +106,12 @@ class AgentSource:
             if isinstance(found, Payload):
                 by_stage[stage] = found.version_id
                 payloads[found.version_id] = found
-            elif stage == stages[0]:
+            elif stage == stages[0] and not (found.kind is Kind.NOT_THERE and stage in (PENDING, PREVIOUS)):
                 raise self._unavailable(found, asking)
             elif found.kind is not Kind.NOT_THERE:
                 failures[stage] = self._unavailable(found, asking)
         wanted = {version: payload for version, payload in payloads.items() if version not in held}
-        return Reading(by_stage, wanted, failures, cached=not fresh)
+        return Reading(by_stage, wanted, failures, cached=not fresh, whole=len(stages) > 1)
 
     def _ask(self, stage: str, fresh: bool, asking: _Asking) -> Payload | Failed:
         """One stage's version, asked for until there is an answer or no time.

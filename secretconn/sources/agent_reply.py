@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from secretconn.credentials import Payload
+
+if TYPE_CHECKING:
+    from http.client import HTTPResponse
 
 __all__ = ["Address", "Failed", "Kind", "Reply", "Unreached", "ask", "judge"]
 
@@ -21,6 +25,8 @@ TOKEN_HEADER = "X-Aws-Parameters-Secrets-Token"  # noqa: S105  (a header's name)
 
 MAX_BODY = 1024 * 1024
 """Bytes. A secret has at most 65,536; JSON in JSON makes that a few times longer."""
+
+CHUNK = 65536
 
 MAX_CODE = 80
 
@@ -99,13 +105,23 @@ def ask(address: Address, target: str, token: Payload, timeout: float) -> Reply 
     try:
         connection.request("GET", target, headers={TOKEN_HEADER: cast("str", token.content)} if token.content else {})
         response = connection.getresponse()
-        return Reply(response.status, response.read(MAX_BODY + 1))
+        return _read(response, time.monotonic() + timeout)
     except OSError as error:
         return Unreached(error.with_traceback(None), isinstance(error, ConnectionError))
     except (http.client.HTTPException, ValueError) as error:  # its text or attributes may hold the body or the token
         return Unreached(ConnectionError(f"{type(error).__name__} in its HTTP answer"), False)
     finally:
         connection.close()
+
+
+def _read(response: HTTPResponse, deadline: float) -> Reply:
+    """The answer, but no more than shows that it is too large, and no longer than until the deadline."""
+    reply = Reply(response.status, b"")
+    while len(reply.body) <= MAX_BODY and (chunk := Reply(0, response.read1(CHUNK))).body:
+        if time.monotonic() > deadline:
+            raise TimeoutError
+        reply.body += chunk.body
+    return reply
 
 
 def judge(reply: Reply, secret_id: str) -> Payload | Failed:

@@ -8,7 +8,32 @@ from typing import Protocol, runtime_checkable
 
 from secretconn.credentials import Payload
 
-__all__ = ["CachingSource", "Reading", "Source", "name_of", "place_of"]
+__all__ = ["CachingSource", "Reading", "Source", "is_passing", "name_of", "place_of"]
+
+PASSING_CODES = frozenset(
+    {
+        # Source: botocore's retries/standard.py and special.py, which repeat these.
+        "Throttling",
+        "ThrottlingException",
+        "ThrottledException",
+        "RequestThrottledException",
+        "RequestThrottled",
+        "TooManyRequestsException",
+        "RequestLimitExceeded",
+        "LimitExceededException",
+        "SlowDown",
+        "PriorRequestNotComplete",
+        "RequestTimeout",
+        "RequestTimeoutException",
+        "InternalServiceError",
+        "ServiceUnavailable",
+    }
+)
+PASSING_STATUS = frozenset({429, 500, 502, 503, 504})
+PASSING_TYPES = frozenset(
+    {"ConnectTimeoutError", "ReadTimeoutError", "EndpointConnectionError", "ConnectionClosedError"}
+)
+"""botocore's errors of the connection, by name: a process that reads no AWS never imports them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,24 +41,28 @@ class Reading:
     """What a source read.
 
     Attributes:
-        stages: Stage to version id, of all stages the source knows of.
+        stages: Stage to version id: every label of each version that is named. With ``whole`` all labels there are.
         payloads: Version id to payload, for those of the wanted stages whose version was not held.
         failures: Stage to the error for which its version could not be read (no permission, no value yet).
         cached: True where this came out of a cache between here and Secrets Manager, so that it may be older than the
             request. It may offer a login; it never says that there is no other.
+        whole: False where ``stages`` tells of the wanted stages alone, so that another one may be anywhere.
     """
 
     stages: Mapping[str, str]
     payloads: Mapping[str, Payload]
     failures: Mapping[str, Exception] = field(default_factory=dict)
     cached: bool = False
+    whole: bool = True
 
 
 class Source(Protocol):
     """Gives the versions of one secret by stage.
 
-    One RotatingCredentials calls its source from one thread at a time, never from an event loop's thread. A source may
-    have an attribute ``place`` besides: the text by which events name where it asked last.
+    One RotatingCredentials calls its source from one thread at a time, and never from an event loop's thread. A read
+    that takes longer than the timeout is abandoned, and another one may then begin beside it. Optional attributes:
+    ``place``, the text by which events name where it asked last; ``free``, True where reading costs nothing; and
+    ``prepare()``, called in the thread of a caller who waits for the first read, to import what reading needs.
 
     Attributes:
         api_calls: Calls made so far, failed ones too; 0 where reading costs nothing.
@@ -46,7 +75,7 @@ class Source(Protocol):
         """Ask for the versions under these stages, leaving out the content of versions that are held already.
 
         Args:
-            stages: Wanted stages; the first one is the current one.
+            stages: Wanted stages: the current one first, or one other stage alone.
             held: Version ids whose content the caller has; a version's content never changes.
 
         Raises:
@@ -84,3 +113,14 @@ def name_of(error: BaseException) -> str:
     response = getattr(error, "response", None)
     code = response.get("Error", {}).get("Code") if isinstance(response, dict) else None
     return f"{type(error).__name__}: {code}" if code else type(error).__name__
+
+
+def is_passing(error: BaseException) -> bool:
+    """True if the same read may well succeed in a moment: throttled, a fault of the service, a broken connection."""
+    if isinstance(error, ConnectionError | TimeoutError):
+        return True
+    response = getattr(error, "response", None)
+    if not isinstance(response, dict):
+        return any(kind.__name__ in PASSING_TYPES for kind in type(error).__mro__)
+    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    return response.get("Error", {}).get("Code") in PASSING_CODES or status in PASSING_STATUS

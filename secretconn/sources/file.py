@@ -7,14 +7,16 @@ that a login is never made of two versions. boto3 is never imported.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Callable, Mapping, Set
 from pathlib import Path
 from typing import cast
 
-from secretconn.credentials import Payload
+from secretconn.credentials import PENDING, PREVIOUS, Payload
 from secretconn.errors import SecretUnavailable
 from secretconn.sources.base import Reading
 
@@ -39,6 +41,8 @@ class FileSource:
             left out.
         resolve: Says where the path leads now; for tests.
     """
+
+    free = True  # a read costs nothing
 
     def __init__(self, path: str | os.PathLike[str], *, resolve: Callable[[Path], Path] | None = None) -> None:
         self._path = Path(path)
@@ -71,7 +75,9 @@ class FileSource:
                 error = reason
                 continue
             if unchanged:
-                return Reading({stages[0]: before}, {} if before in held else {before: Payload(before, found.content)})
+                current = [stage for stage in stages if stage not in (PENDING, PREVIOUS)]
+                content = {} if before in held or not current else {before: Payload(before, found.content)}
+                return Reading(dict.fromkeys(current, before), content)
         raise self._unavailable(error) from error
 
     def after_fork(self, in_use: bool) -> None:
@@ -96,8 +102,8 @@ def _mark(where: Path) -> str:
     names = sorted(entry.name for entry in os.scandir(where)) if where.is_dir() else []
     parts = [str(where)]
     for place in (where, *(where / name for name in names)):
-        stat = place.stat()
-        parts.append(f"{place.name}:{stat.st_dev}:{stat.st_ino}:{stat.st_size}:{stat.st_mtime_ns}")
+        seen = place.stat()
+        parts.append(f"{place.name}:{seen.st_dev}:{seen.st_ino}:{seen.st_size}:{seen.st_mtime_ns}")
     return hashlib.sha256("\n".join(parts).encode(errors="surrogateescape")).hexdigest()[:32]
 
 
@@ -123,10 +129,17 @@ def _text(file: Payload) -> str | None:
     return text.removesuffix("\n").removesuffix("\r") if len(file.content) <= MAX_BYTES else None
 
 
+def _open_at_once(path: str, flags: int) -> int:
+    """Open without waiting for the other end of a FIFO, and never wait for more of a file in /proc."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
 def _read_file(path: Path) -> Payload:
     """A file's bytes, but no more than shows that it is too large."""
     found = Payload("", b"")
-    with path.open("rb", buffering=0) as stream:
+    with open(path, "rb", buffering=0, opener=_open_at_once) as stream:
+        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "it is not a regular file")
         while len(found.content) <= MAX_BYTES and (chunk := Payload("", stream.read(CHUNK) or b"")).content:
             found = Payload("", cast("bytes", found.content) + cast("bytes", chunk.content))
     return found

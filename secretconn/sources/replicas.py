@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence, Set
 
+from secretconn.credentials import PENDING, PREVIOUS
 from secretconn.errors import ConfigurationError, SecretUnavailable
-from secretconn.sources.base import Reading, Source, name_of, place_of
+from secretconn.sources.base import CachingSource, Reading, Source, name_of, place_of
 
 __all__ = ["ReplicatedSource"]
 
@@ -43,6 +44,13 @@ class ReplicatedSource:
         """The region that answered last."""
         return place_of(self._asked)
 
+    def prepare(self) -> None:
+        """Import what the regions' sources need."""
+        for source in self._sources:
+            prepare = getattr(source, "prepare", None)
+            if prepare is not None:
+                prepare()
+
     def read(self, stages: tuple[str, ...], held: Set[str]) -> Reading:
         """See Source.read.
 
@@ -50,11 +58,21 @@ class ReplicatedSource:
             SecretUnavailable: no region gave the current version; says what each of them did.
             ConfigurationError: no region is known, or an unknown profile.
         """
+        return self._first(stages, lambda source: source.read(stages, held))
+
+    def read_fresh(self, stages: tuple[str, ...], held: Set[str]) -> Reading:
+        """See CachingSource.read_fresh. Raises what ``read`` raises."""
+        return self._first(
+            stages,
+            lambda source: (source.read_fresh if isinstance(source, CachingSource) else source.read)(stages, held),
+        )
+
+    def _first(self, stages: tuple[str, ...], read: Callable[[Source], Reading]) -> Reading:
         errors: list[tuple[Source, Exception]] = []
         for index in self._order():
             source = self._asked = self._sources[index]
             try:
-                reading = source.read(stages, held)
+                reading = read(source)
                 problem = _problem(reading, stages[0])
             except ConfigurationError:
                 raise
@@ -87,6 +105,6 @@ class ReplicatedSource:
 
 def _problem(reading: Reading, current: str) -> Exception | None:
     """Why a reading is of no use: nobody can log in without the current version."""
-    if current not in reading.stages:
+    if current not in reading.stages and current not in (PENDING, PREVIOUS):
         return LookupError(f"no version has the stage {current}")
     return reading.failures.get(current)

@@ -1,16 +1,18 @@
 """AWS Secrets Manager, through the SecretCacheItem of aws-secretsmanager-caching.
 
-API calls: one DescribeSecret per read, and one GetSecretValue for each wanted version that is not held yet.
+API calls: one GetSecretValue where one stage is asked for, else one DescribeSecret and one GetSecretValue for each
+wanted version that is not held yet.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Set
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Set
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from secretconn.credentials import Payload
+from secretconn.credentials import PENDING, PREVIOUS, Payload
 from secretconn.errors import ConfigurationError, given_keywords
 from secretconn.sources.arn import partition_of, region_for, secret_arn
 from secretconn.sources.base import Reading
@@ -29,6 +31,28 @@ READ_TIMEOUT = 3.0
 TOTAL_ATTEMPTS = 2
 """Seconds and tries of the default client. Secrets Manager answers in tens of milliseconds; a caller who waits for the
 SDK's own 60 s and five tries has lost its request long before."""
+
+DENIED = frozenset({"AccessDeniedException", "AccessDenied", "403"})
+"""Codes of a missing permission; the last one is what moto answers."""
+
+OWN_CREDENTIALS = frozenset(
+    {
+        # Source: AWS's "Common error types" and the SDK's own codes for keys that expired, changed or went away.
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "RequestExpired",
+        "UnrecognizedClientException",
+        "InvalidClientTokenId",
+        "InvalidAccessKeyId",
+        "InvalidSignatureException",
+        "SignatureDoesNotMatch",
+        "IncompleteSignature",
+        "MissingAuthenticationToken",
+    }
+)
+OWN_CREDENTIAL_TYPES = frozenset(
+    {"NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "TokenRetrievalError", "SSOError"}
+)
 
 NEVER = 10 * 365 * 86400
 """Seconds after which the cache item would describe the secret by itself, in the middle of a read."""
@@ -80,19 +104,19 @@ class SecretsManagerSource:
         self._config = cache_config
         self._role = Role(role_arn, external_id) if role_arn is not None or external_id is not None else None
         self._total_attempts, self._otherwise_region = total_attempts, otherwise_region
-        self._client: _Recorder | None = None
-        self._item: SecretCacheItem | None = None
-        self._calls = Calls()
+        self._client: Any = None
+        self._calls = itertools.count()  # reads that were abandoned count theirs at the same time
 
     @property
     def api_calls(self) -> int:
         """DescribeSecret and GetSecretValue calls so far. The SDK's own retries are not seen here."""
-        return self._calls.made
+        return int(repr(self._calls)[len("count(") : -1])
 
     @property
     def place(self) -> str | None:
         """The region, once it is known."""
-        return self._region if self._client is None else self._client.region or self._region
+        region = getattr(getattr(self._client, "meta", None), "region_name", None)
+        return region if isinstance(region, str) else self._region
 
     @property
     def secret_id(self) -> str:
@@ -106,17 +130,59 @@ class SecretsManagerSource:
         Raises:
             ConfigurationError: no region is known, or an unknown profile.
         """
-        return self._recorder().client
+        if self._client is None:
+            self._client = self._given_client if self._given_client is not None else self._make_client()
+        return self._client
+
+    def prepare(self) -> None:
+        """Import the SDK and the cache: an import that a fork breaks off is locked for ever in the child."""
+        import aws_secretsmanager_caching.cache  # noqa: F401
+        import boto3  # noqa: F401
+        import botocore.config  # noqa: F401
 
     def read(self, stages: tuple[str, ...], held: Set[str]) -> Reading:
-        """See Source.read. Raises what DescribeSecret raises, and ConfigurationError where no region is known."""
-        client = self._recorder()
-        client.start()
-        if self._item is None:
-            self._item = _quick_item()(config=self._cache_config(), client=client, secret_id=self._secret_id)
-        item = self._item
-        if not item.refresh_secret_now():
-            raise client.last_error()
+        """See Source.read. A first read of one stage is one GetSecretValue, all others begin with DescribeSecret.
+
+        Raises what these calls raise, and ConfigurationError where no region is known.
+        """
+        return self._read(stages, held, by_stage=len(stages) == 1 and not held)
+
+    def read_fresh(self, stages: tuple[str, ...], held: Set[str]) -> Reading:
+        """As ``read``, where a login has just been rejected: one stage is one GetSecretValue, held or not."""
+        return self._read(stages, held, by_stage=len(stages) == 1)
+
+    def _read(self, stages: tuple[str, ...], held: Set[str], *, by_stage: bool) -> Reading:
+        try:
+            if by_stage:
+                return self._by_stage(stages[0])
+            return self._whole(stages, held)
+        except Exception as error:
+            if self._given_client is None and _is_of_own_credentials(error):
+                self._client = None  # they may be others by now: the next read looks for them again
+            raise
+
+    def _by_stage(self, stage: str) -> Reading:
+        """The version under one stage, by one call; the cache item takes it for a description and a value."""
+        client = self._recorder().start(stage)
+        try:
+            content = self._refreshed(client).get_secret_value(stage)
+        except Exception as error:
+            if stage in (PENDING, PREVIOUS) and _code(error) == "ResourceNotFoundException":
+                return Reading({}, {}, whole=False)
+            raise
+        by_stage = _stages(client.description)
+        version = by_stage[stage]
+        return Reading(by_stage, {version: payload_of(content, version)}, whole=False)
+
+    def _whole(self, stages: tuple[str, ...], held: Set[str]) -> Reading:
+        """All labels by DescribeSecret, and a GetSecretValue for each wanted version that is not held."""
+        client = self._recorder().start()
+        try:
+            item = self._refreshed(client)
+        except Exception as error:
+            if _code(error) in DENIED:
+                return self._each_stage(stages)
+            raise
         by_stage = _stages(client.description)
         payloads: dict[str, Payload] = {}
         failures: dict[str, Exception] = {}
@@ -126,27 +192,45 @@ class SecretsManagerSource:
                 continue
             try:
                 payloads[version] = payload_of(item.get_secret_value(stage), version)
-                if not payloads[version].content:  # a broken reply; the item would keep it as the version's for ever
-                    self._item = None
             except Exception as error:  # noqa: BLE001  (one version that cannot be read must not hide the others)
                 failures[stage] = error
-                self._item = None  # the item would repeat this error, for seconds or an hour, without asking again
         return Reading(stages=by_stage, payloads=payloads, failures=failures)
+
+    def _each_stage(self, stages: tuple[str, ...]) -> Reading:
+        """Without DescribeSecret. AWSPENDING first: a rotation that ends in between then shows the new version."""
+        by_stage: dict[str, str] = {}
+        payloads: dict[str, Payload] = {}
+        failures: dict[str, Exception] = {}
+        for stage in sorted(stages, key=lambda stage: stage != PENDING):
+            try:
+                reading = self._by_stage(stage)
+            except Exception as error:
+                if stage == stages[0]:
+                    raise
+                failures[stage] = error
+                continue
+            by_stage |= reading.stages
+            payloads |= reading.payloads
+        return Reading(by_stage, payloads, failures)
+
+    def _refreshed(self, client: _Recorder) -> SecretCacheItem:
+        """A cache item that has just asked. A new one for each read: an abandoned read holds the lock of its own."""
+        item = _quick_item()(config=self._cache_config(), client=client, secret_id=self._secret_id)
+        if not item.refresh_secret_now():
+            raise client.last_error()
+        return item
 
     def after_fork(self, in_use: bool) -> None:
         """A forked child makes its own client; the parent's idle sockets are closed here, not shared.
 
         A client that the caller gave is the caller's, and stays.
         """
-        client, self._client, self._item = self._client, None, None
+        client, self._client = self._client, None
         if client is not None and self._given_client is None and not in_use:
             client.close()
 
     def _recorder(self) -> _Recorder:
-        if self._client is None:
-            client = self._given_client if self._given_client is not None else self._make_client()
-            self._client = _Recorder(client, self._calls)
-        return self._client
+        return _Recorder(self.client, self._secret_id, self._calls)
 
     def _make_client(self) -> Any:
         from botocore.config import Config
@@ -190,30 +274,27 @@ class SecretsManagerSource:
         return config
 
 
-class Calls:
-    """How many calls were made; outlives the client that a fork replaces."""
-
-    made = 0
-
-
 class _Recorder:
-    """The client as the cache item sees it: counts the calls, keeps the answer and the error that the item hides."""
+    """The client as one cache item sees it: counts the calls, keeps the answer and the error that the item hides.
 
-    def __init__(self, client: Any, calls: Calls) -> None:
-        self.client, self._calls = client, calls
-        self.start()
+    Started for a stage it describes the secret by the value of that stage, and has the value ready when it is asked.
+    """
 
-    @property
-    def region(self) -> str | None:
-        """The client's region, where it tells it."""
-        region = getattr(getattr(self.client, "meta", None), "region_name", None)
-        return region if isinstance(region, str) else None
-
-    def start(self) -> None:
+    def __init__(self, client: Any, secret_id: str, calls: Iterator[int]) -> None:
+        self.client, self._secret_id, self._calls = client, secret_id, calls
         self.description: Mapping[str, Any] = {}
+        self._stage: str | None = None
+        self._value: Mapping[str, Any] = {}
         self._error: Exception | None = None
 
+    def start(self, stage: str | None = None) -> _Recorder:
+        self._stage = stage
+        return self
+
     def describe_secret(self, **arguments: Any) -> Any:
+        if self._stage is not None:
+            self.description = self._described_by_value(self._stage)
+            return self.description
         answer = self._call(self.client.describe_secret, arguments)
         if not isinstance(answer.get("VersionIdsToStages"), Mapping):
             self._error = ValueError("DescribeSecret's answer has no VersionIdsToStages")
@@ -222,17 +303,25 @@ class _Recorder:
         return answer
 
     def get_secret_value(self, **arguments: Any) -> Any:
+        if self._value and arguments.get("VersionId") == self._value.get("VersionId"):
+            return self._value
         return self._call(self.client.get_secret_value, arguments)
-
-    def close(self) -> None:
-        self.client.close()
 
     def last_error(self) -> Exception:
         error, self._error = self._error, None
         return error if error is not None else RuntimeError("the cache refreshed nothing and told no error")
 
+    def _described_by_value(self, stage: str) -> Mapping[str, Any]:
+        answer = self._call(self.client.get_secret_value, {"SecretId": self._secret_id, "VersionStage": stage})
+        version = answer.get("VersionId") if isinstance(answer, Mapping) else None
+        if not isinstance(version, str):
+            self._error = ValueError("GetSecretValue's answer has no VersionId")
+            raise self._error
+        self._value = answer
+        return {"VersionIdsToStages": {version: sorted({stage, *(answer.get("VersionStages") or ())})}}
+
     def _call(self, operation: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
-        self._calls.made += 1
+        next(self._calls)
         try:
             return operation(**arguments)
         except Exception as error:
@@ -242,12 +331,26 @@ class _Recorder:
 
 @lru_cache(maxsize=1)
 def _quick_item() -> type[SecretCacheItem]:
-    """SecretCacheItem without its sleep of 2.5 to 5 s before a forced refresh; rule 4 keeps a crowd together."""
+    """SecretCacheItem without its sleep of 2.5 to 5 s before a forced refresh; rule 4 keeps a crowd together.
+
+    It sleeps a random number of milliseconds from half of the jitter to one more than it: of -1, that is 0.
+    """
     from aws_secretsmanager_caching.cache import SecretCacheItem
 
     return type(
-        "QuickSecretCacheItem", (SecretCacheItem,), {"FORCE_REFRESH_JITTER_SLEEP": 0, "FORCE_REFRESH_MAX_SLEEP": 0}
+        "QuickSecretCacheItem", (SecretCacheItem,), {"FORCE_REFRESH_JITTER_SLEEP": -1, "FORCE_REFRESH_MAX_SLEEP": 0}
     )
+
+
+def _code(error: BaseException) -> str | None:
+    response = getattr(error, "response", None)
+    return response.get("Error", {}).get("Code") if isinstance(response, dict) else None
+
+
+def _is_of_own_credentials(error: BaseException) -> bool:
+    """True if the process's own AWS credentials were missing or refused."""
+    names = {kind.__name__ for kind in type(error).__mro__}
+    return _code(error) in OWN_CREDENTIALS or not names.isdisjoint(OWN_CREDENTIAL_TYPES)
 
 
 def _stages(description: Mapping[str, Any]) -> dict[str, str]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Set
+from collections.abc import Iterator
 
+from secretconn._core import rotating
 from secretconn._core.choose import stand_ins
-from secretconn._core.environment import environment
-from secretconn._core.rotating import RotatingCredentials, each
 from secretconn.errors import ConfigurationError
-from secretconn.sources.base import Reading, Source
+from secretconn.sources.base import Source
 
 __all__ = ["forget", "stand_in"]
 
@@ -24,8 +23,8 @@ def forget() -> None:
 
     The plugin's fixtures call it before and after each test, so that two tests may use one secret name.
     """
-    no_more = each(lambda credentials: credentials._forget(_source(credentials)))
-    no_more()  # of those there are now, not of each later one
+    for credentials in rotating.roll.living():
+        rotating.forget(credentials)
 
 
 @contextlib.contextmanager
@@ -48,25 +47,3 @@ def stand_in(secret_id: str, source: Source) -> Iterator[None]:
     finally:
         del stand_ins[secret_id]
         forget()
-
-
-def _source(credentials: RotatingCredentials) -> Source:
-    try:
-        return credentials._source(environment(credentials._runtime.environ))
-    except ConfigurationError as error:  # the variables have changed since it was made; its next reader is told
-        return _Unreadable(error)
-
-
-class _Unreadable:
-    """A source that cannot be chosen."""
-
-    api_calls = 0
-
-    def __init__(self, error: ConfigurationError) -> None:
-        self._error = error
-
-    def read(self, stages: tuple[str, ...], held: Set[str]) -> Reading:  # noqa: ARG002  (a Source)
-        raise self._error
-
-    def after_fork(self, in_use: bool) -> None:
-        """Nothing to let go of."""

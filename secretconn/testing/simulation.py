@@ -14,13 +14,13 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any
 
-from secretconn._core.connector import Attempt, Connector
-from secretconn._core.flight import Flight
-from secretconn._core.recovery import Login, Unanswered, Wait
-from secretconn._core.rotating import RotatingCredentials
-from secretconn.credentials import CURRENT, PENDING, PREVIOUS, Payload
+from secretconn._core.connector import Connector
+from secretconn._core.effects import Await, Wait
+from secretconn._core.rotating import RotatingCredentials, core_of
+from secretconn._core.state import Endpoint
+from secretconn.credentials import CURRENT, PENDING, PREVIOUS, Credentials, Payload
 from secretconn.engines.base import NOTHING_GIVEN, Driver, Given, Verdict
-from secretconn.errors import SecretConnError
+from secretconn.errors import SecretConnError, SecretError
 from secretconn.runtime import Runtime
 from secretconn.sources.base import Reading
 
@@ -34,7 +34,7 @@ class Until:
     time: float
 
 
-Pause = float | Until | Flight
+Pause = float | Until | Wait | Await
 Process = Generator[Pause, None, None]
 
 
@@ -43,7 +43,7 @@ class Rejection(Exception):
 
 
 class Clock:
-    """Virtual time: runs processes that yield the seconds until they go on, or the time, or a Flight to wait for."""
+    """Virtual time: runs processes that yield the seconds until they go on, or the time, or an effect."""
 
     def __init__(self, seed: int = 0) -> None:
         self.now = 0.0
@@ -67,16 +67,26 @@ class Clock:
         self.now = until
 
     def _advance(self, process: Process) -> None:
-        for wait in process:
-            if isinstance(wait, Flight):
-                self._when_landed(process, wait)
+        for pause in process:
+            if isinstance(pause, Await):
+                self._wait_for(process, pause)
             else:
-                time = wait.time if isinstance(wait, Until) else self.now + wait
+                seconds = pause.seconds if isinstance(pause, Wait) else pause
+                time = seconds.time if isinstance(seconds, Until) else self.now + seconds
                 self.at(time, lambda: self._advance(process))
             return
 
-    def _when_landed(self, process: Process, flight: Flight) -> None:
-        flight._future.add_done_callback(lambda _: self.at(self.now, lambda: self._advance(process)))
+    def _wait_for(self, process: Process, pause: Await) -> None:
+        """Go on once the read has landed, or when the time to wait for it is over."""
+        gone_on: list[bool] = []
+
+        def go_on() -> None:
+            if not gone_on:
+                gone_on.append(True)
+                self._advance(process)
+
+        pause.flight.when_landed(lambda: self.at(self.now, go_on))
+        self.at(self.now + pause.seconds, go_on)
 
 
 @dataclass
@@ -113,15 +123,27 @@ class SimulatedSecret:
         self.clock.at(self.clock.now + seconds, work)
 
     def read(self, stages: tuple[str, ...], held: Set[str]) -> Reading:
-        """See Source.read."""
+        """See Source.read. As Secrets Manager's source: a first read is one GetSecretValue."""
+        return self.answer(stages, held, by_stage=len(stages) == 1 and not held)
+
+    def read_fresh(self, stages: tuple[str, ...], held: Set[str]) -> Reading:
+        """See CachingSource.read_fresh."""
+        return self.answer(stages, held, by_stage=len(stages) == 1)
+
+    def answer(self, stages: tuple[str, ...], held: Set[str], *, by_stage: bool) -> Reading:
+        """Answer one GetSecretValue by stage; or a DescribeSecret, and a GetSecretValue for each version not held."""
         self.api_calls += 1
-        if self._captured is None:
-            raise ConnectionError("simulated: no answer")
         seen = self._captured
-        wanted = {seen[stage] for stage in stages if stage in seen} - held
-        self.api_calls += len(wanted)
+        if seen is None:
+            raise ConnectionError("simulated: no answer")
+        wanted = {seen[stage] for stage in stages if stage in seen}
+        if by_stage:
+            seen = {stage: version for stage, version in seen.items() if version in wanted}
+        else:
+            wanted -= held
+            self.api_calls += len(wanted)
         payloads = {version: Payload(version, self._content(version)) for version in wanted}
-        return Reading(stages=seen, payloads=payloads)
+        return Reading(stages=seen, payloads=payloads, whole=not by_stage)
 
     def after_fork(self, in_use: bool) -> None:
         """Nothing to let go of."""
@@ -198,7 +220,12 @@ class SimulatedClient:
     def __post_init__(self) -> None:
         self._connector = Connector(self.rotating, _never_called, DRIVER)
         self._given = Given(names=frozenset({"host"}), host=self.host)
-        self.endpoint = self._connector.endpoint(self._given)
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """What the process remembers of the server, once it has a first answer."""
+        answer = core_of(self.rotating).state.answer
+        return Endpoint() if answer is None else self._connector.endpoint(self._given, answer.current)
 
     def process(self) -> Process:
         """Connect for ever."""
@@ -209,59 +236,31 @@ class SimulatedClient:
     def connect(self) -> Process:
         """Connect once."""
         self.counts["connects"] += 1
-        if self.rotating._ledger.answer is None and not (yield from self._first_answer()):
-            self.counts["failed"] += 1
+        flow, sent = self._connector.flow(self._given), set[str]()
+        try:
+            step = next(flow)
+            while step is not None:
+                if isinstance(step, Credentials):
+                    accepted = yield from self._log_in(step, sent)
+                    step = flow.send(None if accepted else Rejection())
+                    if accepted:
+                        return
+                else:
+                    yield step
+                    step = flow.send(step.flight.outcome if isinstance(step, Await) else None)
+        except SecretError:
             self.counts["unavailable"] += 1
-            return
-        attempt = Attempt(self._connector, self._given, self.endpoint, self.rotating.current())
-        yield from self._connect(attempt)
+        self.counts["failed"] += 1
 
-    def _first_answer(self) -> Generator[Pause, None, bool]:
-        """What RotatingCredentials.current() does before there is an answer; False where it would raise."""
-        rotating = self.rotating
-        rotating._bulletin.count(misses=1)
-        while isinstance(found := rotating._refresher.first(), float):
-            yield found
-        if isinstance(found, Flight):
-            yield found
-            if isinstance(found.wait(0), Unanswered):
-                rotating._bulletin.reads.tick()
-                return False
-        return True
-
-    def _connect(self, attempt: Attempt) -> Process:
-        sent: list[str] = []
-        while True:
-            seconds = self.login_seconds()
-            login = attempt.keywords()
-            yield seconds / 2
-            accepted = self.server.accepts(login["user"], login["password"])
-            yield seconds / 2
-            self.counts["logins"] += 1
-            if login["password"] in sent:
-                self.counts["sent_twice"] += 1
-            sent.append(login["password"])
-            if accepted:
-                attempt.succeeded()
-                return
-            if not (yield from self._recovers(attempt)):
-                self.counts["failed"] += 1
-                return
-
-    def _recovers(self, attempt: Attempt) -> Generator[Pause, None, bool]:
-        error = Rejection()
-        step = attempt.failed(error)
-        while step is not None and not isinstance(step, Login):
-            if isinstance(step, Wait):
-                yield step.seconds
-                step = attempt.go_on(None, error)
-                continue
-            found = self.rotating._refresher.newer(step.seen, step.newer_than, step.reason)
-            if isinstance(found, Flight):
-                yield found
-                found = found.wait(0)
-            step = attempt.go_on(found, error)
-        return step is not None
+    def _log_in(self, login: Credentials, sent: set[str]) -> Generator[Pause, None, bool]:
+        seconds = self.login_seconds()
+        yield seconds / 2
+        accepted = self.server.accepts(login.username, login.password)
+        yield seconds / 2
+        self.counts["logins"] += 1
+        self.counts["sent_twice"] += login.password in sent
+        sent.add(login.password)
+        return accepted
 
 
 def runtime_for(clock: Clock, secret: SimulatedSecret) -> Runtime:

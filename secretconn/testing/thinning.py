@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from secretconn._core import rules
-from secretconn._core.rotating import RotatingCredentials
+from secretconn._core.rotating import core_of
 from secretconn.testing.simulation import Clock, Process, SimulatedClient, Until
 
 __all__ = ["SimulatedProcess"]
@@ -51,8 +51,8 @@ class SimulatedProcess:
 
     def __post_init__(self) -> None:
         self._clock: Clock = self.client.clock
-        self._rotating: RotatingCredentials = self.client.rotating
-        self._policy = self._rotating._settings.policy
+        self._core = core_of(self.client.rotating)
+        self._policy = self._core.settings.policy
         self._login_seconds = self.client.login_seconds()
         self._playing = 0
 
@@ -90,16 +90,16 @@ class SimulatedProcess:
 
     def _quiet_until(self) -> float:
         """Until when every connect is a hit that changes nothing; -inf where the one at hand may not be."""
-        rotating, state, now = self._rotating, self.client.endpoint.state, self._clock.now
-        answer, flight = rotating._ledger.answer, rotating._refresher._flight
-        if self._playing or answer is None or (flight is not None and not flight.landed):
+        state, now = self.client.endpoint.state, self._clock.now
+        answer, reader = self._core.state.answer, self._core.reader
+        if self._playing or answer is None or reader.reading:
             return -math.inf
         login, decided = answer.current, math.inf
         if state is not None:
             start = rules.start(state, answer, now, self._policy)
-            if state.refused or state.fruitless or start.state is not state or start.refresh_due:
+            if state.refused or state.fruitless or start.state is not state or start.read_due:
                 return -math.inf
             login, decided = start.credentials, state.decide_at if state.accepted is not None else math.inf
         if not self.client.server.accepts(login.username, login.password):
             return -math.inf
-        return min(rotating._refresher.fresh_until, decided, self.next_change(now), self.end)
+        return min(reader.fresh_until, decided, self.next_change(now), self.end)

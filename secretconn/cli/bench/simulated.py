@@ -99,11 +99,11 @@ class TapedSecret(SimulatedSecret):
 
     tape: Tape
 
-    def read(self, stages: tuple[str, ...], held: Set[str]) -> Reading:
-        """See Source.read."""
+    def answer(self, stages: tuple[str, ...], held: Set[str], *, by_stage: bool) -> Reading:
+        """See SimulatedSecret.answer."""
         before, failed = self.api_calls, True
         try:
-            reading = super().read(stages, held)
+            reading = super().answer(stages, held, by_stage=by_stage)
             failed = False
         finally:
             self.tape.log(self.api_calls - before, failed=failed)

@@ -100,10 +100,12 @@ def locked_account(case: DriverCase, app: Application) -> Iterator[dict[str, Any
 # What the server says, so that it is known to be this situation and no other; None where there is no server.
 SITUATIONS: dict[Situation, tuple[str, str] | None] = {
     wrong_database: ("does not exist", "Unknown database"),
-    forbidden_database: ("permission denied for database", "to database 'mysql'"),
     refused_port: None,
     unresolvable_host: None,
     too_many_connections: ("too many connections for role", "Too many connections"),
+}
+BARRED: dict[Situation, tuple[str, str]] = {
+    forbidden_database: ("permission denied for database", "to database 'mysql'"),
     locked_account: ("is not permitted to log in", "this account is locked"),
 }
 
@@ -131,6 +133,32 @@ async def test_other_failures_pass_untouched(
     said = SITUATIONS[situation]
     if said is not None:
         assert said[isinstance(app.server, MariaDBServer)] in str(caught.value)
+
+
+@pytest.mark.parametrize("situation", BARRED, ids=lambda situation: situation.__name__)
+async def test_a_barred_user_costs_a_look_and_no_second_login(
+    case: DriverCase,
+    app: Application,
+    situation: Situation,
+    credentials: RotatingCredentials,
+    secrets_manager: LocalSecretsManager,
+) -> None:
+    spy = Spy(case)
+    with situation(case, app) as arguments:
+        secrets_manager.reset_calls()
+        with pytest.raises(case.error_types) as caught:
+            async with spy.opened(credentials, **arguments):
+                pass
+        assert secrets_manager.calls
+        secrets_manager.reset_calls()
+        with pytest.raises(case.error_types):
+            async with spy.opened(credentials, **arguments):
+                pass
+        assert secrets_manager.calls == {}  # the cool-down
+    assert caught.value is spy.errors[0]
+    assert len(caught.value.__notes__) == 1
+    assert spy.sent == [app.login(), app.login()]
+    assert BARRED[situation][isinstance(app.server, MariaDBServer)] in str(caught.value)
 
 
 SOME = named("psycopg", "asyncpg", "pymysql", "aiomysql")

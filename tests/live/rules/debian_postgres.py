@@ -6,14 +6,17 @@ import os
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from secretconn.testing import Application, PostgresServer, ServerUnavailable, debian
+from secretconn.testing import Application, Login, PostgresServer, ServerUnavailable, debian
 from secretconn.testing._process import end, free_port, open_to, spawn, temporary_folder, unprivileged, wait_until
 
 WITHOUT = ("libllvm*", "locales*", "postgresql-*-jit", "ssl-cert", "tzdata-legacy")
+
+DOUBLED = '"'
+"""What PgBouncer's file of users wants twice."""
 
 
 class Programs:
@@ -84,20 +87,36 @@ def certificate(folder: Path) -> Mapping[str, bytes]:
 
 
 class Bouncer:
-    """PgBouncer before a server. Who may log in, and with which password, it asks the server (``auth_query``)."""
+    """PgBouncer before a server. Who may log in, and with which password, it asks the server (``auth_query``).
 
-    def __init__(self, programs: Programs, server: PostgresServer) -> None:
+    Args:
+        programs: Where it is.
+        server: The server.
+        auth_type: How a client proves who it is.
+        users: Logins for its own file. With them it does not ask the server.
+    """
+
+    def __init__(
+        self,
+        programs: Programs,
+        server: PostgresServer,
+        *,
+        auth_type: str = "scram-sha-256",
+        users: Sequence[Login] = (),
+    ) -> None:
         self.host, self.port = "127.0.0.1", free_port()
         self._programs, self._server = programs, server
+        self._auth_type, self._users = auth_type, users
 
     @contextmanager
     def running(self) -> Iterator[Bouncer]:
         account = unprivileged()
         folder = temporary_folder("pgbouncer", account)
         server = self._server
-        password = server.password.replace('"', '""')
+        users = [(login.username, login.password) for login in self._users] or [(server.user, server.password)]
+        lines = [f'"{user}" "{password.replace(DOUBLED, DOUBLED * 2)}"\n' for user, password in users]
         texts = {
-            "users.txt": f'"{server.user}" "{password}"\n',
+            "users.txt": "".join(lines),
             "pgbouncer.ini": f"""
 [databases]
 * = host={server.host} port={server.port}
@@ -105,9 +124,9 @@ class Bouncer:
 listen_addr = {self.host}
 listen_port = {self.port}
 unix_socket_dir =
-auth_type = scram-sha-256
+auth_type = {self._auth_type}
 auth_file = {folder / "users.txt"}
-auth_user = {server.user}
+{"" if self._users else f"auth_user = {server.user}"}
 pool_mode = session
 ignore_startup_parameters = extra_float_digits
 """,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -85,9 +87,10 @@ def test_an_opinion_is_heard_through_every_link(link: str, verdict: Verdict) -> 
 
 @pytest.mark.parametrize("link", ["orig", "__cause__"])
 def test_the_gravest_opinion_of_a_chain_counts(link: str) -> None:
-    assert judge(chained(Said(Verdict.OTHER), link, Said(Verdict.REJECTED)), opinion) is Verdict.REJECTED
-    assert judge(chained(Said(Verdict.REJECTED), link, Said(Verdict.OTHER)), opinion) is Verdict.REJECTED
-    assert judge(chained(Said(Verdict.SUSPECT), link, Said(Verdict.OTHER)), opinion) is Verdict.SUSPECT
+    gravest_first = (Verdict.REJECTED, Verdict.SUSPECT, Verdict.BARRED, Verdict.OTHER)
+    for grave, light in itertools.combinations(gravest_first, 2):
+        assert judge(chained(Said(light), link, Said(grave)), opinion) is grave
+        assert judge(chained(Said(grave), link, Said(light)), opinion) is grave
 
 
 def test_an_older_error_of_the_caller_does_not_overrule() -> None:

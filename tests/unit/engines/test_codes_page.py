@@ -15,6 +15,7 @@ import pytest
 from secretconn import Verdict
 from secretconn.engines.postgresql import classify
 from secretconn.engines.redshift import classify as classify_redshift
+from tests.unit.engines.poolers import TOLD
 
 PAGE = Path(__file__).parents[3] / "docs" / "codes.md"
 
@@ -33,18 +34,29 @@ POSTGRESQL: list[tuple[str, str, str]] = [
     ("28P01", 'password authentication failed for user "app"', "real server"),
     ("28000", 'PAM authentication failed for user "app"', "source"),
     ("28000", 'LDAP authentication failed for user "app"', "source"),
-    ("28000", "The password that was provided for the role app is wrong", "documentation of RDS Proxy"),
-    ("28000", "This RDS proxy has no credentials for the role app", "documentation of RDS Proxy"),
-    ("08P01", "SASL authentication failed", "PgBouncer, real server"),
-    ("08P01", "password authentication failed", "PgBouncer, real server"),
     ("28000", 'role "app" is not permitted to log in', "real server"),
     ("28000", 'no pg_hba.conf entry for host "10.0.0.1", user "app"', "real server"),
     ("28000", "any other text", "real server"),
-    ("08P01", "no such database: orders", "PgBouncer, real server"),
+    ("08P01", "any other text", "PgBouncer, real server"),
     ("3D000", 'database "orders" does not exist', "real server"),
     ("42501", 'permission denied for database "orders"', "real server"),
     ("53300", "sorry, too many clients already", "real server"),
     ("57P03", "the database system is starting up", "source"),
+]
+
+RUN = {
+    "SASL authentication failed",
+    "password authentication failed",
+    "no such user",
+    '"trust" authentication failed',
+    "no such database: orders",
+}
+"""What a real PgBouncer said; what else poolers say is read in their sources."""
+
+POOLERS = [
+    (state, text.replace("\n", " "), f"{who}, real server" if text in RUN else f"{who}, source")
+    for who, state, text, _ in TOLD
+    if who != "none"
 ]
 
 
@@ -90,7 +102,7 @@ def postgresql_rows() -> list[str]:
     head = ["## PostgreSQL, Aurora PostgreSQL, Redshift", ""]
     head += ["| SQLSTATE | text | with the SQLSTATE | the text alone | verified |", "|---|---|---|---|---|"]
     lines = []
-    for sqlstate, text, verified in POSTGRESQL:
+    for sqlstate, text, verified in POSTGRESQL + POOLERS:
         with_state = classify(WithState(sqlstate, text)).value
         alone = Exception(f'connection to server at "db", port 5432 failed: FATAL:  {text}')
         alone.pgerror = None  # type: ignore[attr-defined]  # as psycopg2 reports it

@@ -73,8 +73,9 @@ def codes() -> str:
     def those(known: dict[Any, Verdict], verdict: Verdict) -> str:
         return ", ".join(str(code) for code, one in known.items() if one is verdict)
 
-    rows = [f"| {name} | {those(known, Verdict.REJECTED)} | {those(known, Verdict.SUSPECT)} |" for name, known in CODES]
-    return table("| engine | rejected | suspect |", rows)
+    told = (Verdict.REJECTED, Verdict.SUSPECT, Verdict.BARRED)
+    rows = [f"| {name} | {' | '.join(those(known, verdict) for verdict in told)} |" for name, known in CODES]
+    return table("| engine | rejected | suspect | barred |", rows)
 
 
 @pytest.mark.parametrize(("page", "make"), [("engines", engines), ("drivers", drivers), ("drivers", codes)])

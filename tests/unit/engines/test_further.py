@@ -31,7 +31,7 @@ from secretconn.engines import (
 from secretconn.testing.memory import MemorySource
 from tests.unit.test_secrecy import WORD, assert_silent
 
-REJECTED, SUSPECT, OTHER = Verdict.REJECTED, Verdict.SUSPECT, Verdict.OTHER
+REJECTED, SUSPECT, BARRED, OTHER = Verdict.REJECTED, Verdict.SUSPECT, Verdict.BARRED, Verdict.OTHER
 
 
 def by_oracledb(code: int) -> BaseException:
@@ -102,12 +102,12 @@ def test_every_code_of_the_tables(name: str, make: Callable[[int], BaseException
 
 # What the tables must say, whatever they are changed to: "aim" is what a wrong answer would cost.
 AIM = [
-    (oracle.CODES, {1017: REJECTED, 28001: REJECTED, 28000: SUSPECT, 1005: SUSPECT, 28002: OTHER}),
-    (sqlserver.CODES, {18456: REJECTED, 18487: REJECTED, 18488: REJECTED, 18470: SUSPECT, 18486: SUSPECT, 4060: OTHER}),
-    (db2.REASONS, {"24": REJECTED, "1": REJECTED, "19": SUSPECT}),
+    (oracle.CODES, {1017: REJECTED, 28001: REJECTED, 28000: BARRED, 1005: SUSPECT, 28002: OTHER}),
+    (sqlserver.CODES, {18456: REJECTED, 18487: REJECTED, 18488: REJECTED, 18470: BARRED, 18486: BARRED, 4060: BARRED}),
+    (db2.REASONS, {"24": REJECTED, "1": REJECTED, "19": BARRED}),
     (mongodb.CODES, {18: REJECTED, 8000: REJECTED, 13: SUSPECT}),
-    (snowflake.CODES, {390100: REJECTED, 390106: REJECTED, 390144: REJECTED, 390101: SUSPECT, 390102: SUSPECT}),
-    (redis.PREFIXES, {"WRONGPASS": REJECTED, "NOAUTH": REJECTED, "NOPERM": OTHER}),
+    (snowflake.CODES, {390100: REJECTED, 390106: REJECTED, 390144: REJECTED, 390101: BARRED, 390102: BARRED}),
+    (redis.PREFIXES, {"WRONGPASS": REJECTED, "NOAUTH": REJECTED, "NOPERM": BARRED}),
 ]
 
 
@@ -122,17 +122,22 @@ TEXTS: list[tuple[str, BaseException, Verdict]] = [
     ("oracledb", RuntimeError("DPY-6005: cannot connect to database"), OTHER),
     ("oracledb", OSError(-2, "Name or service not known"), OTHER),
     ("pymssql", RuntimeError((18456, b"Login failed." + FREETDS.encode())), SUSPECT),
+    ("pymssql", RuntimeError((18486, b"Locked." + FREETDS.encode())), BARRED),
     ("pymssql", RuntimeError((18456, b"Unknown error")), OTHER),
+    ("pymssql", RuntimeError((18486, b"Unknown error")), OTHER),
     ("pymssql", RuntimeError((20009, b"Unable to connect. severity 9")), OTHER),
     ("pyodbc", RuntimeError("42000", "[42000] [FreeTDS][SQL Server]Login failed (18456) (SQLDriverConnect)"), SUSPECT),
-    ("pyodbc", RuntimeError("28000", "Cannot open database (4060); Login failed (18456)"), OTHER),
+    ("pyodbc", RuntimeError("42000", "[42000] [FreeTDS][SQL Server]Locked (18486) (SQLDriverConnect)"), BARRED),
+    ("pyodbc", RuntimeError("28000", "Cannot open database (4060); Login failed (18456)"), BARRED),
+    ("pyodbc", RuntimeError("28000", "The server principal is not able to access (916)"), BARRED),
     ("pyodbc", RuntimeError("HYT00", "[HYT00] Login timeout expired (0) (SQLDriverConnect)"), OTHER),
     ("ibm-db", Exception("[IBM][CLI Driver] SQL30081N  A communication error. SQLSTATE=08001 SQLCODE=-30081"), OTHER),
-    ("ibm-db", Exception("[IBM][CLI Driver] SQL30060N  no authority. SQLSTATE=08004 SQLCODE=-30060"), OTHER),
+    ("ibm-db", Exception("[IBM][CLI Driver] SQL30060N  no authority. SQLSTATE=08004 SQLCODE=-30060"), BARRED),
+    ("ibm-db", Exception("[IBM][CLI Driver] SQL1060N  User has not the CONNECT privilege. SQLSTATE=08004"), BARRED),
     ("ibm-db", Exception("[IBM][CLI Driver] SQL30061N  no such database. SQLSTATE=08004 SQLCODE=-30061"), OTHER),
     ("redshift-connector", RuntimeError({"C": "28P01", "M": "password authentication failed"}), REJECTED),
     ("redshift-connector", RuntimeError({"C": "28000", "M": "password authentication failed for user"}), REJECTED),
-    ("redshift-connector", RuntimeError({"C": "28000", "M": "no pg_hba.conf entry"}), SUSPECT),
+    ("redshift-connector", RuntimeError({"C": "28000", "M": "no pg_hba.conf entry"}), BARRED),
     ("redshift-connector", RuntimeError({"C": "3D000", "M": "no such database"}), OTHER),
     ("redshift-connector", RuntimeError("communication error", ConnectionRefusedError(111, "refused")), OTHER),
 ]
@@ -164,7 +169,7 @@ def test_redis_py_s_own_classes() -> None:
         errors.AuthenticationError("Authentication required."): REJECTED,
         errors.AuthenticationError("AUTH called without any password configured for the default user"): OTHER,
         errors.AuthenticationWrongNumberOfArgsError("wrong number of arguments"): OTHER,
-        errors.NoPermissionError("NOPERM"): OTHER,
+        errors.NoPermissionError("NOPERM"): BARRED,
         errors.AuthorizationError("x"): OTHER,
         errors.ConnectionError("Connection refused"): OTHER,
         errors.TimeoutError("x"): OTHER,

@@ -11,18 +11,18 @@ import pytest
 from secretconn.engines import NOTHING_GIVEN, Given, Verdict, driver_named, engine_named, load
 from secretconn.engines.mysql import classify
 
-REJECTED, SUSPECT, OTHER = Verdict.REJECTED, Verdict.SUSPECT, Verdict.OTHER
+REJECTED, SUSPECT, BARRED, OTHER = Verdict.REJECTED, Verdict.SUSPECT, Verdict.BARRED, Verdict.OTHER
 
 CODES = [
     (1045, "28000", "Access denied for user 'app'@'localhost' (using password: YES)", REJECTED),
     (1698, "28000", "Access denied for user 'app'@'localhost'", REJECTED),
     (1820, "HY000", "You must SET PASSWORD before executing this statement", REJECTED),
     (1862, "HY000", "Your password has expired. To log in you must change it", REJECTED),
-    (4151, "HY000", "Access denied, this account is locked", OTHER),
-    (3118, "HY000", "Access denied for user 'app'@'localhost'. Account is locked.", OTHER),
-    (4150, "HY000", "User is blocked because of too many credential errors", OTHER),
-    (3955, "HY000", "Access denied for user 'app'. Account is blocked for 1 day(s)", OTHER),
-    (1044, "42000", "Access denied for user 'app'@'localhost' to database 'orders'", OTHER),
+    (4151, "HY000", "Access denied, this account is locked", BARRED),
+    (3118, "HY000", "Access denied for user 'app'@'localhost'. Account is locked.", BARRED),
+    (4150, "HY000", "User is blocked because of too many credential errors", BARRED),
+    (3955, "HY000", "Access denied for user 'app'. Account is blocked for 1 day(s)", BARRED),
+    (1044, "42000", "Access denied for user 'app'@'localhost' to database 'orders'", BARRED),
     (1049, "42000", "Unknown database 'orders'", OTHER),
     (1040, "08004", "Too many connections", OTHER),
     (1226, "42000", "User 'app' has exceeded the 'max_user_connections' resource", OTHER),

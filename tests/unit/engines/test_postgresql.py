@@ -11,7 +11,7 @@ import pytest
 from secretconn.engines import NOTHING_GIVEN, Given, Verdict, driver_named, engine_named, load
 from secretconn.engines.postgresql import classify
 
-REJECTED, SUSPECT, OTHER = Verdict.REJECTED, Verdict.SUSPECT, Verdict.OTHER
+REJECTED, SUSPECT, BARRED, OTHER = Verdict.REJECTED, Verdict.SUSPECT, Verdict.BARRED, Verdict.OTHER
 
 PROXY_WRONG = "The password that was provided for the role app is wrong"
 PROXY_UNKNOWN = "This RDS proxy has no credentials for the role app. Check the credentials for this role and try again."
@@ -23,15 +23,23 @@ STATES = [
     ("28000", 'LDAP authentication failed for user "app"', REJECTED),
     ("28000", 'RADIUS authentication failed for user "app"', REJECTED),
     ("28000", PROXY_WRONG, REJECTED),
-    ("28000", PROXY_UNKNOWN, REJECTED),
-    ("28000", 'role "app" is not permitted to log in', OTHER),
+    ("28000", PROXY_UNKNOWN, BARRED),
+    ("28000", 'role "app" is not permitted to log in', BARRED),
     ("28000", "Rolle »app« hat keine Berechtigung zum Einloggen", SUSPECT),
+    ("28000", 'no pg_hba.conf entry for host "10.0.0.1", user "app", database "d", SSL encryption', BARRED),
+    # asyncpg before 0.32: the attempt with TLS, which nothing shows, may have been refused for its password
     ("28000", 'no pg_hba.conf entry for host "10.0.0.1", user "app", database "d", no encryption', SUSPECT),
+    ("28000", 'pg_hba.conf rejects connection for host "10.0.0.1", user "app", database "d", SSL off', SUSPECT),
     ("08P01", "SASL authentication failed", REJECTED),
     ("08P01", "password authentication failed", REJECTED),
     ("08P01", "no such database: d", OTHER),
     ("3D000", 'database "d" does not exist', OTHER),
-    ("42501", 'permission denied for database "d"', OTHER),
+    ("42501", 'permission denied for database "d"', BARRED),
+    ("42501", "keine Berechtigung für Datenbank d", BARRED),
+    ("28P01", "timeout expired", REJECTED),
+    ("08P01", "what no table knows", SUSPECT),
+    ("28999", "what no table knows", SUSPECT),
+    ("99999", "no such user", SUSPECT),
     ("53300", "sorry, too many clients already", OTHER),
     ("57P03", "the database system is starting up", OTHER),
     ("08003", "connection was closed in the middle of operation", OTHER),
@@ -103,20 +111,23 @@ TEXTS = [
     (AT + 'FATAL:  PAM authentication failed for user "app"\n', True, False, REJECTED, REJECTED),
     (AT + "FATAL:  SASL authentication failed\n", True, False, REJECTED, REJECTED),
     (AT + f"FATAL:  {PROXY_WRONG}\n", True, False, REJECTED, REJECTED),
-    (AT + f"FATAL:  {PROXY_UNKNOWN}\n", False, False, REJECTED, REJECTED),
+    (AT + f"FATAL:  {PROXY_UNKNOWN}\n", False, False, BARRED, BARRED),
     ('FATAL:  password authentication failed for user "app"\n', True, False, REJECTED, REJECTED),  # libpq 13
     (GERMAN, True, False, SUSPECT, SUSPECT),
     (RUSSIAN, True, False, SUSPECT, SUSPECT),
     (GERMAN + GERMAN_HBA, False, False, SUSPECT, SUSPECT),
-    (GERMAN_HBA, False, False, OTHER, SUSPECT),
-    (AT + 'FATAL:  role "app" is not permitted to log in\n', True, False, OTHER, OTHER),
-    (HBA, False, False, OTHER, OTHER),
-    (HBA + HBA, False, False, OTHER, OTHER),
+    (GERMAN_HBA, False, False, SUSPECT, SUSPECT),
+    (AT + 'FATAL:  role "app" is not permitted to log in\n', True, False, BARRED, BARRED),
+    (HBA, False, False, BARRED, BARRED),
+    (HBA + HBA, False, False, BARRED, BARRED),
+    (HBA + NO_DATABASE, True, False, BARRED, BARRED),
+    (GERMAN + HBA, False, False, SUSPECT, SUSPECT),
+    (AT + "SCRAM-Authentifizierung: ungültige Antwort\n", True, False, OTHER, OTHER),  # libpq's own word
     (NO_DATABASE, True, False, OTHER, OTHER),
     (NO_DATABASE + NO_DATABASE, True, False, OTHER, OTHER),
     (AT + "FATAL:  no such database: d\n", True, False, OTHER, OTHER),
     (AT + 'FATAL:  permission denied for database "d"\nDETAIL:  User does not have CONNECT privilege.\n', True, False,
-     OTHER, OTHER),
+     BARRED, BARRED),
     (AT + "FATAL:  sorry, too many clients already\n", True, False, OTHER, OTHER),
     (AT + "FATAL:  remaining connection slots are reserved for roles with the SUPERUSER attribute\n", True, False,
      OTHER, OTHER),
@@ -151,8 +162,8 @@ def test_text_of_psycopg2(text: str, verdict: Verdict) -> None:
         (several(failed(GERMAN), "connection timeout expired"), SUSPECT),
         (several(failed(REFUSED), failed(REFUSED)), OTHER),
         (several(failed(REFUSED), "connection timeout expired"), OTHER),
-        (several(failed(NO_DATABASE), failed(HBA)), OTHER),
-        (several(failed(GERMAN_REFUSED), failed(GERMAN_REFUSED)), SUSPECT),
+        (several(failed(NO_DATABASE), failed(HBA)), BARRED),
+        (several(failed(GERMAN_REFUSED), failed(GERMAN_REFUSED)), OTHER),
     ],
 )
 @pytest.mark.parametrize("snapshot", [None, SimpleNamespace(used_password=False, needs_password=False)])
@@ -183,8 +194,8 @@ def test_wrappers_leave_it_to_what_they_wrap() -> None:
     class Wrapper(Exception):
         pass
 
-    for used, verdict in ((True, SUSPECT), (False, OTHER)):
-        inner = psycopg.OperationalError(failed(GERMAN), pgconn=SimpleNamespace(used_password=used))
+    for text, verdict in ((GERMAN, SUSPECT), (HBA, BARRED), (GERMAN_REFUSED, OTHER)):
+        inner = psycopg.OperationalError(failed(text))
         django = Wrapper(*inner.args)
         django.__cause__ = inner
         sqlalchemy = Wrapper(f"(psycopg.OperationalError) {inner}")

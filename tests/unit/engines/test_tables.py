@@ -12,26 +12,26 @@ from secretconn import Verdict
 from secretconn.engines import db2, driver_named, mongodb, mysql, oracle, postgresql, redis, snowflake, sqlserver
 from tests.unit.engines.test_further import LOGIN, TABLES, by_ibm_db, by_snowflake_s_shape, called_with
 
-REJECTED, SUSPECT, OTHER = Verdict.REJECTED, Verdict.SUSPECT, Verdict.OTHER
+REJECTED, SUSPECT, BARRED, OTHER = Verdict.REJECTED, Verdict.SUSPECT, Verdict.BARRED, Verdict.OTHER
 
 # A code too many sends a failure that is not the login's to the source, or logs in again where that locks the user.
-ONLY: list[tuple[dict[Any, Verdict], set[Any], set[Any]]] = [
-    (mysql._CODES, {1045, 1698, 1820, 1862}, set()),
-    (oracle.CODES, {1017, 9911, 28001}, {1005, 28000}),
-    (sqlserver.CODES, {18456, 18487, 18488}, {18470, 18486}),
-    (db2.REASONS, {"24", "1"}, {"19"}),
-    (mongodb.CODES, {18, 8000}, {13}),
-    (snowflake.CODES, {390100, 390106, 390144}, {390101, 390102}),
-    (redis.PREFIXES, {"WRONGPASS", "NOAUTH"}, set()),
+ONLY: list[tuple[dict[Any, Verdict], set[Any], set[Any], set[Any]]] = [
+    (mysql._CODES, {1045, 1698, 1820, 1862}, set(), {1044, 3118, 3955, 4150, 4151}),
+    (oracle.CODES, {1017, 9911, 28001}, {1005}, {1031, 1045, 28000}),
+    (sqlserver.CODES, {18456, 18487, 18488}, set(), {916, 4060, 17892, 18470, 18486}),
+    (db2.REASONS, {"24", "1", "2"}, set(), {"6", "7", "19"}),
+    (mongodb.CODES, {18, 8000}, {13}, set()),
+    (snowflake.CODES, {390100, 390106, 390144}, set(), {390101, 390102, 390422}),
+    (redis.PREFIXES, {"WRONGPASS", "NOAUTH"}, set(), {"NOPERM"}),
 ]
 
 
-@pytest.mark.parametrize(("table", "rejected", "suspect"), ONLY)
+@pytest.mark.parametrize(("table", "rejected", "suspect", "barred"), ONLY)
 def test_no_other_code_of_a_table_speaks_of_the_login(
-    table: dict[Any, Verdict], rejected: set[Any], suspect: set[Any]
+    table: dict[Any, Verdict], rejected: set[Any], suspect: set[Any], barred: set[Any]
 ) -> None:
-    assert {code for code, verdict in table.items() if verdict is REJECTED} == rejected
-    assert {code for code, verdict in table.items() if verdict is SUSPECT} == suspect
+    for verdict, codes in ((REJECTED, rejected), (SUSPECT, suspect), (BARRED, barred)):
+        assert {code for code, one in table.items() if one is verdict} == codes
 
 
 @pytest.mark.parametrize(
@@ -74,6 +74,7 @@ def test_snowflake_s_account_is_the_host_without_its_domain(host: str, account: 
         '[IBM][CLI Driver] SQL30081N  A communication error, reason "24".',
         "[IBM][CLI Driver] SQL30082N  Security processing failed.",
         '[IBM][CLI Driver] SQL30082N  Security processing failed with reason "99".',
+        "[IBM][CLI Driver] SQL1336N  The remote host was not found.",
     ],
 )
 def test_db2_s_own_word_is_the_last(text: str) -> None:
@@ -141,7 +142,7 @@ class Said:
     ],
 )
 def test_oracle_s_texts_and_what_is_none(error: Exception, verdict: Verdict) -> None:
-    error.__context__ = RuntimeError("ORA-28000: heard where the error itself says nothing")
+    error.__context__ = RuntimeError("ORA-01005: heard where the error itself says nothing")
     assert oracle.classify(error) is verdict
 
 
