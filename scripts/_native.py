@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -34,6 +35,19 @@ for argument do
     esac
 done
 exec '{zig}' cc -fno-sanitize=undefined "$@"
+"""
+
+
+CONFIG = """#!/bin/sh
+for argument do
+    case $argument in
+        --include | --cflags) echo '-I{include} -I{include}/mysql' ;;
+        --libs) echo '-L{library} -lmariadb' ;;
+        --plugindir) echo '{library}/libmariadb3/plugin' ;;
+        --cc_version | --version) echo '{version}' ;;
+        *) exit 1 ;;
+    esac
+done
 """
 
 
@@ -87,13 +101,20 @@ def build_environment(python: Path) -> dict[str, str]:
 
 
 def client_config() -> str:
-    """The program that tells how to use MariaDB's client library; where unpacked, it finds its own place."""
+    """The program that tells how to use MariaDB's client library; where unpacked, one that tells where that is."""
     installed = shutil.which("mariadb_config")
     if installed:
         return installed
     instead = "install MariaDB Connector/C, so that mariadb_config is on PATH"
     folder = unpack_debian("libmariadb-dev", without=["*-dev*", "rpcsvc-proto"], instead=instead)
-    return str(folder / "usr/bin/mariadb_config")
+    include = folder / "usr/include/mariadb"
+    library = next(folder.glob("usr/lib/*/libmariadb.so")).parent
+    header = (include / "mariadb_version.h").read_text()
+    version = re.search(r'MARIADB_PACKAGE_VERSION\s+"([^"]+)"', header)
+    script = folder / "mariadb_config"  # Debian's own names fixed places from MariaDB 11.8 on
+    script.write_text(CONFIG.format(include=include, library=library, version=version[1] if version else "unknown"))
+    script.chmod(0o755)
+    return str(script)
 
 
 def header_flags() -> str:

@@ -20,7 +20,7 @@ from urllib.parse import urljoin
 
 SETTINGS = ("~/.config/pip/pip.conf", "~/.pip/pip.conf", "/etc/xdg/pip/pip.conf", "/etc/pip.conf")
 LINK = re.compile(
-    r'<a\s[^>]*href="(?P<link>[^"#]*/(?P<file>pip-(?P<version>[\d.]+)-[^"/#]*\.whl))#sha256=(?P<hash>\w{64})"(?P<rest>[^>]*)>'
+    r'<a\s[^>]*href="(?P<link>(?:[^"#]*/)?(?P<file>pip-(?P<version>[\d.]+)-[^"/#]*\.whl))#sha256=(?P<hash>\w{64})"(?P<rest>[^>]*)>'
 )
 MINIMUM = re.compile(r'data-requires-python="[^"]*>=\s*3\.(\d+)')
 BUNDLED = [
@@ -52,20 +52,18 @@ def wheel(folder: Path) -> Path:
 
 def newest(page: str) -> tuple[str, bytes]:
     """Returns the newest wheel for this Python, its name and its content."""
-    links = [
-        link for link in LINK.finditer(html.unescape(fetch(page, accept="text/html").decode())) if fits(link["rest"])
-    ]
+    links = [link for link in LINK.finditer(fetch(page, accept="text/html").decode()) if fits(link["rest"])]
     if not links:
         raise ValueError(f"no wheel for Python {sys.version_info.major}.{sys.version_info.minor} is listed")
     chosen = max(links, key=lambda link: tuple(int(part) for part in link["version"].split(".")))
-    content = fetch(urljoin(page, chosen["link"]))
+    content = fetch(urljoin(page, html.unescape(chosen["link"])))
     if hashlib.sha256(content).hexdigest() != chosen["hash"]:
         raise ValueError(f"{chosen['file']} is not the file that the index lists")
     return chosen["file"], content
 
 
 def fits(attributes: str) -> bool:
-    minimum = MINIMUM.search(attributes)
+    minimum = MINIMUM.search(html.unescape(attributes))
     return minimum is None or sys.version_info >= (3, int(minimum[1]))
 
 

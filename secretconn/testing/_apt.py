@@ -141,7 +141,10 @@ class Apt:
         return "http://deb.debian.org/debian"
 
     def _needed(self, packages: Sequence[str]) -> list[re.Match[str]]:
-        return list(URI.finditer(self._run("apt-get", "install", "--print-uris", "--yes", *packages).stdout))
+        empty = self.folder / "empty"  # files that an earlier try has fetched would not be listed
+        (empty / "partial").mkdir(parents=True, exist_ok=True)
+        words = ("install", "--print-uris", "--yes", "-o", f"Dir::Cache::archives={empty}", *packages)
+        return list(URI.finditer(self._run("apt-get", *words).stdout))
 
     def _as_installed(self, packages: dict[str, str]) -> str:
         """The packages as paragraphs of dpkg's status file, with what they provide and nothing they need.
