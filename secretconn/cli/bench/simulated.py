@@ -67,15 +67,7 @@ class Scene:
         workload, clock, login = self.workload, self.clock, self.times.login
         source = CountedSecret(self)
         source.stages = self.secret.stages
-        rotating = RotatingCredentials(
-            "simulated",
-            source=source,
-            ttl=workload.ttl,
-            retries=workload.retries,
-            patience=workload.patience,
-            fallback_stages=workload.fallback_stages,
-            runtime=self.runtime(source),
-        )
+        rotating = RotatingCredentials("simulated", source=source, runtime=self.runtime(source), **workload.settings)
         rotating.subscribe(self.saw)
         client = SimulatedClient(clock, rotating, self.server, "db", lambda: login, lambda: 0.0)
         times = (starts.begin, starts.phases, workload.interval, workload.seconds)

@@ -102,15 +102,8 @@ def _credentials(target: Target, workload: Workload, tally: Tally) -> RotatingCr
     # botocore reads its description of the service from the disk now: that is no time of ours
     session.client("secretsmanager", endpoint_url=target.endpoint_url).close()
     session.events.register("before-send.secretsmanager", lambda **_: tally.calls.append(tally.now()))
-    credentials = RotatingCredentials(
-        target.secret_id,
-        session=session,
-        endpoint_url=target.endpoint_url,
-        ttl=workload.ttl,
-        retries=workload.retries,
-        patience=workload.patience,
-        fallback_stages=workload.fallback_stages,
-    )
+    where: dict[str, Any] = {"session": session, "endpoint_url": target.endpoint_url}
+    credentials = RotatingCredentials(target.secret_id, **where, **workload.settings)
     credentials.subscribe(tally.events.append)
     return credentials
 

@@ -6,7 +6,7 @@ import math
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 PENDING_PAUSES = 2
 """Pauses between setSecret and finishSecret: testSecret lies between them."""
@@ -52,6 +52,11 @@ class Workload:
     def between(self) -> float:
         """Seconds from a finishSecret to the next createSecret."""
         return self.rotate_every - self.window - self.pause
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The arguments of RotatingCredentials."""
+        return {name: getattr(self, name) for name in ("ttl", "retries", "patience", "fallback_stages")}
 
     @property
     def users(self) -> tuple[str, ...]:

@@ -76,12 +76,24 @@ def _try(
             return False
         except Exception as error:  # noqa: BLE001  (the driver's own; it is what this step found)
             verdict = _failed(context, step, error, attempt, logins)
-            tried = ["+".join(event.stages) or event.version_id for event in events if isinstance(event, Rejected)]
+            tried = [
+                "+".join(sorted(event.stages)) or event.version_id for event in events if isinstance(event, Rejected)
+            ]
             step.told += f" (tried: {', then '.join(tried)})" if len(tried) > 1 else ""
             return verdict is Verdict.OTHER
         step.seconds = answers.connect
         stages = _opened(step, events, logins, attempt)
-    connection = {
+    context.report.facts.setdefault("connections", []).append(_connection(attempt, answers, stages))
+    with context.report.step("server") as step:
+        step.seconds = answers.query
+        tls = "TLS not known" if answers.tls is None else answers.tls or "no TLS"
+        step.told = f"{answers.server or 'version not known'}, {tls}"
+    return True
+
+
+def _connection(attempt: Attempt, answers: Answers, stages: str) -> dict[str, Any]:
+    """Return an open connection for JSON."""
+    return {
         "driver": attempt.driver.name,
         "driver_version": version_of(attempt.driver),
         "async": attempt.is_async,
@@ -92,12 +104,6 @@ def _try(
         "connect_seconds": answers.connect,
         "query_seconds": answers.query,
     }
-    context.report.facts.setdefault("connections", []).append(connection)
-    with context.report.step("server") as step:
-        step.seconds = answers.query
-        tls = "TLS not known" if answers.tls is None else answers.tls or "no TLS"
-        step.told = f"{answers.server or 'version not known'}, {tls}"
-    return True
 
 
 async def _open_and_ask(
@@ -112,8 +118,8 @@ async def _open_and_ask(
         try:
             server = await server_of(connection, engine)
         except Exception as error:
-            if attempt.driver.classify(error) is not Verdict.OTHER:  # MySQL reports an expired password here
-                raise
+            if attempt.driver.classify(error) not in (Verdict.OTHER, Verdict.BARRED):
+                raise  # MySQL reports an expired password here
             server = None  # a missing privilege, a proxy; the connection works, and that is what counts
         asked = clock()
         tls = await tls_of(connection, engine)
@@ -156,7 +162,7 @@ def _opened(step: Step, events: list[Event], logins: Sequence[Credentials], atte
     recovered = next((event for event in events if isinstance(event, Recovered)), None)
     version, stages = logins[0].version_id, CURRENT
     if recovered is not None:
-        version, stages = recovered.version_id, "+".join(recovered.stages) or "no stage"
+        version, stages = recovered.version_id, "+".join(sorted(recovered.stages)) or "no stage"
         if CURRENT not in recovered.stages:
             step.findings.append(finding("current-refused", stages=stages))
     user = {login.version_id: login.username for login in logins}.get(version, logins[0].username)

@@ -87,8 +87,9 @@ def by_server(failure: Failure, place: Place) -> str | None:
 
 
 def unknown(failure: Failure) -> str:
-    """Return the finding's key if nothing says what is wrong."""
-    return "login-refused" if failure.verdict is Verdict.SUSPECT else "connect-failed"
+    """Return the finding's key if nothing else says what is wrong."""
+    keys = {Verdict.SUSPECT: "login-refused", Verdict.BARRED: "user-refused"}
+    return keys.get(failure.verdict, "connect-failed")
 
 
 def _first_line(text: str) -> str:

@@ -78,7 +78,7 @@ class Report:
     def close(self) -> None:
         """Write the missing permissions and the verdict."""
         if self.missing_permissions:
-            self._write(f"Permissions that lack: {', '.join(self.missing_permissions)}\n")
+            self._write(f"Missing permissions: {', '.join(self.missing_permissions)}\n")
         self._write(f"{self.verdict()}\n")
 
     @property

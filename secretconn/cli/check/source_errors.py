@@ -76,7 +76,7 @@ def diagnose(error: BaseException, call: Call, regions: Callable[[], Collection[
         known = sorted(regions())
         if known and call.region not in known:
             key = "wrong-region:unknown"
-            near = "".join(f"; {name} is one" for name in difflib.get_close_matches(call.region, known, n=1))
+            near = "".join(f" Did you mean {name}?" for name in difflib.get_close_matches(call.region, known, n=1))
     facts = {"error": type(error).__name__, "status": status, "near": near}
     return _finding(key, call, code=code or "", text=text[:MAX_TEXT], **facts)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import math
 import os
 import sys
 import time
@@ -103,27 +104,37 @@ def _load(started: Bed, arguments: argparse.Namespace, show: Show, driver: Any) 
 
 
 def rotate(
-    schedule: Schedule, rotator: Callable[[Strategy], Any], board: Board, update: Callable[[], object]
+    schedule: Schedule,
+    rotator: Callable[[Strategy], Any],
+    board: Board,
+    update: Callable[[], object],
+    sleep: Callable[[float], object] = time.sleep,
 ) -> str | None:
     """Rotate, and show what happens, until the time is over; return why that ended early, if it did."""
-    rotations = Rotations(schedule.times(), schedule.strategies, rotator)
-    while board.now < schedule.seconds:
+    rotations, late = Rotations(schedule.times(), schedule.strategies, rotator), 0.0
+    while board.now < schedule.seconds + late or rotations.next_at < math.inf:
+        due = rotations.next_at
         try:
-            for number, strategy, done in rotations.catch_up(board.now):
+            for number, strategy, done in rotations.catch_up(due) if board.now >= due + late else ():
                 board.step(number, strategy, done.step, done.version_id, done.previous_version_id)
+                late = board.now - due  # all that follows is as much later: windows keep their length
         except Exception as error:  # noqa: BLE001  (the summary tells it)
             return f"{type(error).__name__}: {error}"
         update()
-        time.sleep(FRAME)
+        sleep(FRAME)
     return None
 
 
 def _show(plain: bool) -> Show:
     from rich.console import Console
 
+    class Terminal(Console):
+        def on_broken_pipe(self) -> None:
+            raise  # noqa: PLE0704  (for main(); rich would end the process with 1, which means a failed connect)
+
     if plain or not sys.stdout.isatty() or os.environ.get("TERM") == "dumb":
-        return Show(Console(width=PLAIN_WIDTH, force_terminal=False, color_system=None), live=False)
-    return Show(Console(), live=True)
+        return Show(Terminal(width=PLAIN_WIDTH, force_terminal=False, color_system=None), live=False)
+    return Show(Terminal(), live=True)
 
 
 def _crew(counts: dict[str, int]) -> str:

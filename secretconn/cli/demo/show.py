@@ -48,7 +48,7 @@ class Show:
 
     def __init__(self, console: Console, *, live: bool, clock: Callable[[], float] = time.monotonic) -> None:
         self._console, self._live, self._clock = console, live, clock
-        self.glyphs = BLOCKS if live and console.encoding == "utf-8" else ASCII
+        self.glyphs = BLOCKS if live and console.encoding.replace("-", "") == "utf8" else ASCII
 
     @property
     def width(self) -> int:

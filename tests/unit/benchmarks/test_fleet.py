@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-import xml.etree.ElementTree as ElementTree
 from dataclasses import asdict, replace
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -52,7 +52,7 @@ def test_pictures_are_small_and_their_text_is_text(image: Path) -> None:
     svg = image.read_text()
     assert svg.count("\n") < 1000
     assert len(svg) < 64_000
-    assert any(element.tag.endswith("}text") for element in ElementTree.fromstring(svg).iter())
+    assert any(element.tag.endswith("}text") for element in ET.fromstring(svg).iter())
 
 
 @pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])

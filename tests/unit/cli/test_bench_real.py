@@ -75,7 +75,7 @@ class Rotator:
 def test_the_steps_of_a_rotation_are_due_as_in_the_simulation() -> None:
     workload = Workload(seconds=60.0, rotate_every=20.0, window=4.0)
     rotator, strategies = Rotator(), itertools.repeat("single-user")
-    rotations = Rotations(step_times(workload), strategies, lambda strategy: rotator)  # type: ignore
+    rotations = Rotations(step_times(workload), strategies, lambda strategy: rotator)
     assert rotations.next_at == 14.0
     assert list(rotations.catch_up(13.9)) == rotator.done == []
     list(rotations.catch_up(workload.next_change(0.0)))
@@ -91,7 +91,7 @@ def test_the_steps_of_a_rotation_are_due_as_in_the_simulation() -> None:
 
 def test_without_rotation_nothing_is_ever_due() -> None:
     times = step_times(Workload(seconds=60.0, strategy="none"))
-    rotations = Rotations(times, (), lambda strategy: Rotator())  # type: ignore
+    rotations = Rotations(times, (), lambda strategy: Rotator())
     assert (list(rotations.catch_up(1e9)), rotations.next_at) == ([], float("inf"))
 
 

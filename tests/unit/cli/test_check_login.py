@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from secretconn.cli import check
 from secretconn.cli.check.drivers import READ_TIMEOUTS, TIMEOUTS, TLS_OPTIONS, UNLIMITED
 from secretconn.cli.check.findings import FINDINGS
 from secretconn.cli.check.findings.login import LOGIN
@@ -143,6 +144,9 @@ def test_other_engines_go_by_the_drivers_table() -> None:
 def test_a_failure_that_nothing_explains() -> None:
     strange = failure_of(DriverError("strange"), "postgresql", Verdict.SUSPECT, [])
     assert unknown(strange) == "login-refused"
+    barred = failure_of(DriverError("strange"), "postgresql", Verdict.BARRED, [])
+    assert by_server(barred, POSTGRESQL) is None
+    assert unknown(barred) == "user-refused"
     strange = failure_of(DriverError("strange"), "postgresql", Verdict.OTHER, [])
     assert unknown(strange) == "connect-failed"
 
@@ -233,5 +237,5 @@ def test_the_page_names_every_finding() -> None:
 
 def test_every_finding_can_be_made() -> None:
     """A key that no code uses would be a sentence that is never said."""
-    code = "".join(path.read_text() for path in (ROOT / "secretconn" / "cli" / "check").glob("*.py"))
+    code = "".join(path.read_text() for path in Path(check.__file__).parent.glob("*.py"))
     assert [key for key in FINDINGS if f'"{key}"' not in code and not key.endswith("-unreadable")] == []

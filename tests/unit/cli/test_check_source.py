@@ -79,7 +79,7 @@ def test_a_misspelt_region_is_told_from_a_network_without_a_way_out() -> None:
     error = EndpointConnectionError(endpoint_url="https://x")
     found = diagnose(error, Call("DescribeSecret", "s", "eu-cental-1"), lambda: REGIONS)
     assert found.name == "wrong-region"
-    assert "; eu-central-1 is one." in found.problem
+    assert found.problem == "'eu-cental-1' is not an AWS region. Did you mean eu-central-1?"
     at_own_address = Call("DescribeSecret", "s", "eu-cental-1", endpoint="https://own")
     assert diagnose(error, at_own_address, lambda: REGIONS).name == "unreachable"
     assert diagnose(error, Call("DescribeSecret", "s", "eu-cental-1"), tuple).name == "unreachable"

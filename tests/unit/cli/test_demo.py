@@ -28,6 +28,9 @@ class Clock:
     def __call__(self) -> float:
         return self.now
 
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
 
 @pytest.fixture
 def clock() -> Clock:
@@ -132,11 +135,26 @@ def test_rotations_stop_with_the_reason_when_one_fails(board: Board, clock: Cloc
             yield RotationStep("createSecret", "s", "new", "old", "orders")
             raise OSError("the database is gone")
 
-    clock.now += 0.009
-    trouble = rotate(Schedule(0.01, 1), lambda strategy: Broken(), board, list)
+    trouble = rotate(Schedule(2.0, 1), lambda strategy: Broken(), board, list, clock.sleep)
     assert trouble == "OSError: the database is gone"
     assert [mark.step for mark in board.marks] == ["createSecret"]
     assert exit_code(result(board, trouble=trouble)) == 1
+
+
+@pytest.mark.parametrize("seconds", [0.0, 3.0])
+def test_slow_steps_shorten_no_window_and_every_rotation_ends(board: Board, clock: Clock, seconds: float) -> None:
+    class Slow:
+        def steps(self) -> object:
+            for step in STEPS:
+                clock.now += seconds
+                yield RotationStep(step, "s", "new", "old", "orders")  # type: ignore[arg-type]
+
+    schedule = Schedule(20.0, 1)
+    assert rotate(schedule, lambda strategy: Slow(), board, list, clock.sleep) is None
+    assert [mark.step for mark in board.marks] == [*STEPS, *STEPS]
+    _, changed, _, finished = board.marks[:4]
+    assert finished.at - changed.at == pytest.approx(0.35 * 10.0 + 2 * seconds, abs=0.4)
+    assert board.now == pytest.approx(20.0 + 8 * seconds, abs=1.5)
 
 
 def test_counts(board: Board) -> None:

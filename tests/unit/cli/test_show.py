@@ -86,7 +86,15 @@ def test_the_panel_fits_the_terminal(size: tuple[int, int], strategy: str) -> No
     assert {len(line) for line in frame} == {min(size[0] - 2, 110)}
     assert "…" not in "".join(frame)
     text = " ".join(line.strip("│ ") for line in frame).replace("version ", "")
-    for words in ("secretconn demo · PostgreSQL 18.6", "▸ setSecret", "12,345", "1 (100%)", "finishSecret", "5/10 s", "b, 00001111, AWSCURRENT"):
+    for words in (
+        "secretconn demo · PostgreSQL 18.6",
+        "▸ setSecret",
+        "12,345",
+        "1 (100%)",
+        "finishSecret",
+        "5/10 s",
+        "b, 00001111, AWSCURRENT",
+    ):
         assert words in text
     assert "setSecret-finishSecret" in text  # the legend
 
@@ -111,8 +119,7 @@ def test_the_panel_is_drawn_until_it_is_over_and_then_gone() -> None:
 
 def test_ctrl_c_clears_the_panel() -> None:
     screen = Screen()
-    with pytest.raises(KeyboardInterrupt), screen.show.watching(run(Board(lambda: 0.0))) as update:
-        update()
+    with pytest.raises(KeyboardInterrupt), screen.show.watching(run(Board(lambda: 0.0))):
         raise KeyboardInterrupt
     assert screen.text().rstrip().endswith(CLEARED)
     assert screen.text().count("\x1b[?25l") == screen.text().count("\x1b[?25h")  # the cursor is back

@@ -38,6 +38,10 @@ LOGIN = {
         "The server refused user {place.user!r}, and {place.driver} does not show why.",
         "See the server's log. A wrong password is one of the reasons that look like this.",
     ),
+    "user-refused": (
+        "The server at {place.address} refused user {place.user!r}; another password would not help.",
+        "See the driver's message above: the user is locked or missing, or has no right to connect from here.",
+    ),
     "connect-failed": (
         "{place.driver} could not connect to {place.address} as user {place.user!r}, for another reason than the ones "
         "that are known here.",
@@ -87,7 +91,7 @@ LOGIN = {
     "wrong-database": (
         "The login is right, and the server at {place.address} has no database {place.database!r}.",
         "Correct dbname in the secret, or what the code passes (here --database), or create the database. Names are "
-        "case-sensitive. PostgreSQL's default, where nobody says one, is postgres.",
+        "case-sensitive. PostgreSQL's default is postgres.",
     ),
     "no-privilege": (
         "The login is right, and user {place.user!r} may not use database {place.database!r}.",

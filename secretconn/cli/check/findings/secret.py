@@ -70,7 +70,7 @@ SECRET = {
     "source-unavailable": ("{problem}", "docs/sources.md says where each source looks, and how long."),
     # The settings of the call.
     "no-region": (
-        "Nobody says in which region secret {secret_id!r} is.",
+        "No region is configured for secret {secret_id!r}.",
         "Set AWS_REGION (or SECRETCONN_REGION, or --region), or name the secret by its ARN. Lambda sets AWS_REGION "
         "by itself, and ECS for tasks on Fargate; EC2 does not.",
     ),
@@ -89,13 +89,13 @@ SECRET = {
         "--endpoint-url.",
     ),
     "wrong-region:unknown": (
-        "There is no region {call.region!r}, so nothing answers there{near}.",
+        "{call.region!r} is not an AWS region.{near}",
         "Set SECRETCONN_REGION, AWS_REGION or --region to the region the secret is in.",
     ),
     "wrong-region:no-name": (
-        "{region!r} is no region's name.",
-        "Set SECRETCONN_REGION, AWS_REGION or --region to the region the secret is in, such as eu-central-1. A "
-        "variable that is set to nothing counts as well: take it away.",
+        "{region!r} is not the name of a region.",
+        "Set SECRETCONN_REGION, AWS_REGION or --region to the region the secret is in, such as eu-central-1. An "
+        "empty variable counts too; unset it.",
     ),
     "unknown-profile": (
         "{text}.",
