@@ -9,6 +9,7 @@ from typing import Any
 
 from secretconn.cli.bench.plots import rendered
 from suite import clients
+from suite.bed import ENGINE_NAMES
 from suite.table import number
 
 THEMES = {
@@ -32,7 +33,6 @@ COLOURS = {  # readable on white and on GitHub's dark grey; told apart by more t
     },
 }
 SIZE = (6.4, 3.2)
-ENGINE_NAMES = {"postgres": "PostgreSQL", "mariadb": "MariaDB"}
 
 
 def draw(result: Mapping[str, Any], out: Path, suffix: str = "svg") -> list[Path]:

@@ -55,7 +55,16 @@ ENGINES = {
         modules=("pymysql",),
         driver="pymysql",
         async_drivers=("aiomysql", "asyncmy"),
-        hint=" (without mariadbd or Docker the first start downloads about 60 MB)",
+        hint=" (without mariadbd or Docker the first start downloads about 15 MB)",
+    ),
+    "mysql": Engine(
+        title="MySQL",
+        server="MySQLServer",
+        family="mysql",
+        modules=("pymysql",),
+        driver="pymysql",
+        async_drivers=("aiomysql", "asyncmy"),
+        hint=" (without mysqld or Docker the first start downloads about 50 MB)",
     ),
 }
 

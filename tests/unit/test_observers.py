@@ -377,7 +377,7 @@ def calls(bed: Bed) -> dict[str, Callable[[], object]]:
         "connect": bed.connect,
         "refresh": bed.rotating.refresh,
         "made": made,
-        "each": lambda: each(lambda _: None)(),
+        "each": each(lambda _: None),
     }
 
 

@@ -26,6 +26,12 @@ TIMEOUTS = {
 }
 """Driver to its keyword for the whole seconds a login may take. The others go by their own limit."""
 
+READ_TIMEOUTS = {"pymysql": "read_timeout"}
+"""Of those whose other keyword does not include the wait for the server's first words."""
+
+UNLIMITED = ("aiomysql", "asyncmy", "mysql-connector")
+"""Those whose async connect waits for the server's first words for ever, whatever its keyword says."""
+
 TLS_OPTIONS = {
     "psycopg": "sslmode=require",
     "psycopg2": "sslmode=require",
@@ -115,8 +121,9 @@ def _arguments(context: Context, driver: Driver) -> dict[str, Any]:
     asked, names = context.options, driver.keywords
     place = {"host": asked.host, "port": asked.port, "database": asked.database}
     arguments: dict[str, Any] = {names[name]: value for name, value in place.items() if value is not None}
-    if (keyword := TIMEOUTS.get(driver.name)) is not None:
-        arguments[keyword] = max(1, math.ceil(asked.timeout))
+    for keyword in (TIMEOUTS.get(driver.name), READ_TIMEOUTS.get(driver.name)):
+        if keyword is not None:
+            arguments[keyword] = max(1, math.ceil(asked.timeout))
     arguments |= asked.arguments
     if driver.given((), arguments).has_login:
         raise ConfigurationError("--option must not hold a user or a password: they come from the secret")

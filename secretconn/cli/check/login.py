@@ -5,19 +5,21 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
-from secretconn import RotatingCredentials, aconnect, connect
+from secretconn import RotatingCredentials, aconnect, connect, wrap
 from secretconn.cli.check import login_errors
 from secretconn.cli.check.context import Context
-from secretconn.cli.check.drivers import Attempt, version_of
+from secretconn.cli.check.drivers import UNLIMITED, Attempt, version_of
 from secretconn.cli.check.findings import finding, sentence_of
 from secretconn.cli.check.login_errors import Place
 from secretconn.cli.check.network import is_network_name, look, resolve
 from secretconn.cli.check.report import Step
 from secretconn.cli.connections import close, server_of, settled, tls_of
 from secretconn.credentials import CURRENT, Credentials
-from secretconn.engines import Verdict, engine_named
+from secretconn.engines import Verdict, engine_named, load
+from secretconn.engines.adapters import taken
 from secretconn.errors import SecretConnError, SecretUnavailable
 from secretconn.events import Event, Recovered, Rejected
 from secretconn.sources.base import Source
@@ -67,7 +69,7 @@ def _try(
     with context.report.step("login") as step:
         step.told = attempt.title
         try:
-            answers = asyncio.run(_open_and_ask(credentials, attempt, context.runtime.clock))
+            answers = asyncio.run(_open_and_ask(credentials, attempt, context.runtime.clock, context.options.timeout))
         except SecretConnError as error:
             key = "not-read:again" if isinstance(error, SecretUnavailable) else "not-possible"
             step.findings.append(finding(key, problem=sentence_of(error)))
@@ -104,11 +106,13 @@ def _connection(attempt: Attempt, answers: Answers, stages: str) -> dict[str, An
     }
 
 
-async def _open_and_ask(credentials: RotatingCredentials, attempt: Attempt, clock: Callable[[], float]) -> Answers:
+async def _open_and_ask(
+    credentials: RotatingCredentials, attempt: Attempt, clock: Callable[[], float], timeout: float
+) -> Answers:
     """Open a connection as the application does, ask who the server is, close it. Raises what connect() raises."""
     credentials.prefetch()  # or the first connect would include the read of the secret
-    opening, engine, begun = aconnect if attempt.is_async else connect, attempt.driver.engine, clock()
-    connection = await settled(opening(credentials, driver=attempt.driver.name, **attempt.arguments))
+    engine, begun = attempt.driver.engine, clock()
+    connection = await settled(_opening(credentials, attempt, timeout)(**attempt.arguments))
     opened = clock()
     try:
         try:
@@ -124,6 +128,22 @@ async def _open_and_ask(credentials: RotatingCredentials, attempt: Attempt, cloc
     return Answers(server, tls, opened - begun, asked - opened)
 
 
+def _opening(credentials: RotatingCredentials, attempt: Attempt, timeout: float) -> Callable[..., Any]:
+    """Return connect() or aconnect() for the driver; a driver that may wait for ever gets a limit."""
+    name = attempt.driver.name
+    if not attempt.is_async:
+        return partial(connect, credentials, driver=name)
+    if name not in UNLIMITED:
+        return partial(aconnect, credentials, driver=name)
+    own = load(attempt.driver, for_async=True)
+
+    async def limited(**keywords: Any) -> Any:
+        async with asyncio.timeout(timeout):
+            return await own(**taken(keywords))
+
+    return wrap(limited, credentials, driver=name)
+
+
 def _failed(context: Context, step: Step, error: Exception, attempt: Attempt, logins: Sequence[Credentials]) -> Verdict:
     """Find out why a login failed; return the driver's own verdict."""
     place = _place(context, logins[0], attempt)
@@ -131,7 +151,7 @@ def _failed(context: Context, step: Step, error: Exception, attempt: Attempt, lo
     failure = login_errors.failure_of(error, attempt.driver.engine, verdict, logins)
     key = login_errors.by_server(failure, place)
     if key is None and verdict is Verdict.OTHER and place.host and place.port and is_network_name(place.host):
-        key = look(place.host, place.port, context.options.timeout)
+        key = look(place.host, place.port, context.options.timeout, greets=place.engine == "mysql")
     step.told = f"{attempt.title}: {login_errors.short(failure)}"
     step.findings.append(login_errors.explained(key or login_errors.unknown(failure), place))
     return verdict

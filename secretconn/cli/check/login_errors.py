@@ -15,7 +15,7 @@ from secretconn.cli.check.findings import finding
 from secretconn.cli.check.report import Finding
 from secretconn.credentials import Credentials
 from secretconn.engines.base import Verdict, text_of, walk_causes
-from secretconn.engines.mysql import code_of
+from secretconn.engines.mysql import PLUGIN_MISSING, code_of
 from secretconn.engines.postgresql_errors import sqlstate_of
 
 MAX_TEXT = 300
@@ -122,6 +122,8 @@ _POSTGRESQL: tuple[_Row, ...] = (
     ((), _HBA, "host-not-allowed"),
 )
 _MYSQL: tuple[_Row, ...] = (
+    ((), PLUGIN_MISSING.pattern, "client-plugin"),
+    ((2061,), r"'cryptography' package is required|^Encryption failed$", "password-not-sent"),
     ((1049,), "", "wrong-database"),
     ((1044,), "", "no-privilege"),
     ((3159,), "", "tls-required"),

@@ -19,17 +19,26 @@ def resolve(host: str, port: int | None) -> list[str]:
     return list(dict.fromkeys(str(info[4][0]) for info in infos))
 
 
-def look(host: str, port: int, timeout: float) -> str | None:
+def look(host: str, port: int, timeout: float, *, greets: bool = False) -> str | None:
     """Open a connection, say nothing, close it; return the finding's key, or None if something listens.
 
     Only for after a failed login: servers count such connections.
+
+    Args:
+        host, port: Where to.
+        timeout: Seconds.
+        greets: True if the server must speak first, as MySQL's does.
     """
     try:
-        socket.create_connection((host, port), timeout=timeout).close()
+        connection = socket.create_connection((host, port), timeout=timeout)
     except (socket.gaierror, UnicodeError):
         return "wrong-host"
     except ConnectionRefusedError:
         return "closed-port"
     except OSError:  # a timeout, or no route
         return "no-answer"
-    return None
+    with connection:
+        try:
+            return None if not greets or connection.recv(1) else "no-greeting"
+        except OSError:
+            return "no-greeting"

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from secretconn.cli import check
-from secretconn.cli.check.drivers import TIMEOUTS, TLS_OPTIONS
+from secretconn.cli.check.drivers import READ_TIMEOUTS, TIMEOUTS, TLS_OPTIONS, UNLIMITED
 from secretconn.cli.check.findings import FINDINGS
 from secretconn.cli.check.findings.login import LOGIN
 from secretconn.cli.check.login_errors import Failure, Place, by_server, explained, failure_of, short, unknown
@@ -86,6 +86,7 @@ def test_a_wrong_password_over_tls_is_not_taken_for_the_plaintext_attempt_after_
         (4150, "account-blocked"),
         (1862, "password-expired"),
         (2059, "auth-plugin"),
+        (2061, "password-not-sent"),
         (2003, None),
     ],
 )
@@ -93,6 +94,25 @@ def test_mysql_by_code(code: int, expected: str | None) -> None:
     for error in (DriverError(code, "text"), DriverError("text", errno=code)):
         for verdict in (Verdict.OTHER, Verdict.REJECTED) if expected else (Verdict.OTHER,):
             assert name(error, MYSQL, verdict) == expected
+
+
+PLUGIN = "Plugin caching_sha2_password could not be loaded: /x/caching_sha2_password.so: cannot open shared object file"
+CRYPTOGRAPHY = "'cryptography' package is required for sha256_password or caching_sha2_password auth methods"
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (DriverError(1045, PLUGIN), "client-plugin"),
+        (DriverError(PLUGIN, errno=1045), "client-plugin"),
+        (RuntimeError(CRYPTOGRAPHY), "password-not-sent"),
+        (ValueError("Encryption failed"), "password-not-sent"),
+        (ValueError("Encryption failed at something else"), None),
+    ],
+)
+def test_mysql_by_the_clients_own_text(error: Exception, expected: str | None) -> None:
+    """The server never judged these logins."""
+    assert name(error, MYSQL) == expected
 
 
 def test_mysql_answers_alike_where_tls_is_required() -> None:
@@ -178,6 +198,10 @@ def test_looking_at_an_address() -> None:
     assert look("127.0.0.1", port, 5.0) == "closed-port"
     assert look("255.255.255.255", port, 5.0) == "no-answer"  # no route, as where packets are dropped
     assert look("no-such-host.invalid", port, 5.0) == "wrong-host"
+    with socket.create_server(("127.0.0.1", 0)) as mute:  # takes connections into its backlog, and never speaks
+        port = mute.getsockname()[1]
+        assert look("127.0.0.1", port, 0.05, greets=True) == "no-greeting"
+        assert look("127.0.0.1", port, 0.05) is None
     assert resolve("127.0.0.1", port) == ["127.0.0.1"]
     assert resolve("no-such-host.invalid", port) == []
     assert resolve("x" * 70, port) == []  # too long for a label: another exception than for an unknown one
@@ -193,7 +217,7 @@ def test_what_is_no_plain_host_is_left_to_the_driver(host: str) -> None:
 def test_the_tables_name_drivers_that_exist() -> None:
     drivers = {driver.name for engine in BUILT_IN for driver in engine.drivers}
     assert set(TLS_OPTIONS) <= drivers
-    assert set(TIMEOUTS) <= drivers
+    assert {*TIMEOUTS, *READ_TIMEOUTS, *UNLIMITED} <= drivers
     assert all(driver_named(driver).name == driver for driver in TLS_OPTIONS)
 
 

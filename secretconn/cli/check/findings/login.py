@@ -28,6 +28,11 @@ LOGIN = {
         "security group at this port; look at network ACLs, routes and peering, and whether the host is the private "
         "one.",
     ),
+    "no-greeting": (
+        "{place.address} takes connections and says nothing, and a server of this kind speaks first.",
+        "Is this the right port? A proxy or load balancer in between may have no server behind it, or the server hangs: "
+        "see its log.",
+    ),
     # The login.
     "login-refused": (
         "The server refused user {place.user!r}, and {place.driver} does not show why.",
@@ -50,10 +55,23 @@ LOGIN = {
     ),
     "tls-or-password": (
         "The server at {place.address} refused the login of user {place.user!r}. MariaDB and MySQL say the same to a "
-        "wrong password and to a connection without TLS where they require it (REQUIRE SSL, require_secure_transport)"
-        ", and {place.driver} may not have used TLS.",
+        "wrong password and to a connection without TLS where they require it (REQUIRE SSL, require_secure_transport; for "
+        "MySQL Connector/Python, caching_sha2_password too), and {place.driver} may not have used TLS.",
         "Try with TLS first: {tls}. If the login is refused then too, secret and database do not agree: put the right "
         "password into the secret, or rotate the secret now.",
+    ),
+    "password-not-sent": (
+        "The server at {place.address} asked for the password itself, and {place.driver} does not send it without TLS. "
+        "MySQL's caching_sha2_password asks for it where the server does not remember the login: after each rotation, "
+        "after a restart, and where the password is wrong.",
+        "Switch TLS on in the driver: {tls}. PyMySQL, aiomysql and asyncmy can send it encrypted without TLS too, with "
+        "the package cryptography, which secretconn's extras bring.",
+    ),
+    "client-plugin": (
+        "{place.driver}'s client library, MariaDB Connector/C, could not load an authentication plugin, so the server "
+        "was sent no login.",
+        "Install the plugin named in the driver's message, in this image (Debian: in package libmariadb3), or say where "
+        "it is: environment variable MARIADB_PLUGIN_DIR. Other drivers need no plugin files.",
     ),
     "tls-required": (
         "The server at {place.address} lets user {place.user!r} in from here with TLS only, and this connection had "
