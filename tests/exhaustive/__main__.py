@@ -30,7 +30,9 @@ def deep() -> list[Setup]:
     """Both strategies, two rotations, a lagging server, two connects at once, a failing read."""
     setups = [
         Setup(users, stays, empty, failures=1, describes=describes, ttl=True)
-        for users, stays, empty, describes in product((SINGLE, ALTERNATING), (True, False), (True, False), (True, False))
+        for users, stays, empty, describes in product(
+            (SINGLE, ALTERNATING), (True, False), (True, False), (True, False)
+        )
     ]
     setups += [Setup(users, stays, lagging=True) for users, stays in product((SINGLE, ALTERNATING), (True, False))]
     setups += [Setup(users, stays, connects=2) for users, stays in product((SINGLE, ALTERNATING), (True, False))]

@@ -41,7 +41,9 @@ class Result:
 
     def __str__(self) -> str:
         ends = ", ".join(f"{end} {count:,}" for end, count in self.ends.most_common())
-        return f"{self.setup}: {self.states:,} states, {self.paths:,} paths in {self.seconds:.0f} s ({ends}; {self.calls})"
+        return (
+            f"{self.setup}: {self.states:,} states, {self.paths:,} paths in {self.seconds:.0f} s ({ends}; {self.calls})"
+        )
 
 
 @dataclass(slots=True)

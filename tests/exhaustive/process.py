@@ -463,7 +463,12 @@ class Process:
         if self.work is not None:
             raise Violation("two reads at once")
         acting, flight = self._acting, self.core.reader._flight
-        if flight is not None and flight.reason == "rejected" and acting is not None and self._is_quiet(acting.endpoint):
+        if (
+            flight is not None
+            and flight.reason == "rejected"
+            and acting is not None
+            and self._is_quiet(acting.endpoint)
+        ):
             raise Violation(f"I3: connect {acting.number} asks the source, and the endpoint cools down")
         self._say("a read begins")
         self.work, self.seen, self.asked_at = work, [self.world.at], self._next_tick()
