@@ -109,7 +109,9 @@ def _bars(servers: list[SimulatedServer], secret: SimulatedSecret, pause: Callab
 SCENES = {
     "once an hour": Scene(),
     "once an hour, alternating-users": Scene(users=BOTH),
-    "once a day, a rotation every hour": Scene(between=(0.8 * HOUR, 1.0 * HOUR), idle=(20 * HOUR, 28 * HOUR), processes=20),
+    "once a day, a rotation every hour": Scene(
+        between=(0.8 * HOUR, 1.0 * HOUR), idle=(20 * HOUR, 28 * HOUR), processes=20
+    ),
     "pools that never connect between rotations": Scene(pool=8, processes=5),
     "pools, calls of up to two seconds": Scene(pool=8, processes=5, api=(0.2, 2.0)),
     "two databases with one secret": Scene(databases=2),
