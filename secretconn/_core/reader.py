@@ -40,7 +40,7 @@ INQUIRIES = 5
 """Inquiries that may begin in one second, however many endpoints refuse their login."""
 
 LOOK = 3.0
-"""Seconds, jittered, between two background looks at the source while an endpoint cools down."""
+"""Seconds, jittered, after the last read, until the source is looked at while an endpoint cools down."""
 
 
 class Reader:
@@ -156,9 +156,7 @@ class Reader:
 
     def look(self) -> None:
         """Read behind a cool-down, at most every few seconds: it must not outlast its cure by much (rule 4d)."""
-        now = self._runtime.clock()
-        if now >= self._look_at:
-            self._look_at = now + LOOK * (0.75 + 0.5 * self._runtime.random())
+        if self._runtime.clock() >= self._look_at:
             self.behind("cool-down")
 
     def expire(self) -> None:
@@ -246,6 +244,7 @@ class Reader:
             return under_way
         now = self._runtime.clock()
         flight = Flight(reason, self._state.tick(), now, now + self._settings.timeout)
+        self._look_at = now + LOOK * (0.75 + 0.5 * self._runtime.random())
         work = partial(self._read, flight, stages, self._generation)
         try:
             self._runtime.spawn(work)
