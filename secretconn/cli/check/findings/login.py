@@ -30,8 +30,8 @@ LOGIN = {
     ),
     "no-greeting": (
         "{place.address} takes connections and says nothing, and a server of this kind speaks first.",
-        "Is this the right port? A proxy or load balancer in between may have no server behind it, or the server hangs: "
-        "see its log.",
+        "Is this the right port? A proxy or load balancer in between may have no server behind it, or the server may "
+        "hang: see its log.",
     ),
     # The login.
     "login-refused": (
