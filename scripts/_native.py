@@ -41,7 +41,7 @@ exec '{zig}' cc -fno-sanitize=undefined "$@"
 CONFIG = """#!/bin/sh
 for argument do
     case $argument in
-        --include | --cflags) echo '-I{include} -I{include}/mysql' ;;
+        --include | --cflags) echo "{include}" ;;
         --libs) echo '-L{library} -lmariadb' ;;
         --plugindir) echo '{library}/libmariadb3/plugin' ;;
         --cc_version | --version) echo '{version}' ;;
@@ -107,12 +107,13 @@ def client_config() -> str:
         return installed
     instead = "install MariaDB Connector/C, so that mariadb_config is on PATH"
     folder = unpack_debian("libmariadb-dev", without=["*-dev*", "rpcsvc-proto"], instead=instead)
-    include = folder / "usr/include/mariadb"
     library = next(folder.glob("usr/lib/*/libmariadb.so")).parent
-    header = (include / "mariadb_version.h").read_text()
-    version = re.search(r'MARIADB_PACKAGE_VERSION\s+"([^"]+)"', header)
+    headers = sorted(folder.glob("usr/include/**/*.h"))
+    include = shlex.join(f"-I{place}" for place in dict.fromkeys(header.parent for header in headers))
+    versions = (re.search(r'MARIADB_PACKAGE_VERSION\s+"([^"]+)"', header.read_text()) for header in headers)
+    version = next((found[1] for found in versions if found), "unknown")
     script = folder / "mariadb_config"  # Debian's own names fixed places from MariaDB 11.8 on
-    script.write_text(CONFIG.format(include=include, library=library, version=version[1] if version else "unknown"))
+    script.write_text(CONFIG.format(include=include, library=library, version=version))
     script.chmod(0o755)
     return str(script)
 

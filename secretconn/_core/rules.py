@@ -246,6 +246,11 @@ def any_other(state: EndpointState | None, answer: Answer, tried: Tried) -> Cred
     return logins[0] if logins else None
 
 
+def inquiry_since(state: EndpointState) -> int:
+    """Return the tick at which the inquiry of this endpoint began, for all who are refused here meanwhile."""
+    return max(min((refusal.first for refusal in state.refused.values()), default=-1), state.fruitless_tick)
+
+
 def question(
     state: EndpointState | None, answer: Answer, tried: Tried, since: int, refused_at: int, policy: Policy
 ) -> tuple[str, ...] | None:

@@ -99,9 +99,13 @@ def code_of(error: BaseException) -> int | None:
 
 
 _PLAIN = {"user": "user", "password": "password", "host": "host", "port": "port", "database": "database"}
+_FILES = ("read_default_file", "read_default_group")
+_TCP_PORT = {"port": ("MYSQL_TCP_PORT",)}  # libmysqlclient's and MariaDB Connector/C's mysql_server_init()
 _SHORT = {"passwd": "password", "db": "database", "unix_socket": "host"}
 
-_connector_plain = keyword_reader(_PLAIN | {"username": "user"} | _SHORT)
+_connector_plain = keyword_reader(
+    _PLAIN | {"username": "user"} | _SHORT, option_files=("option_files", "read_default_file")
+)
 
 
 def _connector_given(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Given:
@@ -114,7 +118,7 @@ def _connector_given(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Given:
     hosts = ",".join(one.host for one in each if one.host)
     ports = ",".join(one.port for one in each if one.port)
     names = given.names.union(*(one.names for one in each))
-    return Given(names, hosts or given.host, ports or given.port, given.database)
+    return Given(names, hosts or given.host, ports or given.port, given.database, given.option_file)
 
 
 def _as_utf8(args: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[Any, ...]:
@@ -138,7 +142,7 @@ _PYMYSQL = Driver(
     extra="pymysql",
     keywords=_PLAIN,
     given=refusing(
-        keyword_reader(_PLAIN | _SHORT),  # keyword-only since 1.0
+        keyword_reader(_PLAIN | _SHORT, option_files=_FILES),  # keyword-only since 1.0
         ("defer_connect",),
         "makes PyMySQL log in after connect() has returned, where a rejected login cannot be recovered. Leave it out",
     ),
@@ -152,8 +156,9 @@ _MYSQLCLIENT = Driver(
     module="MySQLdb",
     extra="mysqlclient",
     keywords=_PLAIN,
-    given=keyword_reader(_PLAIN | _SHORT, ("host", "user", "password", "database", "port", "host")),
+    given=keyword_reader(_PLAIN | _SHORT, ("host", "user", "password", "database", "port", "host"), _FILES),
     classify=classify,
+    variables=_TCP_PORT,
     other_modules=("_mysql",),
     aliases=("mysqldb",),
 )
@@ -174,6 +179,7 @@ _AIOMYSQL = Driver(
             "unix_socket": "host",
         },
         ("host", "user", "password", "database", "port", "host"),
+        _FILES,
     ),
     classify=classify,
     adapt=_in_utf8,
@@ -191,6 +197,7 @@ _ASYNCMY = Driver(
         _PLAIN | {"password_creator": "password", "db": "database", "unix_socket": "host", "sock": "host"},
         # 0.2.18; before password_creator came, host stood third, so positional hosts of older ones read as a password
         ("user", "password", "password", "host", "database", "host", "host", "port"),
+        _FILES,
     ),
     classify=classify,
     adapt=_in_utf8,
@@ -217,11 +224,14 @@ _MARIADB = Driver(
     extra="mariadb",
     keywords=_PLAIN,
     given=refusing(
-        keyword_reader(_PLAIN | {"username": "user"} | _SHORT),  # no login by position: the first is a refused dsn
+        keyword_reader(  # takes no login by position: the first is a refused dsn
+            _PLAIN | {"username": "user"} | _SHORT, option_files=(*_FILES, "default_file", "default_group")
+        ),
         _POOLS,
         _POOLED,
     ),
     classify=classify,
+    variables=_TCP_PORT,
     aliases=("mariadbconnector", "mariadb-connector"),
 )
 

@@ -15,6 +15,8 @@ def login_of(context: Context, step: Step, payload: Payload, stage: str) -> Cred
     asked, facts = context.options, context.report.facts
     try:
         login = parse(payload, asked.secret, Shape(username=asked.username, keys=asked.keys))
+        for problem in login.problems.values():  # a connection may not need it; who checks wants to know
+            raise problem.error(asked.secret, payload.version_id)
     except SecretFormatError as error:
         note_unreadable(context, step, wrong_format(error), stage)
         return None

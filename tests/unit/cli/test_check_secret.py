@@ -79,8 +79,13 @@ def test_a_schedule_is_shown_as_it_is_written() -> None:
 
 def format_error(content: str, shape: Shape | None = None) -> SecretFormatError:
     with pytest.raises(SecretFormatError) as caught:
-        parse(Payload("v1", content), "s", shape or Shape())
+        judged(content, shape or Shape())
     return caught.value
+
+
+def judged(content: str, shape: Shape) -> None:
+    for problem in parse(Payload("v1", content), "s", shape).problems.values():
+        raise problem.error("s", "v1")
 
 
 @pytest.mark.parametrize(
@@ -91,6 +96,8 @@ def format_error(content: str, shape: Shape | None = None) -> SecretFormatError:
         ('{"username": "a"}', "missing-key"),
         ('{"password": "a"}', "missing-key"),
         ('{"username": "a", "password": "b", "port": "x"}', "wrong-key"),
+        ('{"username": "a", "password": "b", "database": "x"}', "missing-key"),
+        ('{"user": "a", "password": "b"}', "missing-key"),
         ('{"username": "a", "password": ""}', "wrong-key"),
     ],
 )
