@@ -109,7 +109,8 @@ def oldest(session: nox.Session) -> None:
     for extra in ("psycopg", "psycopg2", "asyncpg", "pg8000", "pymysql", "mysql-connector", "aiomysql", "redis"):
         wanted += PROJECT["project"]["optional-dependencies"][extra]
     lowest = [line.replace(">=", "==") for line in wanted]
-    session.install("-e", ".[testing]", "pytest>=9", "pytest-asyncio", "pytest-xdist", "hypothesis", *lowest)
+    tools = ["pytest>=9", "pytest-asyncio", "pytest-timeout", "pytest-xdist", "hypothesis"]
+    session.install("-e", ".[testing]", *tools, *lowest)
     session.run("python", "-m", "pip", "list")
     core = [str(path) for path in sorted((ROOT / "tests" / "unit").glob("test_[cer]*.py"))]
     session.run("pytest", "-q", "-p", "no:cacheprovider", "tests/unit/engines", "tests/unit/sources", *core)
@@ -119,7 +120,8 @@ def oldest(session: nox.Session) -> None:
 def servers(session: nox.Session) -> None:
     """Rotations on a server in a container: nox -s servers -- mysql:8.4"""
     image = session.posargs[0]
-    session.install(".[testing,psycopg,psycopg2,pg8000,pymysql,mysql-connector]", "testcontainers>=4.15", *ASYNCIO)
+    extras = ".[testing,psycopg,psycopg2,pg8000,pymysql,mysql-connector]"
+    session.install(extras, "testcontainers>=4.15", "pytest-timeout", *ASYNCIO)
     session.run("pytest", "tests/containers/images.py", "-p", "no:cacheprovider", env={"SECRETCONN_IMAGE": image})
 
 
