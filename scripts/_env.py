@@ -43,10 +43,10 @@ def main(name: str) -> None:
 def announce(env: dict[str, Any], name: str, folder: Path) -> None:
     """Says what is to come: how much of what goes where, and what removes it."""
     fetched, disk = env["fetches"], env["fills"]
-    say(f"{name}: about {fetched['packages']} MB of Python packages to fetch, {disk['packages']} MB in {folder}")
+    say(f"environment {name}: about {fetched['packages']} MB to fetch, {disk['packages']} MB on disk in {folder}")
     if fetched["servers"]:
-        say(f"and up to {fetched['servers']} MB of servers from Debian, {disk['servers']} MB in {_native.CACHE}")
-    say(f"{env['takes']} where the network is quick; scripts/clean removes it all")
+        say(f"servers when needed: up to {fetched['servers']} MB to fetch, {disk['servers']} MB in {_native.CACHE}")
+    say(f"{env['takes']}; scripts/clean removes all of it")
 
 
 def key(project: dict[str, Any]) -> str:
