@@ -31,7 +31,10 @@ TRIED = {
     "odd passwords on real servers: the plain driver and ours end alike": [
         "tests/live/drivers/test_hostile_secrets.py::test_nothing_is_refused_that_the_plain_driver_opens"
     ],
-    "content, addresses and ARNs given in place of a name": ["tests/unit/sources/test_names.py", "tests/unit/test_arn.py"],
+    "content, addresses and ARNs given in place of a name": [
+        "tests/unit/sources/test_names.py",
+        "tests/unit/test_arn.py",
+    ],
     "agents: wrong, hostile, slow, absent, on another machine": [
         "tests/unit/sources/test_agent.py",
         "tests/unit/sources/test_agent_reply.py",
