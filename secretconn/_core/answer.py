@@ -26,7 +26,7 @@ class Policy:
         fallback_stages: Stages that may be tried after a rejection: AWSPENDING, AWSPREVIOUS, both or none.
         retries: Rounds of further logins after a rejected one. A round sends each login that the newest answer offers.
         patience: Seconds to keep asking the source when it has no other login.
-        read_patience: Seconds to repeat a read that is throttled or fails in passing.
+        read_patience: Seconds to repeat a read that fails in passing.
     """
 
     current: str = CURRENT
@@ -137,7 +137,7 @@ def merged(before: Answer | None, news: News, policy: Policy) -> Answer | None:
         labels=labels,
         logins={version: login for version, login in logins.items() if version in kept},
         current=current,
-        asked={**(before.asked if before is not None else {}), **dict.fromkeys(news.asked, news.tick)},
+        asked=_asked(before, news),
         whole=max(news.tick if news.whole else -1, before.whole if before is not None else -1),
         problems={**{s: why for s, why in problems.items() if s not in news.asked}, **news.problems},
         rotation_at=_rotation_at(before, labels, news.at, policy),
@@ -148,6 +148,7 @@ def _labels(before: Answer | None, news: News, policy: Policy) -> dict[str, Labe
     told = {stage: Label(version, news.tick) for stage, version in news.stages.items()}
     if before is None:
         return told
+    told = {s: label for s, label in told.items() if s in before.problems or not before.knows(s, news.tick)}
     moved = before.current.version_id != news.stages.get(policy.current, before.current.version_id)
     gone = {*news.asked} - news.problems.keys()
     labels: dict[str, Label] = {}
@@ -156,6 +157,11 @@ def _labels(before: Answer | None, news: News, policy: Policy) -> dict[str, Labe
         if label.tick > news.tick or not replaced:
             labels[stage] = label
     return {**told, **labels}
+
+
+def _asked(before: Answer | None, news: News) -> Mapping[str, int]:
+    asked = before.asked if before is not None else {}
+    return {**asked, **{stage: max(asked.get(stage, -1), news.tick) for stage in news.asked}}
 
 
 def _rotation_at(before: Answer | None, labels: Mapping[str, Label], at: float, policy: Policy) -> float | None:

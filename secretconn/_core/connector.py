@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextvars
 import functools
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import replace
 from typing import Any
 
 from secretconn import engines
 from secretconn._core.effects import Opening, alog_in, log_in
+from secretconn._core.keywords import keywords
 from secretconn._core.recovery import opening
 from secretconn._core.rotating import RotatingCredentials
 from secretconn._core.settings import check_patience, check_retries
@@ -80,9 +81,6 @@ class Connector:
         self._engine = engines.engine_named(driver.engine)
         self._fitting: str | None = None
         self._ready: _Ready | None = None
-        names = driver.keywords
-        self._user, self._password = names["user"], names["password"]
-        self._host, self._port, self._database = names["host"], names["port"], names["database"]
         self._call = call if driver.adapt is None else driver.adapt(call, self)
 
     def open(self, arguments: Arguments) -> Any:
@@ -101,22 +99,26 @@ class Connector:
         """The same for asyncio, with an async driver. Never blocks the event loop to read the secret."""
         if arguments is self._nothing:
             return await self.alog_in(self._call, NOTHING_GIVEN)
-        return await self.alog_in(self._call, self._given(arguments), arguments)
+        return await self.opener(arguments)()
+
+    def opener(self, arguments: Arguments) -> Callable[[], Coroutine[Any, Any, Any]]:
+        """Return what does the same once it is called; what is wrong with the arguments is raised here and now."""
+        return functools.partial(self.alog_in, self._call, self._given(arguments), arguments)
 
     def log_in(self, call: Callable[..., Any], given: Given, arguments: Arguments = NO_ARGUMENTS) -> Any:
         """Follow the rules of rotation around ``call``, which logs in at what ``given`` names."""
         core = self._core
         if core.state.answer is None:
             core.reader.prepare()
-        keywords = self._own_keywords if given is NOTHING_GIVEN else functools.partial(self.keywords, given)
-        return log_in(self.flow(given), call, arguments.args, arguments.kwargs, keywords, core.runtime)
+        make = self._own_keywords if given is NOTHING_GIVEN else functools.partial(self.keywords, given)
+        return log_in(self.flow(given), call, arguments.args, arguments.kwargs, make, core.runtime)
 
     async def alog_in(
         self, call: Callable[..., Awaitable[Any]], given: Given, arguments: Arguments = NO_ARGUMENTS
     ) -> Any:
         """The same for asyncio."""
-        keywords = self._own_keywords if given is NOTHING_GIVEN else functools.partial(self.keywords, given)
-        return await alog_in(self.flow(given), call, arguments.args, arguments.kwargs, keywords, self._core.runtime)
+        make = self._own_keywords if given is NOTHING_GIVEN else functools.partial(self.keywords, given)
+        return await alog_in(self.flow(given), call, arguments.args, arguments.kwargs, make, self._core.runtime)
 
     def flow(self, given: Given) -> Opening:
         """Return the flow of one connect(), for a driver of effects."""
@@ -131,23 +133,12 @@ class Connector:
         """Return the driver's keywords for a login: the login always, the rest where the caller has not said it.
 
         Raises:
-            ConfigurationError: neither the secret nor the caller names a host, or the secret is of another engine.
+            ConfigurationError: no host is named, or the secret is of another engine.
+            SecretFormatError: a value that is needed cannot be used.
         """
         if credentials.version_id != self._fitting:
             self._refuse_other_engine(credentials)
-        names = given.names
-        if credentials.host is None and "host" not in names:
-            raise ConfigurationError(
-                f"secret {credentials.secret_id!r} names no host (RDS-managed secrets do not); pass {self._host}="
-            )
-        keywords: dict[str, Any] = {self._user: credentials.username, self._password: credentials.password}
-        if "host" not in names:
-            keywords[self._host] = credentials.host
-        if "port" not in names and (port := credentials.port or self._engine.default_port) is not None:
-            keywords[self._port] = port
-        if "database" not in names and (database := credentials.database or self._engine.default_database) is not None:
-            keywords[self._database] = database
-        return keywords
+        return keywords(credentials, given, self.driver, self._engine, self._core.runtime.environ)
 
     def _own_keywords(self, credentials: Credentials) -> Mapping[str, Any]:
         """The same where the caller gives none, made once for a login."""

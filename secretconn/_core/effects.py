@@ -43,10 +43,15 @@ None; then it ends. It yields None when nothing is left to try, and the driver's
 
 
 class Budget:
-    """The seconds that one call may still wait for the source; logging in does not count."""
+    """The seconds that one call may still wait for the source; logging in does not count.
+
+    Attributes:
+        left: Seconds.
+        begun: Monotonic seconds when the call began to need the source.
+    """
 
     def __init__(self, seconds: float, runtime: Runtime) -> None:
-        self.left = seconds
+        self.left, self.begun = seconds, runtime.clock()
         self._clock = runtime.clock
 
     def wait(self, effect: Wait | Await) -> Flow[Outcome | None]:

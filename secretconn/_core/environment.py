@@ -15,7 +15,7 @@ from secretconn._core.settings import DEFAULT_TTL
 from secretconn.errors import ConfigurationError
 from secretconn.sources.names import AGENT, EXTENSION, FILE, SECRETS_MANAGER
 
-__all__ = ["URLS_MAY_NAME_ALL", "URLS_REFUSED", "VARIABLES", "Environment", "Variable", "environment", "table"]
+__all__ = ["URLS_MAY_NAME_ALL", "URLS_REFUSED", "VARIABLES", "Environment", "Variable", "environment"]
 
 URLS_REFUSED, URLS_MAY_NAME_ALL = "none", "all"
 
@@ -81,12 +81,6 @@ def environment(environ: Mapping[str, str]) -> Environment:
             shown = repr(text) if "@" not in text else "..."  # somebody's user and password in an address
             raise ConfigurationError(f"environment variable {variable.name}={shown}: it must be {error}") from None
     return Environment(**found)
-
-
-def table() -> str:
-    """The variables as a table in Markdown, for the documentation."""
-    head = "| variable | decides | value | default |\n|---|---|---|---|\n"
-    return head + "".join(f"| `{v.name}` | {v.meaning} | {v.unit} | {v.default} |\n" for v in VARIABLES)
 
 
 def _source(text: str) -> str:
@@ -196,4 +190,4 @@ VARIABLES = (
         _urls,
     ),
 )
-"""All of them. docs/environment.md holds `table()`, and a test compares the two."""
+"""All of them. docs/environment.md shows them as a table, and a test compares the two."""

@@ -87,15 +87,4 @@ def _unsendable(driver: Driver, name: str, value: object) -> Problem | None:
         if character in value:
             shown = "NUL" if character == "\0" else repr(character)
             return Problem(f"its {name} has a {shown} character, which {driver.name} cannot carry", name)
-    encoding = driver.encodings.get(name)
-    if encoding is not None and not _encodes(value, encoding):
-        return Problem(f"its {name} has a character outside {encoding}, which {driver.name} cannot carry", name)
     return None
-
-
-def _encodes(value: str, encoding: str) -> bool:
-    try:
-        value.encode(encoding)
-    except UnicodeEncodeError:  # it carries the whole value, so it must not live on
-        return False
-    return True

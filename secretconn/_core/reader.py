@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from functools import partial
 
 from secretconn import events
@@ -25,7 +25,7 @@ from secretconn._core.state import SecretState
 from secretconn.credentials import Credentials
 from secretconn.errors import SecretConnError
 from secretconn.runtime import Runtime
-from secretconn.sources.base import CachingSource, Reading, Source, is_passing, name_of, place_of
+from secretconn.sources.base import CachingSource, Reading, Source, is_passing, is_throttled, name_of, place_of
 
 __all__ = ["Reader"]
 
@@ -66,6 +66,7 @@ class Reader:
         self._secret_id, self._source, self._shape = secret_id, source, shape
         self._settings, self._runtime, self._state, self._observers = settings, runtime, state, observers
         self._flight: Flight | None = None
+        self._running: set[Flight] = set()  # abandoned ones too
         self._unanswered: Unanswered | None = None
         self._retry_at = NEVER
         self._look_at = NEVER
@@ -93,15 +94,13 @@ class Reader:
 
     def first(self) -> Flow[Answer]:
         """Wait for the first answer (rule 2). Raises what reports.error_of returns."""
-        runtime, policy = self._runtime, self._settings.policy
-        budget, came = Budget(self._settings.timeout, runtime), self._state.tick()
-        until = runtime.clock() + min(policy.read_patience, self._settings.timeout)
+        budget, came = Budget(self._settings.timeout, self._runtime), self._state.tick()
         while True:
             step = self._first_step(came)
             if isinstance(step, Answer):
                 return step
             if isinstance(step, Unanswered):
-                if not is_passing(step.error) or runtime.clock() >= until or budget.left <= 0:
+                if not self._repeats(step.error, budget):
                     raise error_of(step.error, self._secret_id)
                 came = step.ended
             elif isinstance(step, Flight):
@@ -111,7 +110,7 @@ class Reader:
             if budget.left <= 0 and self._state.answer is None:
                 raise error_of((self._unanswered or self._too_late()).error, self._secret_id)
 
-    def ask(self, stages: tuple[str, ...], since: int, reason: str, budget: Budget, until: float) -> Flow[Outcome]:
+    def ask(self, stages: tuple[str, ...], since: int, reason: str, budget: Budget) -> Flow[Outcome]:
         """Ask the source for these stages, by a request after ``since``; joins a read under way and asks again.
 
         Args:
@@ -119,7 +118,6 @@ class Reader:
             since: A tick; a failed read that began after it says enough.
             reason: As in the events; an "inquiry" that begins is bounded in number.
             budget: The seconds that the caller may wait.
-            until: Monotonic seconds until which a read that fails in passing is repeated.
 
         Returns:
             The newest answer, which may be older than ``since`` if it came in meanwhile, or Unanswered.
@@ -131,7 +129,7 @@ class Reader:
             if isinstance(step, Answer):
                 return step
             if isinstance(step, Unanswered):
-                if not is_passing(step.error) or self._runtime.clock() >= until or budget.left <= 0:
+                if not self._repeats(step.error, budget):
                     return step
                 since, failed = max(since, step.tick), failed + 1
                 yield from budget.sleep(COLD.seconds(failed, self._runtime.random()))
@@ -169,22 +167,32 @@ class Reader:
 
     def after_fork(self) -> None:
         """In a forked child: the parent's read never ends here, and its client is not ours (rule 10)."""
-        in_use, self._flight = self.reading, None
+        in_use, self._flight = self.reading or bool(self._running), None
+        self._running.clear()
         self._source.after_fork(in_use)
 
     def forget(self, source: Source) -> None:
         """Hold nothing, and read from this source from now on."""
         with self._state.lock:
-            in_use = self.reading
+            in_use = self.reading or bool(self._running)
             self._generation += 1  # what a read under way brings is not wanted any more
             self._state.forget()
             old, self._source = self._source, source
+            if self._flight is not None:
+                self._flight.over = True  # nor does its failure count
             self._flight = self._unanswered = None
             self.fresh_until = self._retry_at = self._look_at = NEVER
             self.failures = 0
             self._inquiries.clear()
             self._told.clear()
         old.after_fork(in_use)
+
+    def _repeats(self, error: BaseException, budget: Budget) -> bool:
+        """True while a read that failed is repeated: a throttled one as long as its caller waits (rule 4c)."""
+        patience = self._settings.policy.read_patience
+        if is_throttled(error) and patience > 0:
+            patience = self._settings.timeout
+        return is_passing(error) and budget.left > 0 and self._runtime.clock() < budget.begun + patience
 
     # -- one step of a flow -------------------------------------------------------------------------------------------
 
@@ -212,7 +220,7 @@ class Reader:
             flight = self._under_way()
             if flight is not None:
                 return flight
-            if reason == "rejected" and (delay := self._full()) > 0:
+            if reason == "rejected" and not self.free and (delay := self._full()) > 0:
                 return delay
             return self._fly("rejected" if reason == "next" else reason, stages)
 
@@ -220,7 +228,7 @@ class Reader:
         """Seconds until another inquiry may begin; 0, and it is counted, where one may."""
         now = self._runtime.clock()
         if len(self._inquiries) == INQUIRIES and 0.0 <= now - self._inquiries[0] < 1.0:
-            return 1.0 - (now - self._inquiries[0])
+            return max(1.0 - (now - self._inquiries[0]), 0.001)
         self._inquiries.append(now)
         return 0.0
 
@@ -239,11 +247,11 @@ class Reader:
         now = self._runtime.clock()
         flight = Flight(reason, self._state.tick(), now, now + self._settings.timeout)
         work = partial(self._read, flight, stages, self._generation)
-        self._flight = flight
         try:
             self._runtime.spawn(work)
         except RuntimeError:
             flight.here.append(work)
+        self._flight = flight  # now that it is on its way: Ctrl-C before this leaves nobody waiting for it
         return flight
 
     def _wait_for(self, flight: Flight, budget: Budget) -> Flow[Outcome | None]:
@@ -267,7 +275,11 @@ class Reader:
     # -- reading, in the flight's own thread --------------------------------------------------------------------------
 
     def _read(self, flight: Flight, stages: tuple[str, ...], generation: int) -> None:
-        source = self._source
+        if generation != self._generation:  # all was forgotten before it began
+            flight.land(Unanswered(flight.tick, self._state.tick(), LookupError("forgotten")))
+            return
+        self._running.add(flight)
+        source, counters = self._source, self._observers.counters
         calls = source.api_calls
         told: tuple[events.Event, ...] = ()
         outcome: Outcome | None = None
@@ -277,7 +289,8 @@ class Reader:
         except Exception as error:  # noqa: BLE001  (told to every waiter, logged once per streak)
             outcome = self._failed(flight, error)
         finally:
-            self._observers.counters.add(fetches=1, api_calls=source.api_calls - calls)
+            self._running.discard(flight)
+            counters.add(fetches=1, api_calls=source.api_calls - calls)
             if outcome is None:  # broken off by what is no Exception
                 outcome = Unanswered(flight.tick, self._state.tick(), RuntimeError("the read was broken off"))
             self._observers.tell(*told, between=partial(flight.land, outcome))
@@ -300,8 +313,10 @@ class Reader:
             cached = reading.cached and flight.reason in PLAIN  # then it is no newer than what was held before
             tick = flight.tick if not cached else before.tick if before is not None else -1
             at = before.requested_at if cached and before is not None else flight.begun
-            whole = reading.whole and not cached
             policy = self._settings.policy
+            whole = (reading.whole or len(stages) > 1 or stages == policy.stages) and not cached
+            held = before.logins if before is not None else {}
+            failures = {**_left_out(reading, stages, logins.keys() | held.keys()), **failures}
             answer = self._state.add(News(tick, at, reading.stages, logins, failures, stages, whole), policy)
             if answer is None:
                 raise failures.get(policy.current) or LookupError(f"no version has the stage {policy.current}")
@@ -372,3 +387,12 @@ class Reader:
             named = name_of(failures[stage])
             log.info("secretconn: secret %r: %s cannot be read (%s), and is left out", self._secret_id, stage, named)
         self._told = (self._told - set(asked)) | failures.keys()
+
+
+def _left_out(reading: Reading, stages: tuple[str, ...], known: Set[str]) -> dict[str, Exception]:
+    """A version that was asked for and that came neither with its content nor with a failure: nobody asks for ever."""
+    return {
+        stage: LookupError(f"the source left out the content of {stage}")
+        for stage in stages
+        if stage in reading.stages and reading.stages[stage] not in known
+    }

@@ -180,7 +180,6 @@ class _Inquiry:
         self._clock, self._random = core.runtime.clock, core.runtime.random
         now = self._clock()
         self._budget = Budget(core.settings.timeout + policy.patience, core.runtime)
-        self._reads_until = now + policy.read_patience
         self._patient_until = now + policy.patience
         self._poll = POLL_FIRST
         self._tried = Tried((), frozenset(), policy.stages)
@@ -231,7 +230,8 @@ class _Inquiry:
                 return login
             if self._is_quiet():
                 self.reason = self.reason or "the source was asked just now and had no other login"
-                self._core.reader.look()
+                if not (patient and self._policy.patience):  # else it polls
+                    self._core.reader.look()
                 stages = None
             else:
                 stages = self._question()
@@ -285,7 +285,7 @@ class _Inquiry:
         since = core.state.tick() if again else max(self._since or -1, self._refused_at)
         reason = "next" if self._asked else "rejected"
         self._asked = True
-        outcome = yield from core.reader.ask(stages, since, reason, self._budget, self._reads_until)
+        outcome = yield from core.reader.ask(stages, since, reason, self._budget)
         if isinstance(outcome, Unanswered):
             self.reason = f"the source gave no answer ({name_of(outcome.error)})"
             self._start_cool_down(outcome.tick)
@@ -306,12 +306,13 @@ class _Inquiry:
         self._poll = min(self._poll * 2, POLL_MAX)
         if seconds <= 0.0:
             return False
-        yield Wait(seconds)
         since = self._core.state.tick()
         self._refused_at = max(self._refused_at, since)
-        outcome = yield from self._core.reader.ask(
-            self._tried.stages, since, "patience", self._budget, self._patient_until
-        )
+        yield Wait(seconds)
+        answer = self._core.state.answer
+        if answer is not None and answer.whole > since:  # somebody else has asked meanwhile
+            return True
+        outcome = yield from self._core.reader.ask(self._tried.stages, since, "patience", self._budget)
         if isinstance(outcome, Unanswered):
             self.reason = f"the source gave no answer ({name_of(outcome.error)})"
         return True

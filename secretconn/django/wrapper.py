@@ -94,6 +94,8 @@ class RotatingWrapper(_Stock):
         with djangos(self.alias):
             driver = self._secretconn_known_driver()
             takes_login = conn_params.pop(driver.keywords["password"], None) is not None  # else it reads the settings
+            if not takes_login:  # where a driver takes its login in a form of its own, the backend gives it that form
+                driver = replace(driver, adapt=None)
             arguments = self._secretconn_arguments(conn_params, driver, takes_login)
             opening = self._secretconn_opening(super().get_new_connection, conn_params, driver, takes_login)
             return wrap(opening, self.settings_dict.secret.credentials, driver=cast("Any", driver))(**arguments)
@@ -108,9 +110,7 @@ class RotatingWrapper(_Stock):
             self.close()
 
     def _secretconn_known_driver(self) -> Driver:
-        driver = driver_of(self._secretconn_driver or self.Database)
-        # Where a driver takes its login in a form of its own, Django's backend is what brings it into that form.
-        return replace(driver, adapt=None) if getattr(driver, "adapt", None) is not None else driver
+        return driver_of(self._secretconn_driver or self.Database)
 
     def _secretconn_arguments(self, conn_params: dict[str, Any], driver: Driver, takes_login: bool) -> dict[str, Any]:
         """What a caller of the driver's own connect would say: all but what came from the secret."""

@@ -120,7 +120,6 @@ class Driver:
             the callable to use instead. That one is called with the caller's arguments and ``keywords``' keywords.
         variables: Canonical name to the environment variables in which the driver itself looks for it.
         forbidden: Canonical name to the characters no such value may have: the driver, or the protocol, ends there.
-        encodings: Canonical name to the encoding the driver forces a value into, where that is not UTF-8.
     """
 
     name: str
@@ -138,7 +137,6 @@ class Driver:
     adapt: Callable[[Callable[..., Any], Opener], Callable[..., Any]] | None = None
     variables: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     forbidden: Mapping[str, str] = field(default_factory=lambda: NO_NUL)
-    encodings: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

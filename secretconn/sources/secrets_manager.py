@@ -217,6 +217,7 @@ class SecretsManagerSource:
                 continue
             by_stage |= reading.stages
             payloads |= reading.payloads
+            failures |= reading.failures
         return Reading(by_stage, payloads, failures)
 
     def _refreshed(self, client: _Recorder) -> SecretCacheItem:

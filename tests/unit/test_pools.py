@@ -115,6 +115,17 @@ async def test_a_closed_pool_that_cannot_be_referred_to_weakly_is_let_go_at_the_
     assert held() is None
 
 
+async def test_what_ends_it_lets_go_of_the_pool_at_once() -> None:
+    bed, pool = Bed(), Closable()
+    held, stop = weakref.ref(pool.held), on_rotation(bed.credentials, pool.expire)
+    del pool
+    gc.collect()
+    assert held() is not None
+    stop()
+    gc.collect()
+    assert held() is None
+
+
 async def test_a_closed_pool_is_not_drained_and_an_open_one_is() -> None:
     bed, closed, opened = Bed(), Closable(), Closable()
     for pool in (closed, opened):
@@ -220,7 +231,7 @@ class Link:
     """A connection, as far as aiomysql's and asyncmy's pools look at one."""
 
     connected, closed, _stream_broken = True, False, False
-    last_usage = 0.0
+    last_usage = float("inf")  # never too old
     _reader = SimpleNamespace(at_eof=bool, exception=lambda: None, eof_received=False)
 
     def close(self) -> None:

@@ -179,9 +179,9 @@ def test_the_state_that_is_kept_shows_nothing() -> None:
     bed.rotating.current()
     bed.source.put("v2", SECRET | {"password": WORD + "2"}, "AWSPENDING")
     bed.connect()
-    ledger = bed.rotating._ledger
-    assert ledger.own.state is not None
-    assert WORD not in f"{ledger.answer!r}{ledger.own.state!r}{bed.rotating.current()}"
+    state = bed.core.state
+    assert state.own.state is not None
+    assert WORD not in f"{state.answer!r}{state.own.state!r}{bed.rotating.current()}"
 
 
 def test_a_failing_read_of_the_source_tells_its_kind_and_not_its_text(caplog: pytest.LogCaptureFixture) -> None:

@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from secretconn import ConfigurationError, RotatingCredentials
 from secretconn.sqlalchemy import SecretConnPlugin, rotating
 from secretconn.testing.memory import MemorySource
+from tests.unit.fakes import subscribers
 from tests.unit.test_secrecy import WORD, assert_silent
 
 URL = "postgresql+psycopg:///?secret_id=prod/orders"
@@ -138,7 +139,7 @@ def test_drained_engine_is_not_kept_alive() -> None:
     del made
     gc.collect()
     assert gone() is None
-    assert own._bulletin._subscribers == ()
+    assert subscribers(own) == 0
 
 
 def test_import_secretconn_loads_no_sqlalchemy() -> None:

@@ -177,3 +177,27 @@ def counting() -> Iterator[MariaDBServer]:
 @pytest.mark.parametrize("driver", MYSQL)
 def test_too_many_wrong_passwords(counting: MariaDBServer, secrets_manager: LocalSecretsManager, driver: str) -> None:
     survives(Application(counting, secrets_manager), driver, blocked)
+
+
+@pytest.mark.parametrize("driver", ["pymysql", "mariadb"])
+def test_a_blocked_user_is_not_sent_again_with_another_password(
+    counting: MariaDBServer, secrets_manager: LocalSecretsManager, driver: str
+) -> None:
+    """A rotation is under way, so the secret has a newer login: of the same user."""
+    app, sent = Application(counting, secrets_manager), []
+    real = secretconn.engines.load(driver_named(driver), for_async=False)
+
+    def connect(**keywords: Any) -> Any:
+        sent.append(keywords["password"])
+        return real(**keywords)
+
+    credentials = secretconn.RotatingCredentials(app.secret_id, client=secrets_manager.client())
+    wrapped = secretconn.wrap(connect, credentials, driver=driver)
+    wrapped().close()
+    first = sent.pop()
+    next(app.rotator().steps())  # createSecret
+    blocked(app, app.username)
+    with pytest.raises(Exception, match="blocked because of too many credential errors") as caught:
+        wrapped()
+    assert sent == [first]
+    assert "refused whatever the password" in caught.value.__notes__[0]

@@ -10,14 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from secretconn._core.parsing import Shape, parse
-from secretconn.cli.check.of_secret import (
-    described,
-    findings_of,
-    incomplete,
-    sentence,
-    unreadable_stage,
-    wrong_format,
-)
+from secretconn.cli.check.contents import incomplete, sentence, unreadable_stage, wrong_format
+from secretconn.cli.check.description import described, findings_of
 from secretconn.cli.check.report import Finding
 from secretconn.credentials import Credentials, Payload
 from secretconn.errors import SecretFormatError

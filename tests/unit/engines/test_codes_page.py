@@ -20,7 +20,11 @@ from tests.unit.engines.poolers import TOLD
 PAGE = Path(__file__).parents[3] / "docs" / "codes.md"
 
 TABLES = {
-    "mysql": ("MySQL, MariaDB, Aurora MySQL", "_CODES", "MariaDB: real server; MySQL's own codes: error reference"),
+    "mysql": (
+        "MySQL, MariaDB, Aurora MySQL",
+        "_CODES",
+        "MariaDB 10.11, and on MySQL 9.7 1040, 1044, 1045, 1049, 1226, 1862, 2000, 2061, 3118 and 3955: real servers",
+    ),
     "oracle": ("Oracle", "CODES", "constructed, as the driver constructs them"),
     "sqlserver": ("SQL Server", "CODES", "fake server that speaks TDS; the texts of Azure SQL: documentation"),
     "db2": ("Db2 (the reason in SQL30082N)", "REASONS", "fake server that speaks DRDA"),
