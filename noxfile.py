@@ -107,8 +107,8 @@ def oldest(session: nox.Session) -> None:
     for extra in ("psycopg", "psycopg2", "asyncpg", "pg8000", "pymysql", "mysql-connector", "aiomysql", "redis"):
         wanted += PROJECT["project"]["optional-dependencies"][extra]
     lowest = [line.replace(">=", "==") for line in wanted]
-    runners = ("pytest>=9", "pytest-asyncio", "pytest-timeout", "pytest-xdist", "hypothesis")
-    session.install("-e", ".[testing]", *runners, *lowest)
+    tools = ["pytest>=9", "pytest-asyncio", "pytest-timeout", "pytest-xdist", "hypothesis"]
+    session.install("-e", ".[testing]", *tools, *lowest)
     session.run("python", "-m", "pip", "list")
     core = [str(path) for path in sorted((ROOT / "tests" / "unit").glob("test_[cer]*.py"))]
     session.run("pytest", "-q", "-p", "no:cacheprovider", "tests/unit/engines", "tests/unit/sources", *core)

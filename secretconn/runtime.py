@@ -13,15 +13,12 @@ __all__ = ["Runtime"]
 
 
 def _spawn(work: Callable[[], None]) -> None:
-    """Run ``work`` in a short-lived daemon thread, or here and now where the interpreter starts no more threads.
+    """Run ``work`` in a short-lived daemon thread.
 
     It sees the caller's context variables, so that traces and log lines know on whose behalf it runs.
     """
-    try:
-        inside = contextvars.copy_context().run
-        threading.Thread(target=inside, args=(work,), name="secretconn-refresh", daemon=True).start()
-    except RuntimeError:  # "can't start new thread", at interpreter shutdown or at a process limit
-        work()
+    inside = contextvars.copy_context().run
+    threading.Thread(target=inside, args=(work,), name="secretconn-refresh", daemon=True).start()
 
 
 async def _asleep(seconds: float) -> None:
@@ -45,7 +42,8 @@ class Runtime:
         sleep: Waits some seconds, in a thread.
         asleep: Waits some seconds, in a task.
         random: A float in [0, 1).
-        spawn: Starts some work in the background and returns at once.
+        spawn: Starts some work in the background and returns at once. Raises RuntimeError where no thread can be
+            started: at the interpreter's end, at a limit of the process.
         environ: The environment variables.
     """
 

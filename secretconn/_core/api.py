@@ -158,7 +158,7 @@ def _wrapper(connector: Connector, coroutine_function: bool, awaitable: bool) ->
     def opening(*args: Any, **kwargs: Any) -> _Opening:
         arguments = Arguments(args, kwargs) if args or kwargs else NO_ARGUMENTS
         del args, kwargs
-        return _Opening(functools.partial(connector.aopen, arguments))
+        return _Opening(connector.opener(arguments))
 
     async def aconnecting(*args: Any, **kwargs: Any) -> Any:
         arguments = Arguments(args, kwargs) if args or kwargs else NO_ARGUMENTS

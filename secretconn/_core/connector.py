@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextvars
 import functools
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -101,7 +101,11 @@ class Connector:
         """The same for asyncio, with an async driver. Never blocks the event loop to read the secret."""
         if arguments is self._nothing:
             return await self.alog_in(self._call, NOTHING_GIVEN)
-        return await self.alog_in(self._call, self._given(arguments), arguments)
+        return await self.opener(arguments)()
+
+    def opener(self, arguments: Arguments) -> Callable[[], Coroutine[Any, Any, Any]]:
+        """Return what does the same once it is called; what is wrong with the arguments is raised here and now."""
+        return functools.partial(self.alog_in, self._call, self._given(arguments), arguments)
 
     def log_in(self, call: Callable[..., Any], given: Given, arguments: Arguments = NO_ARGUMENTS) -> Any:
         """Follow the rules of rotation around ``call``, which logs in at what ``given`` names."""

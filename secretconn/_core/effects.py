@@ -14,7 +14,7 @@ from secretconn._core.flight import Flight, Outcome
 from secretconn.credentials import Credentials
 from secretconn.runtime import Runtime
 
-__all__ = ["Await", "Effect", "Flow", "Opening", "Wait", "alog_in", "arun", "log_in", "run"]
+__all__ = ["Await", "Budget", "Effect", "Flow", "Opening", "Wait", "alog_in", "arun", "log_in", "run"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,31 @@ Flow: TypeAlias = Generator[Effect, Outcome | None, Returned]
 Opening: TypeAlias = Generator[Credentials | Effect | None, Any, None]
 """The flow of connect(). It also yields the credentials to log in with, and is sent the exception that came of that or
 None; then it ends. It yields None when nothing is left to try, and the driver's exception goes to the caller."""
+
+
+class Budget:
+    """The seconds that one call may still wait for the source; logging in does not count.
+
+    Attributes:
+        left: Seconds.
+        begun: Monotonic seconds when the call began to need the source.
+    """
+
+    def __init__(self, seconds: float, runtime: Runtime) -> None:
+        self.left, self.begun = seconds, runtime.clock()
+        self._clock = runtime.clock
+
+    def wait(self, effect: Wait | Await) -> Flow[Outcome | None]:
+        """Wait, and take the time off."""
+        begun = self._clock()
+        outcome = yield effect
+        waited = self._clock() - begun
+        self.left -= waited if outcome is not None else max(waited, effect.seconds)
+        return outcome
+
+    def sleep(self, seconds: float) -> Flow[None]:
+        """Wait some seconds, or as many as are left."""
+        yield from self.wait(Wait(min(seconds, max(self.left, 0.0))))
 
 
 Call: TypeAlias = Callable[..., Any]

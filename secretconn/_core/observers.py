@@ -78,6 +78,7 @@ class Observers:
         self._lock = threading.RLock()
         self._queue: deque[tuple[Event, frozenset[Subscription]]] = deque()
         self._role = threading.Lock()  # never waited for: whoever has it tells
+        self._teller: int | None = None
 
     def subscribe(self, subscriber: Subscriber) -> Subscription:
         """Add a subscriber, and forget those that have ended."""
@@ -87,8 +88,8 @@ class Observers:
         return added
 
     def telling(self) -> bool:
-        """True inside a subscriber of this secret."""
-        return not _telling.get().isdisjoint(self._subscriptions)
+        """True inside a subscriber of this secret; not in the tasks that it has started, which may live long."""
+        return self._teller == threading.get_ident()
 
     def tell(self, *events: Event, between: Callable[[], object] | None = None) -> None:
         """Tell of some events. ``between`` is done once they are in line and before any subscriber is called."""
@@ -114,10 +115,12 @@ class Observers:
         """In a forked child: new locks, counters at zero, nothing in line, the same subscribers."""
         self._lock, self._role = threading.RLock(), threading.Lock()
         self._queue.clear()
+        self._teller = None
         self.reset()
 
     def _tell_until(self, last: object) -> None:
         """With the role: tell what is in line, up to this caller's own last event."""
+        self._teller = threading.get_ident()
         try:
             while self._queue:
                 told = self._queue.popleft()
@@ -125,6 +128,7 @@ class Observers:
                 if told is last:
                     break
         finally:
+            self._teller = None
             self._role.release()
 
     def _tell_rest(self) -> None:

@@ -12,11 +12,12 @@ from functools import partial
 
 from secretconn import events
 from secretconn._core import rules
-from secretconn._core.effects import Flow, Opening, Wait
+from secretconn._core.answer import Answer, Policy
+from secretconn._core.effects import Budget, Flow, Opening, Wait
 from secretconn._core.flight import Outcome, Unanswered
 from secretconn._core.observers import Observers
-from secretconn._core.reader import Budget, Reader
-from secretconn._core.rules import Answer, Policy, Tried
+from secretconn._core.reader import Reader
+from secretconn._core.rules import Tried
 from secretconn._core.settings import Settings
 from secretconn._core.state import Endpoint, SecretState
 from secretconn._core.trail import Trail
@@ -179,7 +180,6 @@ class _Inquiry:
         self._clock, self._random = core.runtime.clock, core.runtime.random
         now = self._clock()
         self._budget = Budget(core.settings.timeout + policy.patience, core.runtime)
-        self._reads_until = now + policy.read_patience
         self._patient_until = now + policy.patience
         self._poll = POLL_FIRST
         self._tried = Tried((), frozenset(), policy.stages)
@@ -219,8 +219,9 @@ class _Inquiry:
         state = self._endpoint.state or rules.FRESH
         refusal = state.refused.get(login.version_id)
         first = max(refusal.first if refusal is not None else -1, state.fruitless_tick)
-        self._since = first if self._since is None else self._since
         self._refused_at = max(self._refused_at, first)
+        if self._since is None:
+            self._since = rules.inquiry_since(state)
 
     def _other(self, *, patient: bool) -> Flow[Credentials | None]:
         while True:
@@ -228,8 +229,9 @@ class _Inquiry:
             if login is not None:
                 return login
             if self._is_quiet():
-                self.reason = "the source was asked just now and had no other login"
-                self._core.reader.look()
+                self.reason = self.reason or "the source was asked just now and had no other login"
+                if not (patient and self._policy.patience):  # else it polls
+                    self._core.reader.look()
                 stages = None
             else:
                 stages = self._question()
@@ -283,7 +285,7 @@ class _Inquiry:
         since = core.state.tick() if again else max(self._since or -1, self._refused_at)
         reason = "next" if self._asked else "rejected"
         self._asked = True
-        outcome = yield from core.reader.ask(stages, since, reason, self._budget, self._reads_until)
+        outcome = yield from core.reader.ask(stages, since, reason, self._budget)
         if isinstance(outcome, Unanswered):
             self.reason = f"the source gave no answer ({name_of(outcome.error)})"
             self._start_cool_down(outcome.tick)
@@ -304,12 +306,13 @@ class _Inquiry:
         self._poll = min(self._poll * 2, POLL_MAX)
         if seconds <= 0.0:
             return False
-        yield Wait(seconds)
         since = self._core.state.tick()
         self._refused_at = max(self._refused_at, since)
-        outcome = yield from self._core.reader.ask(
-            self._tried.stages, since, "patience", self._budget, self._patient_until
-        )
+        yield Wait(seconds)
+        answer = self._core.state.answer
+        if answer is not None and answer.whole > since:  # somebody else has asked meanwhile
+            return True
+        outcome = yield from self._core.reader.ask(self._tried.stages, since, "patience", self._budget)
         if isinstance(outcome, Unanswered):
             self.reason = f"the source gave no answer ({name_of(outcome.error)})"
         return True

@@ -24,15 +24,19 @@ Found = dict[str, str | None]
 _SHOWN = frozenset({"host", "port", "database"})
 
 
-def keyword_reader(keywords: Mapping[str, str], positions: Iterable[str | None] = ()) -> ReadGiven:
+def keyword_reader(
+    keywords: Mapping[str, str], positions: Iterable[str | None] = (), option_files: Iterable[str] = ()
+) -> ReadGiven:
     """A ``given`` function for a driver that takes plain keywords.
 
     Args:
         keywords: Each keyword the driver accepts for a login value, to its canonical name. Where two are given for one
             name the later in this mapping counts: put ``unix_socket`` behind ``host``, as the drivers prefer it.
         positions: The canonical name each positional argument has, None for those without.
+        option_files: The keywords that name an option file, or a group in one.
     """
-    known = frozenset(keywords)
+    files = frozenset(option_files)
+    known = frozenset(keywords) | files
     names = tuple(positions)
 
     def given(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Given:
@@ -45,7 +49,7 @@ def keyword_reader(keywords: Mapping[str, str], positions: Iterable[str | None] 
         for keyword, name in keywords.items():
             if keyword in kwargs:
                 take(found, name, kwargs[keyword])
-        return to_given(found)
+        return to_given(found, any(kwargs.get(file) is not None for file in files))
 
     return given
 
@@ -79,11 +83,11 @@ def take(found: Found, name: str, value: object) -> None:
     found[name] = _text(value) if name in _SHOWN else None
 
 
-def to_given(found: Found) -> Given:
+def to_given(found: Found, option_file: bool = False) -> Given:
     """The frozen answer."""
-    if not found:
+    if not found and not option_file:
         return NOTHING_GIVEN
-    return Given(frozenset(found), found.get("host"), found.get("port"), found.get("database"))
+    return Given(frozenset(found), found.get("host"), found.get("port"), found.get("database"), option_file)
 
 
 def _text(value: object) -> str | None:

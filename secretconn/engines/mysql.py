@@ -76,9 +76,14 @@ def code_of(error: BaseException) -> int | None:
 
 
 _PLAIN = {"user": "user", "password": "password", "host": "host", "port": "port", "database": "database"}
+_FILES = ("read_default_file", "read_default_group")
+_LATIN_1 = {"password": "latin-1"}  # PyMySQL's connections.py encodes it so, and those that come from it
+_TCP_PORT = {"port": ("MYSQL_TCP_PORT",)}  # libmysqlclient's and MariaDB Connector/C's mysql_server_init()
 _SHORT = {"passwd": "password", "db": "database", "unix_socket": "host"}
 
-_connector_plain = keyword_reader(_PLAIN | {"username": "user"} | _SHORT)
+_connector_plain = keyword_reader(
+    _PLAIN | {"username": "user"} | _SHORT, option_files=("option_files", "read_default_file")
+)
 
 
 def _connector_given(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Given:
@@ -91,7 +96,7 @@ def _connector_given(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Given:
     hosts = ",".join(one.host for one in each if one.host)
     ports = ",".join(one.port for one in each if one.port)
     names = given.names.union(*(one.names for one in each))
-    return Given(names, hosts or given.host, ports or given.port, given.database)
+    return Given(names, hosts or given.host, ports or given.port, given.database, given.option_file)
 
 
 _POOLS = ("pool_name", "pool_size", "pool_reset_session")
@@ -107,11 +112,12 @@ _PYMYSQL = Driver(
     extra="pymysql",
     keywords=_PLAIN,
     given=refusing(
-        keyword_reader(_PLAIN | _SHORT),  # keyword-only since 1.0
+        keyword_reader(_PLAIN | _SHORT, option_files=_FILES),  # keyword-only since 1.0
         ("defer_connect",),
         "makes PyMySQL log in after connect() has returned, where a rejected login cannot be recovered. Leave it out",
     ),
     classify=classify,
+    encodings=_LATIN_1,
 )
 
 _MYSQLCLIENT = Driver(
@@ -120,8 +126,9 @@ _MYSQLCLIENT = Driver(
     module="MySQLdb",
     extra="mysqlclient",
     keywords=_PLAIN,
-    given=keyword_reader(_PLAIN | _SHORT, ("host", "user", "password", "database", "port", "host")),
+    given=keyword_reader(_PLAIN | _SHORT, ("host", "user", "password", "database", "port", "host"), _FILES),
     classify=classify,
+    variables=_TCP_PORT,
     other_modules=("_mysql",),
     aliases=("mysqldb",),
 )
@@ -142,10 +149,12 @@ _AIOMYSQL = Driver(
             "unix_socket": "host",
         },
         ("host", "user", "password", "database", "port", "host"),
+        _FILES,
     ),
     classify=classify,
     connect=None,
     aconnect="connect",
+    encodings=_LATIN_1,
 )
 
 _ASYNCMY = Driver(
@@ -158,10 +167,12 @@ _ASYNCMY = Driver(
         _PLAIN | {"password_creator": "password", "db": "database", "unix_socket": "host", "sock": "host"},
         # 0.2.18; before password_creator came, host stood third, so positional hosts of older ones read as a password
         ("user", "password", "password", "host", "database", "host", "host", "port"),
+        _FILES,
     ),
     classify=classify,
     connect=None,
     aconnect="connect",
+    encodings=_LATIN_1,
 )
 
 _MYSQL_CONNECTOR = Driver(
@@ -183,11 +194,14 @@ _MARIADB = Driver(
     extra="mariadb",
     keywords=_PLAIN,
     given=refusing(
-        keyword_reader(_PLAIN | {"username": "user"} | _SHORT),  # no login by position: the first is a refused dsn
+        keyword_reader(  # takes no login by position: the first is a refused dsn
+            _PLAIN | {"username": "user"} | _SHORT, option_files=(*_FILES, "default_file", "default_group")
+        ),
         _POOLS,
         _POOLED,
     ),
     classify=classify,
+    variables=_TCP_PORT,
     aliases=("mariadbconnector", "mariadb-connector"),
 )
 

@@ -76,6 +76,12 @@ def _take_service(found: Found, values: Mapping[str, Any]) -> None:
 
 
 _KEYWORDS = {"user": "user", "password": "password", "host": "host", "port": "port", "database": "dbname"}
+# "Environment Variables" in the libpq chapter of the PostgreSQL manual; a service stands for the whole address.
+_VARIABLES = {
+    "host": ("PGHOST", "PGHOSTADDR", "PGSERVICE"),
+    "port": ("PGPORT", "PGSERVICE"),
+    "database": ("PGDATABASE", "PGSERVICE"),
+}
 
 _PSYCOPG = Driver(
     name="psycopg",
@@ -87,6 +93,7 @@ _PSYCOPG = Driver(
     classify=classify,
     aconnect="AsyncConnection.connect",
     aliases=("psycopg3", "psycopg-binary", "psycopg[binary]"),
+    variables=_VARIABLES,
 )
 
 _PSYCOPG2 = Driver(
@@ -103,6 +110,7 @@ _PSYCOPG2 = Driver(
     ),
     classify=classify,
     aliases=("psycopg2-binary",),
+    variables=_VARIABLES,
 )
 
 _ASYNCPG = Driver(
@@ -115,6 +123,7 @@ _ASYNCPG = Driver(
     classify=classify,
     connect=None,
     aconnect="connect",
+    variables=_VARIABLES | {"host": ("PGHOST", "PGSERVICE")},
 )
 
 _PG8000 = Driver(

@@ -26,7 +26,8 @@ class Container:
     """
 
     def __init__(self, image: str, login: Login, options: Mapping[str, str]) -> None:
-        _probe(os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock"))
+        address = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
+        _probe(address)
         try:
             containers = importlib.import_module("testcontainers.core.container")
             docker = importlib.import_module("docker")
@@ -40,6 +41,8 @@ class Container:
         self.port = free_port()
         words = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
         made: Any = containers.DockerContainer(image).with_bind_ports(3306, self.port).with_command(words)
+        if address.startswith("unix://"):  # the engine is on this machine, and nobody else needs the port
+            made.ports = {key: ("127.0.0.1", port) for key, port in made.ports.items()}
         made.with_env("MARIADB_ROOT_PASSWORD", login.password)
         try:
             made.start()

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Set
+from dataclasses import replace
 from typing import Any
 
 from secretconn import RotatingCredentials, Runtime, Verdict
+from secretconn._core.effects import Await, Wait
+from secretconn._core.recovery import Core
+from secretconn._core.rotating import core_of
+from secretconn.credentials import CURRENT, Credentials
 from secretconn.engines.arguments import keyword_reader
 from secretconn.engines.base import Driver
+from secretconn.sources.base import Reading, is_passing
 from secretconn.testing.memory import MemorySource
 
 NAMES = {name: name for name in ("user", "password", "host", "port", "database")}
@@ -21,11 +27,23 @@ class Hidden(Exception):
     """The driver hides why."""
 
 
+class Barred(Exception):
+    """The server refused the user, whatever the password."""
+
+
+class Answered(Exception):
+    """As botocore's ClientError: with a code."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__("its text may quote anything")
+        self.response = {"Error": {"Code": code}}
+
+
 class Broken(Exception):
     """Anything else went wrong."""
 
 
-VERDICTS = {Refused: Verdict.REJECTED, Hidden: Verdict.SUSPECT}
+VERDICTS = {Refused: Verdict.REJECTED, Hidden: Verdict.SUSPECT, Barred: Verdict.BARRED}
 
 
 def classify(error: BaseException) -> Verdict:
@@ -51,6 +69,7 @@ class Time:
         self.now = 1000.0
         self.slept: list[float] = []
         self.waiting: list[Callable[[], None]] | None = None
+        self.threads = True
 
     def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
@@ -60,7 +79,9 @@ class Time:
         self.sleep(seconds)
 
     def spawn(self, work: Callable[[], None]) -> None:
-        """Run at once, or keep for later while ``waiting`` is a list."""
+        """Run at once, or keep for later while ``waiting`` is a list; RuntimeError where there are no threads."""
+        if not self.threads:
+            raise RuntimeError("can't start new thread")
         if self.waiting is None:
             work()
         else:
@@ -104,16 +125,88 @@ def login(password: str, user: str = "app", **more: object) -> dict[str, object]
     return {"username": user, "password": password, "host": "db", **more}
 
 
+def subscribers(rotating: RotatingCredentials) -> int:
+    """How many are told of what happens to it."""
+    return sum(one.active for one in core_of(rotating).observers._subscriptions)
+
+
+class StageSource(MemorySource):
+    """As Secrets Manager answers: one call for one stage, which tells of that stage's version alone.
+
+    Attributes:
+        asked: The stages of each read.
+    """
+
+    def __init__(self, content: Any = None) -> None:
+        super().__init__(content)
+        self.asked: list[tuple[str, ...]] = []
+
+    def read(self, stages: tuple[str, ...], held: Set[str]) -> Reading:
+        self.asked.append(stages)
+        return super().read(stages, held) if len(stages) > 1 else self._by_stage(stages)
+
+    def read_fresh(self, stages: tuple[str, ...], held: Set[str]) -> Reading:
+        return self.read(stages, held)
+
+    def _by_stage(self, stages: tuple[str, ...]) -> Reading:
+        before = self.api_calls
+        whole = super().read(stages, frozenset())
+        self.api_calls = before + 1
+        if (failure := whole.failures.get(stages[0])) is not None and (CURRENT in stages or is_passing(failure)):
+            raise failure
+        version = whole.stages.get(stages[0])
+        labels = {stage: named for stage, named in whole.stages.items() if named == version}
+        return replace(whole, stages={} if stages[0] in whole.failures else labels, whole=False)
+
+
+def drive(flow: Generator[Any, Any, Any], time: Time, call: Callable[[Credentials], object] | None = None) -> Any:
+    """Run a flow in virtual time: a read that does not land takes as long as its caller waits for it.
+
+    A connect()'s flow logs in by ``call``; what that raises is raised here if the flow has no other login.
+    """
+    sent: Any = None
+    failed: Exception | None = None
+    try:
+        while True:
+            effect = flow.send(sent)
+            sent = None
+            if isinstance(effect, Wait):
+                time.sleep(effect.seconds)
+            elif isinstance(effect, Await):
+                if not effect.flight.landed:
+                    time.now += effect.seconds
+                sent = effect.flight.outcome
+            elif effect is None:
+                break
+            else:
+                assert call is not None
+                failed = None
+                try:
+                    call(effect)
+                except Exception as error:  # noqa: BLE001  (whatever the driver raises is told to the flow)
+                    sent = failed = error
+    except StopIteration as end:
+        return end.value
+    if failed is not None:
+        raise failed
+    return None
+
+
 class Bed:
     """One secret, one server, one clock, and a way to connect."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, source: Any = None, **settings: Any) -> None:
         self.time = Time()
-        self.source = MemorySource(login("p1"))
+        self.source: Any = source or StageSource(login("p1"))
         self.server = Server(("app", "p1"))
         self.rotating = RotatingCredentials("s", source=self.source, runtime=self.time.runtime(), **settings)
         self.events: list[Any] = []
         self.rotating.subscribe(self.events.append)
+
+    @property
+    def core(self) -> Core:
+        """What connect() works with."""
+        return core_of(self.rotating)
 
     def connect(self, **arguments: Any) -> Any:
         import secretconn

@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 
 from secretconn import Credentials, RotatingCredentials, SecretUnavailable
-from secretconn._core import rotating
-from secretconn._core.recovery import Refresh
+from secretconn._core.rotating import core_of, roll
 from secretconn.events import Refreshed, RefreshFailed
 from secretconn.testing.memory import MemorySource
 from tests.unit.fakes import Bed, Refused, login
@@ -43,8 +42,9 @@ async def test_a_read_that_was_under_way_already_is_old_news(call: Refreshing) -
     credentials.current()
     assert await asyncio.to_thread(entered.wait, 10)  # this read has seen the stages as they are now
     source.rotate("v2", login("p2"))
-    asking, tick = threading.Event(), credentials._ledger.tick
-    credentials._ledger.tick = lambda: (asking.set(), tick())[1]
+    state = core_of(credentials).state
+    asking, tick = threading.Event(), state.tick
+    state.tick = lambda: (asking.set(), tick())[1]  # type: ignore[func-returns-value]
     asked = asyncio.ensure_future(call(credentials))
     assert await asyncio.to_thread(asking.wait, 10)
     source.on_read = None
@@ -77,15 +77,17 @@ async def test_what_failed_before_the_call_is_asked_again(call: Refreshing) -> N
 
 @both
 async def test_it_waits_no_longer_than_the_timeout(call: Refreshing) -> None:
-    bed = Bed(timeout=0.01)
-    bed.rotating.current()
-    bed.time.waiting = []  # nothing lands
+    source = MemorySource(login("p1"))
+    credentials = RotatingCredentials("s", source=source, timeout=0.05)
+    credentials.current()
+    leave = threading.Event()
+    source.on_read = lambda: leave.wait(10)  # nothing lands
     try:
         with pytest.raises(SecretUnavailable) as caught:
-            await asyncio.wait_for(call(bed.rotating), 5)
+            await asyncio.wait_for(call(credentials), 5)
         assert isinstance(caught.value.__cause__, TimeoutError)
     finally:
-        bed.time.land()
+        leave.set()
 
 
 async def test_a_rejection_is_the_reason_of_its_refresh() -> None:
@@ -118,15 +120,30 @@ def test_a_forked_child_keeps_what_is_held_and_leaves_its_parents_read_alone() -
     bed.time.waiting = []
     bed.rotating.invalidate()
     bed.rotating.current()  # a flight that never lands in the child
-    rotating._roll.after_fork()
-    bed.time.waiting = None
-    assert source.forked == [True]
-    assert bed.rotating.stats().reads == 0
-    assert bed.rotating.current() is held
-    source.rotate("v2", login("p2"))
-    assert bed.rotating.refresh().version_id == "v2"
-    assert bed.rotating.stats().fetches == 1 + 1  # the stale read's own refresh, and the one asked for
-    assert seen[-1].version_id == "v2"
+    locks = (bed.core.state.lock, bed.core.observers._lock, roll._lock)
+    taken, leave = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with locks[0], locks[1], locks[2], bed.core.observers._role:
+            taken.set()
+            leave.wait(10)
+
+    other = threading.Thread(target=hold)
+    other.start()
+    try:
+        assert taken.wait(10)
+        roll._after_fork()
+        bed.time.waiting = None
+        assert source.forked == [True]
+        assert bed.rotating.stats().reads == 0
+        assert bed.rotating.current() is held
+        source.rotate("v2", login("p2"))
+        assert bed.rotating.refresh().version_id == "v2"
+        assert bed.rotating.stats().fetches == 1 + 1  # the stale read's own refresh, and the one asked for
+        assert seen[-1].version_id == "v2"
+    finally:
+        leave.set()
+        other.join(10)
 
 
 class Source(MemorySource):
@@ -138,17 +155,6 @@ class Source(MemorySource):
 
     def after_fork(self, in_use: bool) -> None:
         self.forked.append(in_use)
-
-
-async def test_an_answer_that_landed_since_the_look_is_taken_as_it_is() -> None:
-    bed = Bed()
-    seen = bed.rotating._ledger.tick()
-    held = bed.rotating.current()
-    wanted = Refresh(seen, seen, "rejected")
-    assert bed.rotating._first() is held
-    assert await bed.rotating._afirst() is held
-    assert bed.rotating._newer(wanted) is await bed.rotating._anewer(wanted) is bed.rotating._ledger.answer
-    assert bed.source.reads == 1
 
 
 async def test_tasks_reads_are_counted_as_threads_are() -> None:
@@ -182,9 +188,9 @@ def test_an_answer_of_somebody_else_s_refresh_may_end_the_patience(connect: Call
     with pytest.raises(Refused) as caught:
         connect(bed)
     assert bed.time.slept == [pytest.approx(0.2)]
-    assert bed.source.reads == 3
+    assert bed.source.reads == 1 + 3 + 1  # the first one, the inquiry's three questions, and somebody else's
     (note,) = caught.value.__notes__
-    assert note.endswith("; the source has no other login.")
+    assert note.endswith("; the source was asked just now and had no other login.")
 
 
 @connects

@@ -65,7 +65,15 @@ def test_the_cache_configuration_is_used() -> None:
         exception_retry_growth_factor=4,
         exception_retry_delay_max=50,
     )
-    made = settings(ttl=None, timeout=1, retries=1, patience=0, fallback_stages=("AWSPREVIOUS",), cache_config=config)
+    made = settings(
+        ttl=None,
+        timeout=1,
+        retries=1,
+        patience=0,
+        read_patience=5,
+        fallback_stages=("AWSPREVIOUS",),
+        cache_config=config,
+    )
     assert made.ttl == 90.0
     assert made.policy.stages == ("BLUE", "AWSPREVIOUS")
     assert [made.backoff.seconds(failures, 1.0) for failures in (1, 2, 3, 99)] == [3.0, 12.0, 48.0, 50.0]
@@ -73,7 +81,13 @@ def test_the_cache_configuration_is_used() -> None:
 
 def test_defaults() -> None:
     made = settings(
-        ttl=None, timeout=15, retries=1, patience=0, fallback_stages=("AWSPREVIOUS", "AWSPENDING"), cache_config=None
+        ttl=None,
+        timeout=15,
+        retries=1,
+        patience=0,
+        read_patience=5,
+        fallback_stages=("AWSPREVIOUS", "AWSPENDING"),
+        cache_config=None,
     )
     assert made.ttl == 3600.0
     assert made.policy.stages == ("AWSCURRENT", "AWSPENDING", "AWSPREVIOUS")

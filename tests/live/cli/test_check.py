@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from secretconn.cli import main
-from secretconn.cli.check.refusals import TLS_OPTIONS
+from secretconn.cli.check.drivers import TLS_OPTIONS
 from secretconn.testing import LocalSecretsManager, Login, PostgresServer, new_password
 from secretconn.testing.agent import LocalAgent
 from secretconn.testing.faults import Answer, FaultySecretsManager
@@ -249,7 +249,7 @@ def test_a_region_that_is_none(bed: Bed, check: Check, tmp_path: Path) -> None:
     }
     assert "\n    no-region: " in check().out
     assert "\n    unknown-profile: " in check("--profile", "nobody").out
-    assert "\n    wrong-region: 'eu_west' is no region's name." in check("--region", "eu_west").out
+    assert "\n    wrong-region: 'eu_west' is not the name of a region." in check("--region", "eu_west").out
 
 
 def test_an_arn_of_another_region(bed: Bed, check: Check) -> None:

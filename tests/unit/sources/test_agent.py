@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from secretconn import ConfigurationError, RotatingCredentials, Runtime, SecretUnavailable
+from secretconn._core.rotating import core_of
 from secretconn.credentials import Payload
 from secretconn.sources import AgentSource
 from secretconn.sources.agent_reply import Address, Reply, Unreached
@@ -245,12 +246,12 @@ def test_a_cached_answer_is_no_newer_than_what_was_held() -> None:
     agent = Agent()
     rotating = RotatingCredentials("s", source=agent.source(), runtime=agent.time.runtime())
     rotating.current()
-    assert rotating._ledger.answer is not None
-    assert rotating._ledger.answer.tick == -1
+    assert core_of(rotating).state.answer is not None
+    assert core_of(rotating).state.answer.tick == -1
     rotating.refresh()
-    tick = rotating._ledger.answer.tick
+    tick = core_of(rotating).state.answer.tick
     assert tick >= 0
     rotating.invalidate()
     rotating.current()
     assert "refreshNow" not in agent.asked[-1]
-    assert rotating._ledger.answer.tick == tick
+    assert core_of(rotating).state.answer.tick == tick

@@ -122,10 +122,10 @@ def test_files_that_change_during_every_read_end_in_an_error(tmp_path: Path) -> 
     class Restless(type(tmp_path)):  # type: ignore[misc]
         """A path whose file is written whenever somebody looks at it."""
 
-        def open(self, *args: object, **kwargs: object) -> object:
-            with open(self, "a") as stream:  # noqa: PTH123
+        def __fspath__(self) -> str:
+            with open(str(self), "a") as stream:  # noqa: PTH123
                 stream.write(" ")
-            return super().open(*args, **kwargs)
+            return super().__fspath__()
 
     file = tmp_path / "db.json"
     file.write_text(login("pw-1"))
@@ -143,13 +143,18 @@ def test_a_swap_in_the_middle_of_a_read_is_read_again_whole(tmp_path: Path) -> N
     swaps = iter(["2", "3"])
 
     class Swapping(type(tmp_path)):  # type: ignore[misc]
-        """A path under which the files are swapped after the first of them was read."""
+        """A path under which the files are swapped when the first of them is opened."""
 
-        def open(self, *args: object, **kwargs: object) -> object:
-            stream = super().open(*args, **kwargs)
-            if self.name == "password" and (number := next(swaps, None)):
+        looked = False
+
+        def stat(self, **how: bool) -> os.stat_result:
+            self.looked = True
+            return super().stat(**how)
+
+        def __fspath__(self) -> str:
+            if self.name == "password" and not self.looked and (number := next(swaps, None)):  # it is opened
                 mount(folder, number, {"username": f"user{number}", "password": f"pw{number}"})
-            return stream
+            return super().__fspath__()
 
     source = FileSource(folder, resolve=lambda path: Swapping(os.path.realpath(path / "..data")))
     (payload,) = source.read(STAGES, NOBODY).payloads.values()

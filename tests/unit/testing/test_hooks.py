@@ -9,6 +9,7 @@ import pytest
 
 import secretconn
 from secretconn import ConfigurationError, Event, Fetched, RotatingCredentials, SecretUnavailable, Stats
+from secretconn._core.rotating import core_of
 from secretconn.testing import MemorySource, forget, stand_in
 from tests.unit.fakes import Bed, Refused, Time
 
@@ -33,12 +34,12 @@ def test_what_endpoints_accepted_and_connectors_are_forgotten() -> None:
     bed.server.accepted = {("app", "two")}
     bed.source.put("v2", {**LOGIN, "password": "two"}, "AWSPENDING")
     bed.connect()
-    ledger = bed.rotating._ledger
-    assert ledger.own.state is not None
+    state = bed.core.state
+    assert state.own.state is not None
     bed.rotating._connectors["a driver"] = object()
     forget()
-    assert ledger.own.state is None
-    assert ledger.answer is None
+    assert state.own.state is None
+    assert state.answer is None
     assert not bed.rotating._connectors
 
 
@@ -77,7 +78,7 @@ def test_a_read_under_way_does_not_land_in_what_was_emptied() -> None:
     credentials.current()  # starts a refresh, which this Time keeps back
     source.on_read = lambda: pytest.fail("read before it was let go")
     forget()
-    assert credentials._ledger.answer is None
+    assert core_of(credentials).state.answer is None
     source.on_read = None
     time.land()
 
@@ -97,13 +98,14 @@ def test_the_source_is_chosen_anew_by_the_environment_of_now(tmp_path: Path, mon
 def test_an_environment_that_cannot_be_is_told_to_the_next_reader(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "orders").write_text(json.dumps(LOGIN))
-    credentials = RotatingCredentials("orders")
+    credentials = RotatingCredentials("prod/orders")
     monkeypatch.setenv("SECRETCONN_SOURCE", "the moon")
     forget()
     with pytest.raises(ConfigurationError, match="SECRETCONN_SOURCE='the moon'"):
         credentials.current()
     monkeypatch.setenv("SECRETCONN_SOURCE", f"file://{tmp_path}")
+    (tmp_path / "prod").mkdir()
+    (tmp_path / "prod" / "orders").write_text(json.dumps(LOGIN))
     forget()
     assert credentials.current().password == "one"
 
@@ -117,7 +119,7 @@ def test_a_stand_in_serves_whoever_names_the_secret() -> None:
         with pytest.raises(ConfigurationError, match="a stand-in for secret 'prod/orders' already"):  # noqa: SIM117
             with stand_in("prod/orders", MemorySource(LOGIN)):
                 pass
-    assert before._ledger.answer is None
+    assert core_of(before).state.answer is None
     with stand_in("prod/orders", MemorySource({**LOGIN, "password": "other"})):
         assert before.current().password == "other"
         assert secretconn.shared("prod/orders").current().password == "other"
