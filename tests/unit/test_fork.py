@@ -123,7 +123,9 @@ def test_nor_is_that_of_a_read_that_was_abandoned() -> None:
 
 
 def test_an_idle_client_is_let_go() -> None:
-    done = run("credentials.current()\ndef child():\n    assert source.in_use is False, source.in_use\nsys.exit(fork(child))")
+    done = run(
+        "credentials.current()\ndef child():\n    assert source.in_use is False, source.in_use\nsys.exit(fork(child))"
+    )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 

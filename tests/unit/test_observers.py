@@ -171,9 +171,7 @@ def test_a_watcher_that_fails_is_told_of_and_harms_nobody(caplog: pytest.LogCapt
     assert one in told
     (record,) = caplog.records
     assert (record.name, record.levelno) == ("secretconn.events", logging.ERROR)
-    assert record.getMessage() == (
-        "secretconn: a watcher failed on RotatingCredentials('orders', version_id=None)"
-    )
+    assert record.getMessage() == ("secretconn: a watcher failed on RotatingCredentials('orders', version_id=None)")
 
 
 def test_nobody_is_kept_alive_by_the_roll_or_by_what_ends_a_subscription() -> None:

@@ -37,9 +37,7 @@ def news(tick: int, *asked: str, whole: bool = False, at: float = 0.0, **stages:
     """What a read brought: the stages named are told, and every login is read."""
     named = {f"AWS{stage.upper()}": login for stage, login in stages.items()}
     logins = {login.version_id: login for login in named.values()}
-    return News(
-        tick, at, {s: login.version_id for s, login in named.items()}, logins, {}, asked or tuple(named), whole
-    )
+    return News(tick, at, {s: login.version_id for s, login in named.items()}, logins, {}, asked or tuple(named), whole)
 
 
 def refused(*names: str, tick: int = 5, **more: Any) -> EndpointState:
