@@ -146,6 +146,9 @@ class Reader:
 
     def behind(self, reason: str) -> None:
         """Read with nobody waiting (rule 3), unless a read failed just now or the interpreter shuts down."""
+        before = self._flight
+        if before is not None and not before.landed and self._is_late(before):
+            self._failed(before, self._too_late().error)  # nobody has waited for it either
         if self._runtime.clock() < self._retry_at or sys.is_finalizing():
             return
         policy = self._settings.policy

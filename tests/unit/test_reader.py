@@ -205,6 +205,22 @@ def test_who_joined_it_waits_until_its_deadline_and_asks_anew() -> None:
     flow.close()
 
 
+def test_one_that_nobody_waits_for_is_told_of_too_and_threads_do_not_pile_up(caplog: pytest.LogCaptureFixture) -> None:
+    bed = Bed(ttl=10.0, timeout=5.0)
+    bed.rotating.current()
+    held_back(bed)
+    bed.time.now += 100.0
+    for _ in range(60):  # a minute, while no read comes back
+        bed.rotating.current()
+        bed.time.now += 1.0
+    assert bed.time.waiting is not None
+    assert len(bed.time.waiting) <= 8
+    assert bed.core.reader.failures == bed.rotating.stats().refresh_failures > 0
+    assert [record.getMessage() for record in caplog.records] == [
+        "secretconn: secret 's' cannot be read (TimeoutError); the held login stays in use"
+    ]
+
+
 def test_an_abandoned_read_that_lands_after_all_counts_as_of_the_moment_it_was_asked() -> None:
     bed = Bed(timeout=5.0)
     bed.rotating.current()
