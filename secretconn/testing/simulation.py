@@ -48,6 +48,10 @@ class Rejection(Exception):
     """A simulated server refused a login."""
 
 
+class Barred(Exception):
+    """A simulated server refused a user, whatever the password."""
+
+
 class Clock:
     """Virtual time: runs processes that yield the seconds until they go on, or the time, or an effect."""
 
@@ -104,12 +108,14 @@ class SimulatedSecret:
         seconds: How long one read takes; called for each.
         users: Users that take turns: one for single-user, two for alternating-users.
         fails: Whether a read that begins now fails.
+        unreadable: Whether the version under this stage, AWSPENDING or AWSPREVIOUS, has no value for a read just now.
     """
 
     clock: Clock
     seconds: Callable[[], float] = lambda: 0.01
     users: tuple[str, ...] = ("app",)
     fails: Callable[[], bool] = lambda: False
+    unreadable: Callable[[str], bool] = lambda _stage: False
     stages: dict[str, str] = field(default_factory=lambda: {CURRENT: "v0"})
     api_calls: int = 0
     _captured: Mapping[str, str] | None = None
@@ -142,14 +148,17 @@ class SimulatedSecret:
         seen = self._captured
         if seen is None:
             raise Throttled
-        wanted = {seen[stage] for stage in stages if stage in seen}
+        missing = {stage for stage in stages if stage in seen and stage != CURRENT and self.unreadable(stage)}
+        wanted = {seen[stage] for stage in stages if stage in seen and stage not in missing}
+        failures: dict[str, Exception] = {}
         if by_stage:
             seen = {stage: version for stage, version in seen.items() if version in wanted}
         else:
             wanted -= held
-            self.api_calls += len(wanted)
+            failures = {stage: LookupError("simulated: no value") for stage in missing if seen[stage] not in held}
+            self.api_calls += len(wanted) + len(failures)
         payloads = {version: Payload(version, self._content(version)) for version in wanted}
-        return Reading(stages=seen, payloads=payloads, whole=not by_stage)
+        return Reading(stages=seen, payloads=payloads, failures=failures, whole=not by_stage)
 
     def after_fork(self, in_use: bool) -> None:
         """Nothing to let go of."""
@@ -160,14 +169,15 @@ class SimulatedSecret:
 
 @dataclass
 class SimulatedServer:
-    """A database server: which password each user has now."""
+    """A database server: which password each user has now, and who may not log in at all."""
 
     passwords: dict[str, str]
     always_rejects: bool = False
+    barred: set[str] = field(default_factory=set)
 
     def accepts(self, user: str, password: str) -> bool:
         """Whether it lets this login in."""
-        return not self.always_rejects and self.passwords.get(user) == password
+        return not self.always_rejects and user not in self.barred and self.passwords.get(user) == password
 
 
 def rotations(
@@ -251,7 +261,7 @@ class SimulatedClient:
                     if accepted:
                         next(flow, None)
                         return
-                    step = flow.send(Rejection())
+                    step = flow.send(Barred() if step.username in self.server.barred else Rejection())
                 else:
                     yield step
                     step = flow.send(step.flight.outcome if isinstance(step, Await) else None)
@@ -284,7 +294,7 @@ def _given(_args: tuple[Any, ...], _kwargs: Mapping[str, Any]) -> Given:
 
 
 def _classify(error: BaseException) -> Verdict:
-    return Verdict.REJECTED if isinstance(error, Rejection) else Verdict.OTHER
+    return {Rejection: Verdict.REJECTED, Barred: Verdict.BARRED}.get(type(error), Verdict.OTHER)
 
 
 def _names() -> Iterator[tuple[str, str]]:

@@ -14,12 +14,13 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from secretconn._core.effects import Await, Wait
+from secretconn._core.answer import Answer, Label, Policy
+from secretconn._core.effects import Await, Budget, Wait
 from secretconn._core.flight import Flight, Unanswered
 from secretconn._core.observers import Counters, Observers
-from secretconn._core.reader import Budget, Reader
+from secretconn._core.reader import Reader
 from secretconn._core.recovery import Core, _Inquiry
-from secretconn._core.rules import Answer, EndpointState, Label, Policy, Refusal, Tried
+from secretconn._core.rules import EndpointState, Refusal, Tried
 from secretconn._core.settings import Settings
 from secretconn._core.state import Endpoint, SecretState
 from secretconn._core.trail import Trail
@@ -133,9 +134,9 @@ FIELDS: dict[type, tuple[str, ...]] = {
     **{kind: _names(kind) for kind in (Answer, EndpointState, Tried, Unanswered, Await, Wait)},
     Flight: ("reason", "tick", "landed", "over", "outcome"),
     _Inquiry: (
-        "_tried", "_since", "_refused_at", "_round", "_rounds", "_asked", "_again_until", "_reads_until", "_budget",
+        "_tried", "_since", "_refused_at", "_round", "_rounds", "_asked", "_again_until", "_budget",
     ),
-    Budget: ("left",),
+    Budget: ("left", "begun"),
 }  # fmt: skip
 FIELDS[EndpointState] = tuple(name for name in FIELDS[EndpointState] if name not in {"fruitless", "quiet_until"})
 

@@ -25,7 +25,7 @@ from secretconn.testing.simulation import DRIVER, Rejection
 from tests.exhaustive.keys import EPOCH, Key, Tick
 from tests.exhaustive.world import Setup, Step, World
 
-__all__ = ["Event", "Process", "Violation"]
+__all__ = ["CLOSED", "Event", "Process", "Violation"]
 
 Event = tuple[Any, ...]
 
@@ -35,6 +35,14 @@ REST = 40.0
 EFFECTS = 40
 """Effects of one connect after which it is taken to go round for ever."""
 
+
+NOTHING_ACCEPTED = "no login that the secret labels was accepted"
+TWO_STEPS = "two steps of the rotation in one connect"
+COOLING_DOWN = "the endpoint cools down after such a failure"
+SWITCHED = "the lagging server switched between two logins"
+HIDDEN = "no DescribeSecret, and AWSPENDING read as missing"
+CLOSED = (NOTHING_ACCEPTED, TWO_STEPS, COOLING_DOWN, SWITCHED, HIDDEN)
+"""Why a connect may fail: the closed list of docs/rules.md."""
 
 CALLS = {"after 0": 1, "after 1": 1, "window 0": 2, "window 1": 3}
 """API calls of a process for one rotation: noticed after its end, or in its window; and where a step (1) of the rotation
@@ -67,6 +75,7 @@ class Connect:
     steps: int = 0
     offered: bool = True
     quiet: bool = False
+    hidden: bool = False
     effects: int = 0
     error: Exception | None = None
 
@@ -94,7 +103,7 @@ class Process:
         self.failures = setup.failures
         self.work: Callable[[], None] | None = None
         self.seen: list[int] = []
-        self.asked_at = -1
+        self.asked_at, self.reason = -1, ""
         self.refused: dict[str, dict[str, int]] = {name: {} for name in setup.endpoints}
         self.api_calls = 0
         self.calls = self.refusals = 0
@@ -152,11 +161,22 @@ class Process:
         key.put(self.seen)
         key.tick(Tick(self.asked_at))
         for connect in self.connects:
-            key.put((connect.endpoint, connect.steps, connect.offered, connect.quiet, connect.effects, connect.sent))
+            key.put(
+                (
+                    connect.endpoint,
+                    connect.steps,
+                    connect.offered,
+                    connect.quiet,
+                    connect.hidden,
+                    connect.effects,
+                    connect.sent,
+                )
+            )
             key.put(sorted(connect.outcomes))
             key.tick(Tick(connect.sent_at))
             key.put(connect.pending)
             key.put(connect.flow)
+        key.put(self.reason if self.work is not None else "")
         return key.hash()
 
     # -- events -------------------------------------------------------------------------------------------------------
@@ -263,7 +283,7 @@ class Process:
         refused = self.refused[connect.endpoint]
         if accepted:
             self.refused[connect.endpoint] = {v: at for v, at in refused.items() if at > connect.sent_at}
-            connect.flow.send(None)
+            next(connect.flow, None)
             self._end(connect, "succeeds")
             return
         refused[version] = self._next_tick()
@@ -294,10 +314,11 @@ class Process:
         self.work, self._looks, self._failure = None, iter((*looks, *looks[-1:] * 4)), failure
         self.failures -= failure is not None
         self.rough = 2 if failure is not None else self.rough
-        reason = self.core.reader._flight.reason if self.core.reader._flight is not None else ""
+        for connect in self.connects:
+            connect.hidden |= failure == "not found" and not self.setup.describes
         work()
         self.seen = []
-        if reason == "rejected":
+        if self.reason == "rejected":
             self.calls = min(self.calls + self.api_calls - before, 9)
             case = f"{'window' if self.in_window else 'after'} {self.rough}"
             self.most_calls[case] = max(self.calls, self.most_calls.get(case, 0))
@@ -366,12 +387,14 @@ class Process:
         self.results.append(how)
         if how == "succeeds":
             return
-        why = [
-            *(["no login that the secret labels was accepted"] if not connect.offered else []),
-            *(["two steps of the rotation in one connect"] if connect.steps > 1 else []),
-            *(["the endpoint cools down"] if connect.quiet else []),
-            *(["the reader switched between two logins"] if self._switched(connect) else []),
-        ]
+        excuses = {
+            NOTHING_ACCEPTED: not connect.offered,
+            TWO_STEPS: connect.steps > 1,
+            COOLING_DOWN: connect.quiet,
+            SWITCHED: self._switched(connect),
+            HIDDEN: connect.hidden,
+        }
+        why = [excuse for excuse, holds in excuses.items() if holds]
         if not why:
             raise Violation(f"I1: connect {connect.number} fails, and a login under a stage was accepted all the time")
         self.results[-1] = why[0]
@@ -459,16 +482,11 @@ class Process:
         content = f'{{"username": "{self.world.user(version)}", "password": "{version}", "host": "db"}}'
         return Payload(version, content)
 
-    def _spawn(self, work: Callable[[], None]) -> None:
+    def _spawn(self, work: Any) -> None:
         if self.work is not None:
             raise Violation("two reads at once")
-        acting, flight = self._acting, self.core.reader._flight
-        if (
-            flight is not None
-            and flight.reason == "rejected"
-            and acting is not None
-            and self._is_quiet(acting.endpoint)
-        ):
+        acting, self.reason = self._acting, work.args[0].reason
+        if self.reason == "rejected" and acting is not None and self._is_quiet(acting.endpoint):
             raise Violation(f"I3: connect {acting.number} asks the source, and the endpoint cools down")
         self._say("a read begins")
         self.work, self.seen, self.asked_at = work, [self.world.at], self._next_tick()

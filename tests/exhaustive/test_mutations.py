@@ -78,7 +78,11 @@ def one_login(after: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def no_patience(ask: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda self, stages, since, reason, budget, until: ask(self, stages, since, reason, budget, -1.0)
+    def impatient(self: Any, *arguments: Any) -> Any:
+        self._settings = replace(self._settings, policy=replace(self._settings.policy, read_patience=0.0))
+        return ask(self, *arguments)
+
+    return impatient
 
 
 def old_answers_count(other: Callable[..., Any]) -> Callable[..., Any]:

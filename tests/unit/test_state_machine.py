@@ -1,9 +1,11 @@
 """Rotations, connects, failing reads and jumping clocks in any order, against a model of which logins the server takes.
 
 Asserted after every connect:
-- it succeeds whenever a login under a stage is accepted and one retry suffices;
-- no password is sent twice in it, and no more than two are sent;
-- its API calls are bounded: one DescribeSecret and one GetSecretValue per stage.
+- it succeeds whenever the server takes a login that the secret labels and that can be read (A1, A4), once every cool-down
+  is over: whatever happened before, also if the clock jumped back;
+- no login is sent twice in it, and each labelled version at most once (A1);
+- a login that this endpoint is known to refuse is sent only in a cool-down, or after the source was asked (A2);
+- its API calls are bounded (A7).
 """
 
 from __future__ import annotations
@@ -16,11 +18,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from secretconn import SecretUnavailable
+from secretconn._core.rotating import core_of
 from secretconn.credentials import CURRENT, PENDING, PREVIOUS
 from tests.unit.fakes import Bed, Refused, login
 
 STAGES = (CURRENT, PENDING, PREVIOUS)
 COOL_DOWN_OVER = 40.0
+CALLS = 40
+"""API calls of one connect: a question by stage is one, a whole one four; what cannot be read is asked for again."""
 
 
 class Rotation(RuleBasedStateMachine):
@@ -32,9 +37,9 @@ class Rotation(RuleBasedStateMachine):
         self.number = 1
         self.under_way: str | None = None
 
-    @initialize(users=st.sampled_from([("app",), ("app", "app_clone")]))
-    def choose_the_strategy(self, users: tuple[str, ...]) -> None:
-        self.users = users
+    @initialize(users=st.sampled_from([("app",), ("app", "app_clone")]), label_stays=st.booleans())
+    def choose_the_strategy(self, users: tuple[str, ...], label_stays: bool) -> None:
+        self.users, self.label_stays = users, label_stays
 
     # -- AWS's four steps ---------------------------------------------------------------------------------------------
 
@@ -64,11 +69,13 @@ class Rotation(RuleBasedStateMachine):
     def finish_secret(self) -> None:
         stages = self.bed.source.stages
         stages |= {PREVIOUS: stages[CURRENT], CURRENT: f"v{self.number}"}
+        if not self.label_stays:
+            del stages[PENDING]
         self.under_way = None
 
     # -- everything that goes wrong meanwhile -------------------------------------------------------------------------
 
-    @rule(seconds=st.sampled_from([0.1, 2.0, 11.0, COOL_DOWN_OVER, 4000.0, -1.0, 1e8, -1e8]))
+    @rule(seconds=st.sampled_from([0.1, 2.0, 11.0, COOL_DOWN_OVER, 4000.0, -1.0, -10.0, -100.0, 1e8, -1e8]))
     def time_passes_or_the_clock_jumps(self, seconds: float) -> None:
         self.bed.time.now += seconds
 
@@ -92,8 +99,8 @@ class Rotation(RuleBasedStateMachine):
         bed = self.bed
         bed.server.sent.clear()
         bed.time.now += COOL_DOWN_OVER if rested else 0.0
-        calls, expected = bed.source.api_calls, rested and self._one_retry_suffices()
-        first_read = bed.rotating._ledger.answer is None
+        state = core_of(bed.rotating).state
+        calls, first_read, expected = bed.source.api_calls, state.answer is None, rested and self._a_login_is_accepted()
         arguments = {} if host is None else {"host": host}
         error = _error_of(lambda: asyncio.run(bed.aconnect(**arguments)) if by_task else bed.connect(**arguments))
         if isinstance(error, SecretUnavailable):
@@ -102,27 +109,28 @@ class Rotation(RuleBasedStateMachine):
             return
         assert error is None or error is bed.server.errors[-1]
         assert error is None or f"p{self.number}" not in error.__notes__[0]
-        assert len(bed.server.sent) <= 2
         assert len(set(bed.server.sent)) == len(bed.server.sent)
-        assert bed.source.api_calls - calls <= 2 * (1 + len(STAGES))
+        assert len(bed.server.sent) <= 1 + len(STAGES)
+        assert bed.source.api_calls - calls <= CALLS
         if expected and bed.source.error is None:
             assert error is None, (bed.server.sent, bed.server.accepted, bed.source.stages)
 
-    def _one_retry_suffices(self) -> bool:
-        """Whether two logins surely do: the current one is accepted, or at most two logins are known in all."""
-        source, accepted = self.bed.source, self.bed.server.accepted
+    def _a_login_is_accepted(self) -> bool:
+        source = self.bed.source
         readable = [stage for stage in STAGES if stage in source.stages and stage not in source.unreadable]
-        logins = [self._login_of(source.stages[stage]) for stage in readable]
-        held = self.bed.rotating._ledger.answer
-        if held is not None:
-            logins += [(one.username, one.password) for one in held.logins.values()]
-        return self._login_of(source.stages[CURRENT]) in accepted or (
-            any(one in accepted for one in logins[: len(readable)]) and len(set(logins)) <= 2
-        )
+        return any(self._login_of(source.stages[stage]) in self.bed.server.accepted for stage in readable)
 
     @invariant()
     def nothing_is_shown(self) -> None:
         assert "password=" not in repr(self.bed.rotating)
+
+    @invariant()
+    def the_answer_is_whole_in_itself(self) -> None:
+        """The current login is the one under the current label, and no tick is from the future."""
+        answer = core_of(self.bed.rotating).state.answer
+        if answer is not None:
+            assert answer.login(CURRENT) is answer.current
+            assert all(label.tick <= answer.tick for label in answer.labels.values())
 
 
 def _error_of(connect: Callable[[], object]) -> Refused | SecretUnavailable | None:
@@ -134,4 +142,5 @@ def _error_of(connect: Callable[[], object]) -> Refused | SecretUnavailable | No
 
 
 TestRotation = Rotation.TestCase
-TestRotation.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestRotation.settings = settings(max_examples=60, stateful_step_count=40, deadline=None, derandomize=False)
+"""Hypothesis derandomises in CI by itself, and then draws the same examples for ever."""
