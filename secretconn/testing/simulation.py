@@ -294,7 +294,9 @@ def _given(_args: tuple[Any, ...], _kwargs: Mapping[str, Any]) -> Given:
 
 
 def _classify(error: BaseException) -> Verdict:
-    return {Rejection: Verdict.REJECTED, Barred: Verdict.BARRED}.get(type(error), Verdict.OTHER)
+    if isinstance(error, Barred):
+        return Verdict.BARRED
+    return Verdict.REJECTED if isinstance(error, Rejection) else Verdict.OTHER
 
 
 def _names() -> Iterator[tuple[str, str]]:

@@ -18,7 +18,6 @@ from secretconn.pools import on_rotation
 from secretconn.testing import MemorySource, stand_in
 from tests.unit.fakes import login
 
-
 NUMBERS = itertools.count()
 
 

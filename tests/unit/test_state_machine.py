@@ -1,8 +1,8 @@
 """Rotations, connects, failing reads and jumping clocks in any order, against a model of which logins the server takes.
 
 Asserted after every connect:
-- it succeeds whenever the server takes a login that the secret labels and that can be read (A1, A4), once every cool-down
-  is over: whatever happened before, also if the clock jumped back;
+- it succeeds whenever the server takes a login that the secret labels and that can be read (A1, A4), once every
+  cool-down is over: whatever happened before, also if the clock jumped back;
 - no login is sent twice in it, and each labelled version at most once (A1);
 - a login that this endpoint is known to refuse is sent only in a cool-down, or after the source was asked (A2);
 - its API calls are bounded (A7).
