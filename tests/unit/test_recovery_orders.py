@@ -345,18 +345,21 @@ def test_throttled_is_not_refused(connect: Connect) -> None:
     begun = bed.time.now
     bed.source.on_read = lambda: setattr(bed.source, "error", None) if bed.time.now > begun + 3.0 else None
     assert connect(bed) == "connection as app"
-    assert 3.0 < bed.time.now - begun < 5.0
-    assert bed.source.reads < 40
+    assert 3.0 < bed.time.now - begun < 6.0
+    assert bed.source.reads < 10  # less and less often
 
 
-@pytest.mark.parametrize(("code", "seconds"), [("ThrottlingException", 5.0), ("AccessDeniedException", 0.0)])
+@pytest.mark.parametrize(
+    ("code", "seconds"),
+    [("ThrottlingException", 15.0), ("InternalServiceError", 5.0), ("AccessDeniedException", 0.0)],
+)
 def test_throttled_for_good_ends_with_the_driver_s_error(connect: Connect, code: str, seconds: float) -> None:
     bed = warm()
     bed.server.accepted, bed.source.error = set(), Answered(code)
     begun = bed.time.now
     with pytest.raises(Refused) as caught:
         connect(bed)
-    assert seconds <= bed.time.now - begun <= seconds * 1.1
+    assert seconds <= bed.time.now - begun <= seconds + (2.0 if seconds else 0.0)
     assert f"the source gave no answer (Answered: {code})" in caught.value.__notes__[0]
 
 
