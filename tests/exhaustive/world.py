@@ -58,7 +58,7 @@ class Setup:
 
 @dataclass(frozen=True)
 class Step:
-    """One step of a rotation: the labels and the versions with a value from now on, and what the writer has been told."""
+    """One step of a rotation: from now on these labels and versions with a value, and what the writer has been told."""
 
     name: str
     labels: Mapping[str, str]
