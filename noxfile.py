@@ -28,6 +28,8 @@ BUILT_HERE = ("mariadb", "mysqlclient")  # no wheel on Linux: scripts/_env.py bu
 PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
 GROUP = nox.project.dependency_groups(PROJECT, "test")
 TESTED = [one for one in PROJECT["tool"]["secretconn"]["env"]["test"]["extras"] if one not in BUILT_HERE]
+ASYNCIO = [line for line in GROUP if line.startswith("pytest-asyncio")]
+"""pytest's settings in pyproject.toml are strict, and some are of this plugin."""
 PACKAGE = "secretconn/"
 METADATA = ("METADATA", "WHEEL", "RECORD", "entry_points.txt", "licenses/LICENSE")
 
@@ -107,7 +109,8 @@ def oldest(session: nox.Session) -> None:
     for extra in ("psycopg", "psycopg2", "asyncpg", "pg8000", "pymysql", "mysql-connector", "aiomysql", "redis"):
         wanted += PROJECT["project"]["optional-dependencies"][extra]
     lowest = [line.replace(">=", "==") for line in wanted]
-    session.install("-e", ".[testing]", "pytest>=9", "pytest-asyncio", "pytest-xdist", "hypothesis", *lowest)
+    tools = ["pytest>=9", "pytest-asyncio", "pytest-timeout", "pytest-xdist", "hypothesis"]
+    session.install("-e", ".[testing]", *tools, *lowest)
     session.run("python", "-m", "pip", "list")
     core = [str(path) for path in sorted((ROOT / "tests" / "unit").glob("test_[cer]*.py"))]
     session.run("pytest", "-q", "-p", "no:cacheprovider", "tests/unit/engines", "tests/unit/sources", *core)
@@ -117,7 +120,8 @@ def oldest(session: nox.Session) -> None:
 def servers(session: nox.Session) -> None:
     """Rotations on a server in a container: nox -s servers -- mysql:8.4"""
     image = session.posargs[0]
-    session.install(".[testing,psycopg,psycopg2,pg8000,pymysql,mysql-connector]")
+    extras = ".[testing,psycopg,psycopg2,pg8000,pymysql,mysql-connector]"
+    session.install(extras, "testcontainers>=4.15", "pytest-timeout", *ASYNCIO)
     session.run("pytest", "tests/containers/images.py", "-p", "no:cacheprovider", env={"SECRETCONN_IMAGE": image})
 
 

@@ -21,12 +21,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from secretconn.cli.bench import fleet, fleet_plots
+from secretconn.cli.bench.plots import DARK, LIGHT, rendered
 from secretconn.cli.bench.progress import progress
 from secretconn.cli.bench.result import QUOTA, Measured
-from secretconn.cli.bench.simulated import simulate
-from secretconn.cli.bench.style import DARK, LIGHT, rendered
 from secretconn.cli.bench.workload import Workload
+from suite import fleet, fleet_plots
 
 CAPTION = (
     "Simulated; 1 thread in each process, which connects every 10 s; TTL 1 h; one single-user rotation with a window "
@@ -95,16 +94,16 @@ def throttled() -> Iterator[Way]:
     yield Way("rotation", "the same, patience=10", replace(rotation, patience=10.0), quota=QUOTA)
 
 
-def play(workload: Workload, what: str, **options: Any) -> Measured:
+def play(workload: Workload, what: str, **options: Any) -> fleet.Outcome:
     """Simulate, with progress."""
     begun = time.monotonic()
     gc.collect()
     gc.disable()  # 100,000 living processes are not garbage, and looking at them again and again takes its time
     with progress(what) as tell:
-        measured = simulate(workload, progress=tell, **options)
+        outcome = fleet.simulate(workload, progress=tell, **options)
     gc.enable()
     print(f"{what}: {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
-    return measured
+    return outcome
 
 
 def play_ways(listed: Iterator[Way], processes: int) -> list[dict[str, Any]]:
@@ -113,21 +112,21 @@ def play_ways(listed: Iterator[Way], processes: int) -> list[dict[str, Any]]:
     for way in listed:
         workload = replace(way.workload, processes=processes)
         what = f"{way.phase}: {way.name}"
-        measured = play(workload, what, jitter=way.jitter, quota=way.quota)
-        found = fleet.phase(way.phase, workload, measured)
+        outcome = play(workload, what, jitter=way.jitter, quota=way.quota)
+        measured, found = outcome.measured, fleet.phase(way.phase, workload, outcome.measured)
         changed = workload.next_change(0.0)
-        recovered = None if measured.recovered_by is None else measured.recovered_by - changed
+        recovered = None if outcome.recovered_by is None else outcome.recovered_by - changed
         rows.append(
             {"phase": way.phase, "name": way.name, "busiest": found.busiest, "calls": found.calls}
-            | {"failed": measured.failed, "connects": measured.connects, "throttled": measured.throttled}
-            | {"served_by": measured.served_by, "recovered_after": recovered, "workload": asdict(workload)}
+            | {"failed": measured.failed, "connects": measured.connects, "throttled": outcome.throttled}
+            | {"served_by": outcome.served_by, "recovered_after": recovered, "workload": asdict(workload)}
         )
     return rows
 
 
 def sizes(most: int) -> dict[int, Measured]:
     """The fleet of each size."""
-    return {size: play(fleet.of_size(size), f"{size:,} processes") for size in fleet.SIZES if size <= most}
+    return {size: play(fleet.of_size(size), f"{size:,} processes").measured for size in fleet.SIZES if size <= most}
 
 
 def report(found: Found, command: str) -> str:

@@ -25,10 +25,18 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from secretconn.testing import Application, LocalSecretsManager, MariaDBServer, PostgresServer, RotationStep
+from secretconn.testing import (
+    Application,
+    LocalSecretsManager,
+    MariaDBServer,
+    MySQLServer,
+    PostgresServer,
+    RotationStep,
+)
 
 HERE = Path(__file__).parent
-ENGINES = {"postgres": PostgresServer, "mariadb": MariaDBServer}
+ENGINES = {"postgres": PostgresServer, "mariadb": MariaDBServer, "mysql": MySQLServer}
+CHOSEN = {"both": ("postgres", "mariadb"), "all": tuple(ENGINES)}
 STRATEGIES = ("single-user", "alternating-users")
 STAGES = {"both": ["AWSPENDING", "AWSPREVIOUS"], "pending": ["AWSPENDING"], "previous": ["AWSPREVIOUS"], "none": []}
 WARM_UP = 3.0
@@ -207,7 +215,7 @@ def options_of(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=16)
     parser.add_argument("--tasks", type=int, default=16)
     parser.add_argument("--rotations", type=int, default=25)
-    parser.add_argument("--engine", choices=[*ENGINES, "both"], default="both")
+    parser.add_argument("--engine", choices=[*ENGINES, *CHOSEN], default="both")
     parser.add_argument("--strategy", choices=[*STRATEGIES, "both"], default="both")
     parser.add_argument("--seconds-per-rotation", type=float, default=None, help="default: four times the p99")
     parser.add_argument("--shortest-rotation", type=float, default=0.4, help="seconds, however quick a connect is")
@@ -245,7 +253,7 @@ def main(arguments: list[str] | None = None) -> int:
     runs: list[dict[str, Any]] = []
     servers: list[str] = []
     with LocalSecretsManager(process=True) as secrets:
-        for engine in ENGINES if options.engine == "both" else [options.engine]:
+        for engine in CHOSEN.get(options.engine, (options.engine,)):
             with ENGINES[engine](options={"max_connections": str(options.threads + options.tasks + 100)}) as server:
                 servers.append(server_version(engine, server))
                 for strategy in STRATEGIES if options.strategy == "both" else [options.strategy]:

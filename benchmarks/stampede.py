@@ -27,8 +27,12 @@ from suite.verdicts import Criterion
 TITLE = "Stampede after a rotation"
 LIMIT = 2
 SIZES, QUICK_SIZES = (32, 180, CROWD), (100,)
-TASK_DRIVERS = {"postgres": "asyncpg", "mariadb": "aiomysql"}
-TASK_OPTIONS: dict[str, dict[str, Any]] = {"postgres": {"ssl": False, "timeout": 300.0}, "mariadb": {}}
+TASK_DRIVERS = {"postgres": "asyncpg", "mariadb": "aiomysql", "mysql": "aiomysql"}
+TASK_OPTIONS: dict[str, dict[str, Any]] = {
+    "postgres": {"ssl": False, "timeout": 300.0},
+    "mariadb": {},
+    "mysql": {},
+}
 PATIENCE = 300.0
 """Seconds until a gate that somebody did not come to lets the others fail."""
 TASKS, COLD = "secretconn, tasks", "secretconn, cold"

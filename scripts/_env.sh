@@ -1,8 +1,10 @@
 # shellcheck shell=bash
 # Sourced by the scripts: goes to the top of the repository, makes the local environment, sets $python to its interpreter.
-# SECRETCONN_PYTHON names an interpreter to use, SECRETCONN_VENV another place for the environment than .venv.
+# SECRETCONN_PYTHON names an interpreter to use, SECRETCONN_VENV another place for the environment than .venv,
+# SECRETCONN_CACHE another one for unpacked servers than .cache. Nothing is kept elsewhere; scripts/clean removes both.
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
+export SECRETCONN_CACHE="${SECRETCONN_CACHE:-$PWD/.cache}"
 
 find_python() {
     local candidate

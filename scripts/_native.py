@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -15,6 +16,8 @@ import sys
 import sysconfig
 import tempfile
 from pathlib import Path
+
+import _pip
 
 CACHE = Path(__file__).resolve().parent.parent / ".cache"
 BUILT_HERE = {"mysqlclient", "mariadb"}  # extras
@@ -35,13 +38,31 @@ exec '{zig}' cc -fno-sanitize=undefined "$@"
 """
 
 
+CONFIG = """#!/bin/sh
+for argument do
+    case $argument in
+        --include | --cflags) echo "{include}" ;;
+        --libs) echo '-L{library} -lmariadb' ;;
+        --plugindir) echo '{library}/libmariadb3/plugin' ;;
+        --cc_version | --version) echo '{version}' ;;
+        *) exit 1 ;;
+    esac
+done
+"""
+
+
 def pip(python: Path, *arguments: str, env: dict[str, str] | None = None) -> None:
-    """Runs the environment's pip with the user's own settings; what it prints goes to standard error."""
-    command = [str(python), "-m", "pip", "--disable-pip-version-check", *arguments, "-qq"]
+    """Runs pip for the environment, with the user's own settings; what it prints goes to standard error.
+
+    Without pip's cache, which would hold all of it once more, unless PIP_NO_CACHE_DIR=0 asks for one.
+    """
+    env = {"PIP_NO_CACHE_DIR": "1", **(os.environ if env is None else env)}
+    program = str(_pip.wheel(CACHE / "pip") / "pip")
+    command = [str(python), program, "--disable-pip-version-check", *arguments, "-qq"]
     if subprocess.run(command, stdout=sys.stderr, env=env, check=False).returncode != 0:
         sys.exit(
             f"secretconn: this failed, its reason stands above: {shlex.join(command)}\n"
-            "secretconn: is the package index reachable (`pip config list` shows which), and is ca-certificates there?"
+            "secretconn: is the package index reachable (PIP_INDEX_URL or pip.conf), and is ca-certificates there?"
         )
 
 
@@ -80,21 +101,28 @@ def build_environment(python: Path) -> dict[str, str]:
 
 
 def client_config() -> str:
-    """The program that tells how to use MariaDB's client library; where unpacked, it finds its own place."""
+    """The program that tells how to use MariaDB's client library; where unpacked, one that tells where that is."""
     installed = shutil.which("mariadb_config")
     if installed:
         return installed
-    folder = unpack_debian(
-        "libmariadb-dev", "libmariadb3", instead="install MariaDB Connector/C, so that mariadb_config is on PATH"
-    )
-    return str(folder / "usr/bin/mariadb_config")
+    instead = "install MariaDB Connector/C, so that mariadb_config is on PATH"
+    folder = unpack_debian("libmariadb-dev", without=["*-dev*", "rpcsvc-proto"], instead=instead)
+    library = next(folder.glob("usr/lib/*/libmariadb.so")).parent
+    headers = sorted(folder.glob("usr/include/**/*.h"))
+    include = shlex.join(f"-I{place}" for place in dict.fromkeys(header.parent for header in headers))
+    versions = (re.search(r'MARIADB_PACKAGE_VERSION\s+"([^"]+)"', header.read_text()) for header in headers)
+    version = next((found[1] for found in versions if found), "unknown")
+    script = folder / "mariadb_config"  # Debian's own names fixed places from MariaDB 11.8 on
+    script.write_text(CONFIG.format(include=include, library=library, version=version))
+    script.chmod(0o755)
+    return str(script)
 
 
 def header_flags() -> str:
     if Path(sysconfig.get_path("include"), "Python.h").exists():
         return ""
     package = f"libpython3.{sys.version_info.minor}-dev"
-    include = unpack_debian(package, instead="install your Python's headers") / "usr/include"
+    include = unpack_debian(package, without=["*"], instead="install your Python's headers") / "usr/include"
     return f"-I{include} -I{include}/python3.{sys.version_info.minor}"
 
 
@@ -105,12 +133,20 @@ def compiler(python: Path) -> str:
             return command
     folder = CACHE / "zig"
     if not (folder / "ziglang").exists():
-        print("secretconn: no C compiler found, fetching ziglang", file=sys.stderr, flush=True)
-        pip(python, "install", "--target", str(folder), "ziglang")
+        print(
+            f"secretconn: no C compiler found, fetching ziglang: 100 MB, 480 MB in {folder} until it has built",
+            file=sys.stderr,
+        )
+        pip(python, "install", "--no-compile", "--target", str(folder), "ziglang")
     script = folder / "cc"
     script.write_text(ZIG_CC.format(cache=folder / "cache", zig=folder / "ziglang" / "zig"))
     script.chmod(0o755)
     return str(script)
+
+
+def remove_compiler() -> None:
+    """Removes the fetched compiler: what it built is kept."""
+    shutil.rmtree(CACHE / "zig", ignore_errors=True)
 
 
 def compiles(command: str) -> bool:
@@ -126,18 +162,19 @@ def output_of(*command: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def unpack_debian(*packages: str, instead: str) -> Path:
-    """Unpacks Debian packages into .cache, with no root and nothing installed; returns the folder that stands for /.
+def unpack_debian(package: str, *, without: list[str], instead: str) -> Path:
+    """Unpacks a Debian package into .cache, with no root and nothing installed; returns the folder that stands for /.
 
     Args:
-        packages: names in the repositories this machine is set up for.
+        package: its name in the repositories this machine is set up for.
+        without: patterns of packages that it needs and we do not.
         instead: what the user can do where that does not work.
     """
     sys.path.insert(0, str(CACHE.parent))
     from secretconn.testing import debian, errors  # needs the standard library only; nothing is installed yet
 
     try:
-        return debian.unpack(packages, CACHE / "debian")
+        return debian.unpack(package, without=without, cache=CACHE).root
     except errors.ServerUnavailable as error:
         sys.exit(f"secretconn: {error}; please {instead}.")
     finally:

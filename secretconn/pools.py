@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import inspect
 import logging
 import weakref
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
@@ -36,11 +38,11 @@ def on_rotation(secret: str | RotatingCredentials, drain: Callable[[], Any], /) 
         secret: The secret's name or ARN, or a RotatingCredentials.
         drain: What replaces the idle connections: ``pool.drain`` of psycopg_pool, ``pool.expire_connections`` of
             asyncpg, ``pool.clear`` of aiomysql and asyncmy. It may be a coroutine function; it then runs in the event
-            loop in which on_rotation() was called. A bound method does not keep its pool alive
-            (but one of asyncpg's pool does, which cannot be referred to weakly).
+            loop in which on_rotation() was called. A bound method does not keep its pool alive. One of an asyncpg pool
+            does, until the pool is closed; any other callable is kept until its loop is closed.
 
     Returns:
-        What ends it. The end of the pool, or of the loop, ends it as well.
+        A function that ends it. The end of the pool, or of the loop, ends it as well.
 
     Raises:
         ConfigurationError: a coroutine function, and no event loop is running.
@@ -48,45 +50,83 @@ def on_rotation(secret: str | RotatingCredentials, drain: Callable[[], Any], /) 
     loop = _running_loop()
     if loop is None and inspect.iscoroutinefunction(drain):
         raise ConfigurationError("call on_rotation() inside the event loop in which the pool is to be drained")
-    found = _weakly(drain)
-    running: set[asyncio.Task[None]] = set()
-
-    async def in_loop(call: Callable[[], Any]) -> None:
-        try:
-            result = call()
-            if inspect.isawaitable(result):
-                await result
-        except Exception:
-            log.exception("secretconn: draining a pool failed")
-
-    def start(call: Callable[[], Any]) -> None:
-        task = asyncio.ensure_future(in_loop(call))
-        running.add(task)  # the loop itself holds tasks weakly
-        task.add_done_callback(running.discard)
-
-    def happened(what: Event) -> None:
-        if not isinstance(what, Rotated):
-            return
-        call = found()
-        if call is None:
-            end()
-        elif loop is None:
-            call()
-        elif loop.is_closed():
-            end()
-        else:
-            loop.call_soon_threadsafe(start, call)
-
+    for one in tuple(_held):
+        one.end_if_over()
+    draining = _Draining(drain, loop)
     credentials = secret if isinstance(secret, RotatingCredentials) else shared(secret)
-    end = credentials.subscribe(happened)
-    return end
+    draining.unsubscribe = credentials.subscribe(draining)
+    return draining.end
 
 
-def _weakly(call: Callable[[], Any]) -> Callable[[], Callable[[], Any] | None]:
-    if inspect.ismethod(call):
-        with contextlib.suppress(TypeError):  # asyncpg's pools know no weak references; those live as long as the loop
-            return weakref.WeakMethod(call)
-    return lambda: call
+class _Draining:
+    """One pool that is drained at each rotation: the subscriber of on_rotation().
+
+    Attributes:
+        unsubscribe: Ends the subscription. It takes no lock, so the garbage collector may call it.
+    """
+
+    def __init__(self, drain: Callable[[], Any], loop: asyncio.AbstractEventLoop | None) -> None:
+        self.unsubscribe: Callable[[], None] = _nothing
+        self._loop = loop
+        try:
+            self._drain: Callable[[], Callable[[], Any] | None] = weakref.WeakMethod(drain, self._collected)
+        except TypeError:  # no method, or one of an object without weak references, as asyncpg's pools are
+            self._drain = lambda: drain
+            _held.add(self)
+
+    def __call__(self, event: Event) -> None:
+        drain = self._drain()
+        if drain is None or not isinstance(event, Rotated) or self.end_if_over():
+            return
+        if self._loop is None:
+            drain()
+            return
+        with contextlib.suppress(RuntimeError):  # the loop was closed a moment ago
+            self._loop.call_soon_threadsafe(_start, drain)
+
+    def end(self) -> None:
+        """Drain no more, and let go of the pool."""
+        self.unsubscribe()
+        self._drain = _nothing
+        _held.discard(self)
+
+    def end_if_over(self) -> bool:
+        """End where the loop or an asyncpg pool is closed; True if so."""
+        pool = getattr(self._drain(), "__self__", None)
+        is_closing = getattr(pool, "is_closing", None)
+        over = (self._loop is not None and self._loop.is_closed()) or (callable(is_closing) and bool(is_closing()))
+        if over:
+            self.end()
+        return over
+
+    def _collected(self, _pool: object) -> None:
+        self.unsubscribe()
+
+
+_held: set[_Draining] = set()
+"""Those that keep their pool, so that the next on_rotation() can let go of what is over."""
+
+_tasks: set[asyncio.Task[None]] = set()
+"""Drains under way. A loop holds its tasks weakly."""
+
+
+def _start(drain: Callable[[], Any]) -> None:
+    task = asyncio.ensure_future(_run(drain))
+    _tasks.add(task)
+    task.add_done_callback(_tasks.discard)
+
+
+async def _run(drain: Callable[[], Any]) -> None:
+    try:
+        result = drain()
+        if inspect.isawaitable(result):
+            await result
+    except Exception:
+        log.exception("secretconn: draining a pool failed")
+
+
+def _nothing() -> None:
+    """Stands for what ended, and for what has not begun."""
 
 
 async def aiomysql_pool(
@@ -105,27 +145,96 @@ async def aiomysql_pool(
         SecretUnavailable, SecretFormatError, ConfigurationError, and the driver's own exception where minsize > 0.
     """
     opening = _opening("aiomysql", secret)
-    from aiomysql import Pool
-
-    class RotatingPool(Pool):  # type: ignore[misc]
-        async def _fill_free_pool(self, override_min: bool) -> None:
-            await _fill(self, opening, super()._fill_free_pool, override_min)
-
     options = {"minsize": 1, "maxsize": 10, "echo": False, "pool_recycle": -1, **kwargs}
     options.setdefault("loop", asyncio.get_running_loop())
-    return await _filled(RotatingPool, options, secret, on_rotation)
+    return await _filled(_aiomysql_class(), opening, options, secret, on_rotation)
 
 
 async def asyncmy_pool(secret: str | RotatingCredentials, /, *, on_rotation: OnRotation = "keep", **kwargs: Any) -> Any:
     """The same for ``asyncmy.create_pool``."""
     opening = _opening("asyncmy", secret)
+    return await _filled(_asyncmy_class(), opening, {"minsize": 1, "maxsize": 10, **kwargs}, secret, on_rotation)
+
+
+class _RotatingPool:
+    """What both pools do otherwise: connections are opened by ours, and ``close`` ends the draining.
+
+    Args:
+        opening: Opens a connection from the pool's own arguments for its driver's connect.
+        **options: For the pool's own ``__init__``.
+
+    Attributes:
+        end_draining: Called by ``close``.
+    """
+
+    _minsize: int
+    _acquiring: int
+    _free: deque[Any]
+    _cond: asyncio.Condition
+    _conn_kwargs: Mapping[str, Any]
+    size: int
+    maxsize: int | None
+
+    def __init__(self, opening: Callable[..., Any], **options: Any) -> None:
+        super().__init__(**options)
+        self._opening = opening
+        self.end_draining: Callable[[], None] = _nothing
+
+    def close(self) -> None:
+        self.end_draining()
+        super().close()  # type: ignore[misc]  # the pool's
+
+    async def fill(self, override_min: bool) -> None:
+        """Fill as the pool itself would."""
+        raise NotImplementedError
+
+    async def _fill(self, fill: Callable[[bool], Any], override_min: bool) -> None:
+        """What these pools do before they hand out a connection, under their lock: drop dead ones, open new ones.
+
+        Both call their driver's connect by its name, so opening is done here. Dropping is left to them: with a minimum
+        of zero they do nothing else.
+        """
+        minsize, self._minsize = self._minsize, 0
+        try:
+            await fill(False)
+        finally:
+            self._minsize = minsize
+        while self.size < minsize or (override_min and not self._free and not self._full()):
+            self._acquiring += 1
+            try:
+                self._free.append(await self._opening(**self._conn_kwargs))
+            finally:
+                self._acquiring -= 1
+                self._cond.notify()
+
+    def _full(self) -> bool:
+        return bool(self.maxsize) and self.size >= (self.maxsize or 0)
+
+
+@functools.cache
+def _aiomysql_class() -> type[_RotatingPool]:
+    from aiomysql import Pool
+
+    class RotatingPool(_RotatingPool, Pool):  # type: ignore[misc]
+        async def _fill_free_pool(self, override_min: bool) -> None:
+            await self._fill(super()._fill_free_pool, override_min)
+
+        fill = _fill_free_pool
+
+    return RotatingPool
+
+
+@functools.cache
+def _asyncmy_class() -> type[_RotatingPool]:
     from asyncmy.pool import Pool
 
-    class RotatingPool(Pool):  # type: ignore[misc]
+    class RotatingPool(_RotatingPool, Pool):  # type: ignore[misc]
         async def fill_free_pool(self, override_min: bool = False) -> None:
-            await _fill(self, opening, super().fill_free_pool, override_min)
+            await self._fill(super().fill_free_pool, override_min)
 
-    return await _filled(RotatingPool, {"minsize": 1, "maxsize": 10, **kwargs}, secret, on_rotation)
+        fill = fill_free_pool
+
+    return RotatingPool
 
 
 def _opening(name: str, secret: str | RotatingCredentials) -> Callable[..., Any]:
@@ -133,46 +242,21 @@ def _opening(name: str, secret: str | RotatingCredentials) -> Callable[..., Any]
 
 
 async def _filled(
-    kind: type[Any], options: Mapping[str, Any], secret: str | RotatingCredentials, wish: OnRotation
+    kind: type[_RotatingPool],
+    opening: Callable[..., Any],
+    options: Mapping[str, Any],
+    secret: str | RotatingCredentials,
+    wish: OnRotation,
 ) -> Any:
     if wish not in ("keep", "drain"):
         raise ConfigurationError(f"on_rotation must be 'keep' or 'drain', not {wish!r}")
-    pool = kind(**options)
+    pool: Any = kind(opening, **options)
     if options["minsize"] > 0:
         async with pool._cond:
-            await _fill_of(pool)(False)
+            await pool.fill(False)
     if wish == "drain":
-        on_rotation(secret, pool.clear)
+        pool.end_draining = on_rotation(secret, pool.clear)
     return pool
-
-
-def _fill_of(pool: Any) -> Callable[[bool], Any]:
-    found: Callable[[bool], Any] = getattr(pool, "fill_free_pool", None) or pool._fill_free_pool
-    return found
-
-
-async def _fill(pool: Any, opening: Callable[..., Any], fill: Callable[[bool], Any], override_min: bool) -> None:
-    """What these pools do before they hand out a connection, under their lock: drop dead connections, open new ones.
-
-    Both call their driver's connect by its name, so opening is done here. Dropping is left to them: with a minimum of
-    zero they do nothing else.
-    """
-    minsize, pool._minsize = pool._minsize, 0
-    try:
-        await fill(False)
-    finally:
-        pool._minsize = minsize
-    while pool.size < minsize or (override_min and not pool._free and not _full(pool)):
-        pool._acquiring += 1
-        try:
-            pool._free.append(await opening(**pool._conn_kwargs))
-        finally:
-            pool._acquiring -= 1
-            pool._cond.notify()
-
-
-def _full(pool: Any) -> bool:
-    return bool(pool.maxsize) and pool.size >= pool.maxsize
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

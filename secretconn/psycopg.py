@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, Generic, TypeVar, get_origin
 
 from secretconn._core.api import wrap
 from secretconn._core.rotating import RotatingCredentials
@@ -62,12 +62,14 @@ def connection_class(secret: str | RotatingCredentials, base: Any = psycopg.Conn
 
     Args:
         secret: The secret's name or ARN, or a RotatingCredentials.
-        base: ``psycopg.Connection``, ``psycopg.AsyncConnection``, or a subclass of one.
+        base: ``psycopg.Connection``, ``psycopg.AsyncConnection``, or a subclass of one; ``psycopg.Connection[DictRow]``
+            is the class it is made from.
     """
     return _rotating_class(_credentials(secret), base, LastFailure())
 
 
 def _rotating_class(credentials: RotatingCredentials, base: Any, failure: LastFailure) -> Any:
+    base = get_origin(base) or base
     if issubclass(base, psycopg.AsyncConnection):
 
         class AsyncRotating(base):  # type: ignore[misc]
@@ -111,7 +113,10 @@ def _check(wish: str) -> None:
         raise ConfigurationError(f"on_rotation must be 'keep' or 'drain', not {wish!r}")
 
 
-class ConnectionPool(psycopg_pool.ConnectionPool):  # type: ignore[misc]
+_Connection = TypeVar("_Connection")
+
+
+class ConnectionPool(psycopg_pool.ConnectionPool, Generic[_Connection]):  # type: ignore[misc]
     """``psycopg_pool.ConnectionPool`` with the secret before all else.
 
     Args:
@@ -156,11 +161,11 @@ class ConnectionPool(psycopg_pool.ConnectionPool):  # type: ignore[misc]
             raise
 
 
-class NullConnectionPool(ConnectionPool, psycopg_pool.NullConnectionPool):  # type: ignore[misc]
+class NullConnectionPool(ConnectionPool[_Connection], psycopg_pool.NullConnectionPool):  # type: ignore[misc]
     """The same on ``psycopg_pool.NullConnectionPool``."""
 
 
-class AsyncConnectionPool(psycopg_pool.AsyncConnectionPool):  # type: ignore[misc]
+class AsyncConnectionPool(psycopg_pool.AsyncConnectionPool, Generic[_Connection]):  # type: ignore[misc]
     """``psycopg_pool.AsyncConnectionPool`` with the secret before all else. Args: as in ConnectionPool."""
 
     def __init__(
@@ -203,7 +208,7 @@ class AsyncConnectionPool(psycopg_pool.AsyncConnectionPool):  # type: ignore[mis
             raise
 
 
-class AsyncNullConnectionPool(AsyncConnectionPool, psycopg_pool.AsyncNullConnectionPool):  # type: ignore[misc]
+class AsyncNullConnectionPool(AsyncConnectionPool[_Connection], psycopg_pool.AsyncNullConnectionPool):  # type: ignore[misc]
     """The same on ``psycopg_pool.AsyncNullConnectionPool``."""
 
 

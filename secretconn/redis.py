@@ -31,7 +31,11 @@ def rotating_client(call: Callable[..., Any], connector: Connector) -> Callable[
     Args:
         call: ``redis.Redis``, ``redis.ConnectionPool``, their ``from_url``, those of ``redis.asyncio``, or a partial.
         connector: The secret, the caller's own classify, retries and patience.
+
+    Raises:
+        ConfigurationError: what makes its connections elsewhere.
     """
+    _refuse_elsewhere(call)
 
     def opening(*args: Any, **keywords: Any) -> Any:
         lender = _Lender(connector, keywords)
@@ -60,6 +64,25 @@ def rotating_client(call: Callable[..., Any], connector: Connector) -> Callable[
         return made
 
     return aopening if is_async(connector.driver, call) else opening
+
+
+ELSEWHERE = {
+    "AbstractRedisCluster": "makes a pool for each node; give it credential_provider= (docs/engines.md, Redis)",
+    "Sentinel": "makes no connection to the database; wrap its master_for or slave_for",
+    "AbstractConnection": "is a connection without a pool; wrap Redis or ConnectionPool",
+}
+"""Base classes of redis-py that take the same login and are no client with one pool, and what to do instead."""
+
+
+def _refuse_elsewhere(call: Callable[..., Any]) -> None:
+    """By the class that is called, or whose from_url is; a Sentinel's master_for makes an ordinary client."""
+    while isinstance(call, functools.partial):
+        call = call.func
+    kind: Any = call if isinstance(call, type) else getattr(call, "__self__", None)
+    for base in kind.__mro__ if isinstance(kind, type) else ():
+        why = ELSEWHERE.get(base.__name__) if base.__module__.startswith("redis.") else None
+        if why is not None:
+            raise ConfigurationError(f"redis-py's {kind.__name__} {why}")
 
 
 class _Lender:

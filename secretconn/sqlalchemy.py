@@ -1,26 +1,30 @@
 """SQLAlchemy 2.0 and 2.1, sync and async: engines whose new connections log in with what the secret says now.
 
 Two ways: the URL alone (``postgresql+psycopg:///?plugin=secretconn&secret_id=prod/orders``), or
-``rotating(engine, secret)`` for an engine that exists. Both hook in at SQLAlchemy's ``do_connect`` event and call the
-dialect's own ``connect``; its pool, its events and its exceptions stay as they are.
+``rotating(engine, secret)`` for an engine that exists. Both wrap the dialect's own ``connect``, which SQLAlchemy calls
+after the listeners for ``do_connect``; its pool, its events and its exceptions stay as they are.
 """
 
 from __future__ import annotations
 
 import difflib
 import math
+import os
 import weakref
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeVar
 
 from secretconn._core.api import wrap
 from secretconn._core.connector import OwnClassify
+from secretconn._core.environment import URLS_MAY_NAME_ALL, URLS_REFUSED, environment
 from secretconn._core.rotating import RotatingCredentials
 from secretconn._core.shared import shared
 from secretconn.engines import driver_named
+from secretconn.engines.adapters import taken
 from secretconn.engines.base import Driver
 from secretconn.errors import ConfigurationError, DriverNotInstalled
 from secretconn.events import Event, Rotated
+from secretconn.sources.names import SECRETS_MANAGER
 
 try:
     from sqlalchemy import event
@@ -73,7 +77,8 @@ def rotating(
             secret already.
     """
     sync: Engine = getattr(engine, "sync_engine", engine)
-    _refuse_login(sync.url)
+    if _has_login(sync.url):
+        raise _login_given("the URL")
     if on_rotation not in ("keep", "drain"):
         raise ConfigurationError(f"on_rotation must be 'keep' or 'drain', not {on_rotation!r}")
     if sync.dialect in _rotating:
@@ -100,8 +105,7 @@ def rotating(
             endpoint_url=endpoint_url,
         )
 
-    opening = _opening(sync.dialect, wrapped)
-    event.listen(sync, "do_connect", opening)
+    sync.dialect.connect = _connect(sync.dialect, wrapped)
     _rotating.add(sync.dialect)
     if on_rotation == "drain":
         _drain_on_rotation(sync, credentials)
@@ -117,13 +121,16 @@ class SecretConnPlugin(CreateEnginePlugin):  # type: ignore[misc]  # optional, s
     """
 
     def __init__(self, url: URL, kwargs: dict[str, Any]) -> None:
-        _refuse_login(url)
-        if not LOGIN.isdisjoint(kwargs.get("connect_args") or ()):
-            raise _login_given("connect_args")
+        where = "the URL" if _has_login(url) else "connect_args"
+        if where == "the URL" or not LOGIN.isdisjoint(kwargs.get("connect_args") or ()):
+            del url, kwargs  # a URL is a tuple, and the password one of its values
+            raise _login_given(where)
         own = [name for name in ("creator", "async_creator", "pool") if kwargs.get(name) is not None]
         if own:
             raise ConfigurationError(f"plugin=secretconn opens the connections itself; leave out {own[0]}=")
         self._options, self._names = _parameters(url.query)
+        _refuse_unwanted(self._options, environment(os.environ).urls)
+        self._url = url
 
     def update_url(self, url: URL) -> URL:
         """The URL without our parameters: the driver must not see them."""
@@ -141,29 +148,26 @@ class SecretConnPlugin(CreateEnginePlugin):  # type: ignore[misc]  # optional, s
             retries=_whole(options, "retries"),
             patience=_number(options, "patience"),
         )
+        engine.url = self._url  # with our parameters, so that create_engine(engine.url) makes another like it
 
 
-def _opening(dialect: Dialect, wrapped: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Callable[..., Any]:
-    """The listener for ``do_connect``. It is handed copies of the connect arguments, and changes none of them."""
+def _connect(dialect: Dialect, wrapped: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Callable[..., Any]:
+    """What is called instead of the dialect's ``connect``, which stands in its class."""
+    own = dialect.connect
     if not dialect.is_async:
-        connect = wrapped(dialect.connect)
-
-        def opening(dialect: Dialect, record: Any, cargs: Any, cparams: Any) -> Any:  # noqa: ARG001  (the event's names)
-            return connect(*cargs, **cparams)
-
-        return opening
+        return wrapped(own)
 
     # An async dialect's connect is sync outside and waits inside, in a greenlet that SQLAlchemy gave it. We stand
     # between the two: await in the loop what must be awaited, and give the dialect a greenlet of its own to wait in.
     async def aconnect(*args: Any, **kwargs: Any) -> Any:
-        return await greenlet_spawn(dialect.connect, *args, **kwargs)
+        return await greenlet_spawn(own, *args, **taken(kwargs))
 
     async_connect = wrapped(aconnect)
 
-    def async_opening(dialect: Dialect, record: Any, cargs: Any, cparams: Any) -> Any:  # noqa: ARG001
-        return await_only(async_connect(*cargs, **cparams))
+    def connect(*args: Any, **kwargs: Any) -> Any:
+        return await_only(async_connect(*args, **kwargs))
 
-    return async_opening
+    return connect
 
 
 def _driver(dialect: Dialect) -> Driver:
@@ -217,6 +221,8 @@ def _parameters(query: Mapping[str, tuple[str, ...] | str]) -> tuple[dict[str, s
             raise ConfigurationError(f"the URL names {key} more than once")
         found[name] = value
         names.append(key)
+    if "://" not in found.get("secret_id", ""):  # a query writes a blank as "+"; a name has none
+        found["secret_id"] = found.get("secret_id", "").replace(" ", "+")
     if not found.get("secret_id"):
         raise ConfigurationError("plugin=secretconn needs secret_id=, the name or the ARN of the secret")
     return found, names
@@ -232,9 +238,22 @@ def _refuse_unknown(key: str) -> None:
         )
 
 
-def _refuse_login(url: URL) -> None:
-    if url.username is not None or url.password is not None or not LOGIN.isdisjoint(url.query):
-        raise _login_given("the URL")
+def _refuse_unwanted(options: dict[str, str], urls: str | None) -> None:
+    """Where users type URLs, ``file://`` and ``endpoint_url`` would carry out whatever this process may read."""
+    if urls == URLS_REFUSED:
+        raise ConfigurationError("plugin=secretconn is refused here: SECRETCONN_URLS=none")
+    scheme, is_url, _ = options["secret_id"].partition("://")
+    unwanted = ["a source (secret_id=SOURCE://...)"] if is_url and scheme.lower() != SECRETS_MANAGER else []
+    unwanted += ["endpoint_url"] if "endpoint_url" in options else []
+    if unwanted and urls != URLS_MAY_NAME_ALL:
+        raise ConfigurationError(
+            f"a URL may not name {' and '.join(unwanted)}, because a user who types URLs could read other secrets with "
+            "it; where all URLs are your own, set SECRETCONN_URLS=all"
+        )
+
+
+def _has_login(url: URL) -> bool:
+    return url.username is not None or url.password is not None or not LOGIN.isdisjoint(url.query)
 
 
 def _login_given(where: str) -> TypeError:

@@ -6,8 +6,8 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 
+from secretconn._core.answer import Answer
 from secretconn._core.rotating import RotatingCredentials, core_of
-from secretconn._core.rules import Answer
 from secretconn.credentials import PENDING
 from secretconn.events import Stats
 

@@ -6,10 +6,11 @@ import os
 from contextlib import ExitStack
 from typing import Any, Self
 
-from secretconn.testing import Application, LocalSecretsManager, MariaDBServer, PostgresServer
+from secretconn.testing import Application, LocalSecretsManager, MariaDBServer, MySQLServer, PostgresServer
 
-SERVERS = {"postgres": PostgresServer, "mariadb": MariaDBServer}
+SERVERS = {"postgres": PostgresServer, "mariadb": MariaDBServer, "mysql": MySQLServer}
 ENGINES = tuple(SERVERS)
+ENGINE_NAMES = {"postgres": "PostgreSQL", "mariadb": "MariaDB", "mysql": "MySQL"}
 CROWD = 1000
 """The most connections at once; the servers are started with room for them."""
 
@@ -53,5 +54,8 @@ class Bed:
 
     def versions(self) -> list[str]:
         """The servers that were started, with their versions."""
-        asked = {"postgres": ("PostgreSQL", "SHOW server_version"), "mariadb": ("MariaDB", "SELECT version()")}
-        return [f"{asked[engine][0]} {server.sql(asked[engine][1])[0][0]}" for engine, server in self._servers.items()]
+        asked = {"postgres": "SHOW server_version"}
+        return [
+            f"{ENGINE_NAMES[engine]} {server.sql(asked.get(engine, 'SELECT version()'))[0][0]}"
+            for engine, server in self._servers.items()
+        ]

@@ -19,14 +19,19 @@ WRAPPER = "aws-advanced-python-wrapper"
 NAMES = (PLAIN, CACHE, QUICK, WRAPPER, OURS)
 
 WRAPPER_PACKAGE = "aws-advanced-python-wrapper"
-DRIVERS = {"postgres": "psycopg", "mariadb": "mysql.connector"}  # those that aws-advanced-python-wrapper knows
+DRIVERS = {
+    "postgres": "psycopg",
+    **dict.fromkeys(("mariadb", "mysql"), "mysql.connector"),
+}  # those that aws-advanced-python-wrapper knows
 OPTIONS: dict[str, dict[str, Any]] = {
     "postgres": {},
     # The wrapper takes the connector's pure Python connection, so all do. No TLS: the server has none.
     # Ten seconds, its default, are too little for the last of a crowd.
     "mariadb": {"ssl_disabled": True, "use_pure": True, "connection_timeout": 300},
+    # Without TLS it cannot send caching_sha2_password the password that the server asks for after each rotation.
+    "mysql": {"use_pure": True, "connection_timeout": 300},
 }
-DATABASE = {"postgres": "dbname", "mariadb": "database"}
+DATABASE = {"postgres": "dbname", "mariadb": "database", "mysql": "database"}
 
 
 class Client(Protocol):
@@ -145,7 +150,7 @@ class Wrapper:
             "port": app.server.port,
             DATABASE[engine]: app.database,
             "plugins": "aws_secrets_manager",
-            "wrapper_dialect": {"postgres": "pg", "mariadb": "mysql"}[engine],
+            "wrapper_dialect": "pg" if engine == "postgres" else "mysql",
             "secrets_manager_secret_id": app.secret_id,
             "secrets_manager_region": app.secrets.region,
             "secrets_manager_endpoint": app.secrets.endpoint_url,

@@ -7,7 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from secretconn.cli.bench.plots import rendered
 from suite import clients
+from suite.bed import ENGINE_NAMES
 from suite.table import number
 
 THEMES = {
@@ -31,7 +33,6 @@ COLOURS = {  # readable on white and on GitHub's dark grey; told apart by more t
     },
 }
 SIZE = (6.4, 3.2)
-ENGINE_NAMES = {"postgres": "PostgreSQL", "mariadb": "MariaDB"}
 
 
 def draw(result: Mapping[str, Any], out: Path, suffix: str = "svg") -> list[Path]:
@@ -72,12 +73,13 @@ def canvas(path: Path, theme: str) -> Iterator[Any]:
         "axes.titlesize": 11.5,
         "axes.titleweight": "bold",
         "axes.titlelocation": "left",
-        "svg.hashsalt": "secretconn",
+        "axes.facecolor": "none",
+        "figure.facecolor": "none",
     }
     with plt.rc_context(style):
         figure, axes = plt.subplots(figsize=SIZE, layout="constrained")
         yield axes
-        figure.savefig(path, transparent=True, dpi=150, metadata={"Date": None} if path.suffix == ".svg" else None)
+        path.write_bytes(rendered(figure, path.suffix[1:]))
         plt.close(figure)
 
 

@@ -66,7 +66,8 @@ def main() -> None:
         return Rotator(client, secret, strategy=strategy, admin=admin, **settings)
 
     bind, _, at = environ.get("ROTATOR_BIND", "0.0.0.0:8080").partition(":")
-    rotator = DevRotator(make, pause=float(environ.get("ROTATOR_PAUSE", "2")), host=bind, port=int(at))
+    pause = float(environ.get("ROTATOR_PAUSE", "2"))
+    rotator = DevRotator(make, pause=pause, host=bind, port=int(at), names=("rotator",))
     print(f"rotator: {rotator.url}", flush=True)
     every = float(environ.get("ROTATOR_EVERY", "0"))
     if every:

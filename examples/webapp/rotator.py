@@ -11,7 +11,7 @@ import json
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, get_args
 
@@ -20,6 +20,7 @@ from secretconn.testing import RotationStep, Rotator, Strategy
 __all__ = ["DevRotator"]
 
 STRATEGIES = get_args(Strategy)
+FORBIDDEN = (403, {"error": "not asked by its own name, or by another site's page"})
 REMEMBERED = 60
 
 MakeRotator = Callable[..., Rotator]
@@ -33,9 +34,18 @@ class DevRotator:
         make: Makes the rotator of a strategy.
         pause: Seconds between two steps. From setSecret to finishSecret are two of them: the window.
         host, port: Where it listens; 0 takes any port.
+        names: Other names it is asked by; a request for a host of another name is refused.
     """
 
-    def __init__(self, make: MakeRotator, *, pause: float = 2.0, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(
+        self,
+        make: MakeRotator,
+        *,
+        pause: float = 2.0,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        names: Iterable[str] = (),
+    ) -> None:
         self._make, self.pause = make, pause
         self._lock = threading.Lock()
         self._step = "idle"
@@ -44,6 +54,7 @@ class DevRotator:
         self._server = ThreadingHTTPServer((host, port), self._handler())
         self._server.daemon_threads = True
         self.url = f"http://{host}:{self._server.server_port}/"
+        self._names = {host, "localhost", "127.0.0.1", *names}
 
     def __enter__(self) -> DevRotator:
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
@@ -102,9 +113,11 @@ class DevRotator:
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                self._answer(200, rotator.state())
+                self._answer(*((200, rotator.state()) if self._is_for_us() else FORBIDDEN))
 
             def do_POST(self) -> None:
+                if not self._is_for_us():  # another site's page, by a name that resolves to this machine
+                    return self._answer(*FORBIDDEN)
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 if self.headers.get_content_type() != "application/json":
                     return self._answer(415, {"error": "application/json only"})
@@ -115,6 +128,10 @@ class DevRotator:
                 if strategy not in STRATEGIES:
                     return self._answer(400, {"error": f"strategy: one of {', '.join(STRATEGIES)}"})
                 return self._answer(202 if rotator.begin(strategy) else 409, rotator.state())
+
+            def _is_for_us(self) -> bool:
+                name = self.headers.get("Host", "").rpartition(":")[0]
+                return name in rotator._names and "Origin" not in self.headers
 
             def _answer(self, status: int, content: dict[str, Any]) -> None:
                 body = json.dumps(content).encode()

@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from secretconn import engines
-from secretconn._core.connector import Arguments, Connector, OwnClassify
+from secretconn._core.connector import NO_ARGUMENTS, Arguments, Connector, OwnClassify
 from secretconn._core.rotating import RotatingCredentials
 from secretconn._core.shared import shared
 from secretconn.engines.base import Driver
@@ -60,7 +60,7 @@ def connect(
     if connector is None:
         engine = None if driver is not None else rotating.engine or rotating.current().engine
         connector = _connector(rotating, driver, engine, False, classify, retries, patience)
-    arguments = Arguments(args, kwargs)
+    arguments = Arguments(args, kwargs) if args or kwargs else NO_ARGUMENTS
     del args, kwargs
     return connector.open(arguments)
 
@@ -89,7 +89,7 @@ async def aconnect(
     if connector is None:
         engine = None if driver is not None else rotating.engine or (await rotating.acurrent()).engine
         connector = _connector(rotating, driver, engine, True, classify, retries, patience)
-    arguments = Arguments(args, kwargs)
+    arguments = Arguments(args, kwargs) if args or kwargs else NO_ARGUMENTS
     del args, kwargs
     return await connector.aopen(arguments)
 
@@ -151,17 +151,17 @@ class _Opening:
 
 def _wrapper(connector: Connector, coroutine_function: bool, awaitable: bool) -> Callable[..., Any]:
     def connecting(*args: Any, **kwargs: Any) -> Any:
-        arguments = Arguments(args, kwargs)
+        arguments = Arguments(args, kwargs) if args or kwargs else NO_ARGUMENTS
         del args, kwargs
         return connector.open(arguments)
 
     def opening(*args: Any, **kwargs: Any) -> _Opening:
-        arguments = Arguments(args, kwargs)
+        arguments = Arguments(args, kwargs) if args or kwargs else NO_ARGUMENTS
         del args, kwargs
         return _Opening(connector.opener(arguments))
 
     async def aconnecting(*args: Any, **kwargs: Any) -> Any:
-        arguments = Arguments(args, kwargs)
+        arguments = Arguments(args, kwargs) if args or kwargs else NO_ARGUMENTS
         del args, kwargs
         return await connector.aopen(arguments)
 

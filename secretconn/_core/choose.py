@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Set
 from dataclasses import dataclass, fields
 from functools import partial
@@ -13,7 +14,15 @@ from secretconn.errors import ConfigurationError, given_keywords
 from secretconn.runtime import Runtime
 from secretconn.sources.arn import partition_of, secret_arn
 from secretconn.sources.base import Reading, Source
-from secretconn.sources.names import EXTENSION, FILE, SECRETS_MANAGER, SecretName, secret_name
+from secretconn.sources.names import (
+    EXTENSION,
+    FILE,
+    SECRETS_MANAGER,
+    SecretName,
+    check_name,
+    plain_name,
+    secret_name,
+)
 
 if TYPE_CHECKING:
     from aws_secretsmanager_caching import SecretCacheConfig
@@ -57,38 +66,73 @@ def choose(
     Raises:
         ConfigurationError: a scheme nobody knows, or arguments that contradict each other or the id.
     """
-    if secret_id in stand_ins:
-        return stand_ins[secret_id]
-    named = secret_name(secret_id)
+    stand_in = _stand_in(secret_id)
+    if stand_in is not None:
+        return stand_in
+    named = _path_decoded(secret_name(secret_id))
+    if reach.endpoint_url is not None and "@" in reach.endpoint_url:
+        raise ConfigurationError("endpoint_url= has a user in it, which nothing here sends; leave that out")
     own = reach.only_for_secrets_manager()
     if named.scheme is None:
         named = SecretName(SECRETS_MANAGER, named.name) if own else _around(named.name, around.source)
+    if named.scheme != FILE:
+        check_name(named.name)
     if named.scheme == SECRETS_MANAGER:
         return _secrets_manager(named.name, reach, around, runtime, cache_config)
+    own += ["cache_config= with a hook"] if getattr(cache_config, "secret_cache_hook", None) is not None else []
     if own:
         raise ConfigurationError(f"{secret_id!r} is not read from Secrets Manager itself; leave out {', '.join(own)}")
     if named.scheme == FILE:
         if reach.endpoint_url is not None:
             raise ConfigurationError(f"{secret_id!r} is a file; leave out endpoint_url=")
-        from urllib.parse import unquote
-
         from secretconn.sources.file import FileSource  # each source is imported where it is chosen
 
-        return FileSource(unquote(named.name))
+        return FileSource(named.name)
     from secretconn.sources.agent import AgentSource
 
     endpoint_url = reach.endpoint_url or _endpoint_around(named.scheme, around)
+    if endpoint_url is not None and not around.remote_agent:
+        _refuse_remote(endpoint_url)
     return AgentSource(named.name, endpoint_url=endpoint_url, extension=named.scheme == EXTENSION, runtime=runtime)
 
 
+def _stand_in(secret_id: str) -> Source | None:
+    """A test's source for this secret, however the secret is spelled: as a name, an ARN, with a scheme."""
+    if not stand_ins:
+        return None
+    by_name = {plain_name(one): source for one, source in stand_ins.items()}
+    return stand_ins.get(secret_id, by_name.get(plain_name(secret_id)))
+
+
+def _path_decoded(named: SecretName) -> SecretName:
+    from urllib.parse import unquote
+
+    return SecretName(FILE, unquote(named.name)) if named.scheme == FILE else named
+
+
+def _refuse_remote(endpoint_url: str) -> None:
+    """The agent's token goes there over plain HTTP, so anywhere but this machine must be asked for."""
+    from urllib.parse import urlsplit
+
+    try:
+        host = urlsplit(endpoint_url).hostname or ""
+    except ValueError:  # the agent's own check says what is wrong with it
+        return
+    if host not in ("localhost", "::1") and re.fullmatch(r"127(?:\.\d{1,3}){3}", host) is None:
+        raise ConfigurationError(
+            "endpoint_url= (or SECRETCONN_ENDPOINT_URL) of the agent is not on this machine, and its token would go "
+            "there over plain HTTP; set SECRETCONN_REMOTE_AGENT=yes where that network is yours"
+        )
+
+
 def _around(name: str, source: str | None) -> SecretName:
-    """What SECRETCONN_SOURCE makes of a plain name or an ARN."""
-    found = secret_name(source) if source is not None and "://" in source else SecretName(source, "")
+    """What SECRETCONN_SOURCE makes of a plain name or an ARN. The name is a part of the path as it is written."""
+    found = _path_decoded(secret_name(source)) if source is not None and "://" in source else SecretName(source, "")
     if found.scheme != FILE:
         return SecretName(found.scheme or SECRETS_MANAGER, name)
     if name.startswith("arn:") or ".." in PurePosixPath(name).parts:
         raise ConfigurationError(
-            f"environment variable SECRETCONN_SOURCE={source!r}: secret {name!r} is no path within that folder"
+            f"environment variable SECRETCONN_SOURCE={source!r}: the secret's name is no path within that folder"
         )
     return SecretName(FILE, str(PurePosixPath(found.name) / name.lstrip("/")))
 
@@ -103,12 +147,13 @@ def _secrets_manager(
 ) -> Source:
     arn = secret_arn(name)
     region, endpoint, replicas = reach.region, reach.endpoint_url, reach.replica_regions
+    in_code = reach.profile is not None or reach.session is not None  # each has a region of its own, or may have
     if reach.client is None:
-        if region is None and arn is None and reach.session is None:
+        if region is None and arn is None and not in_code:
             region = around.region
-        if not replicas and endpoint is None:
-            replicas = around.replica_regions
-        endpoint = endpoint or _endpoint_around(SECRETS_MANAGER, around)
+        if not replicas:
+            endpoint = endpoint or _endpoint_around(SECRETS_MANAGER, around)
+            replicas = around.replica_regions if reach.endpoint_url is None else ()
     from secretconn.sources.secrets_manager import SecretsManagerSource
 
     make = partial(
@@ -118,7 +163,7 @@ def _secrets_manager(
         role_arn=reach.role_arn,
         external_id=reach.external_id,
         cache_config=cache_config,
-        otherwise_region=runtime.environ.get("AWS_REGION") if reach.session is None else None,
+        otherwise_region=(around.region if in_code else None) or runtime.environ.get("AWS_REGION") or None,
     )
     first = arn.region if arn is not None else region
     others = tuple(dict.fromkeys(other for other in replicas if other != first))
@@ -146,7 +191,7 @@ def _in_region(name: str, region: str) -> str:
     arn = secret_arn(name)
     if arn is None:
         return name
-    if partition_of(region) != arn.partition:
+    if partition_of(region) not in (None, arn.partition):
         raise ConfigurationError(
             f"replica region {region!r} is in partition {partition_of(region)!r}, and {name!r} in {arn.partition!r}"
         )

@@ -11,6 +11,7 @@ from typing import Any
 
 from secretconn import engines
 from secretconn._core.effects import Opening, alog_in, log_in
+from secretconn._core.keywords import keywords
 from secretconn._core.recovery import opening
 from secretconn._core.rotating import RotatingCredentials
 from secretconn._core.settings import check_patience, check_retries
@@ -19,7 +20,7 @@ from secretconn.credentials import Credentials
 from secretconn.engines.base import NOTHING_GIVEN, Driver, Engine, Given, Verdict, walk_causes
 from secretconn.errors import ConfigurationError
 
-__all__ = ["Arguments", "Connector", "OwnClassify"]
+__all__ = ["NO_ARGUMENTS", "Arguments", "Connector", "OwnClassify"]
 
 log = logging.getLogger("secretconn.connect")
 
@@ -76,12 +77,10 @@ class Connector:
             self.policy = replace(self.policy, patience=check_patience(patience))
         self.classify = classify
         self._bound = call if isinstance(call, functools.partial) else None  # partials of partials are flat
+        self._nothing = NO_ARGUMENTS if self._bound is None else None
         self._engine = engines.engine_named(driver.engine)
         self._fitting: str | None = None
         self._ready: _Ready | None = None
-        names = driver.keywords
-        self._user, self._password = names["user"], names["password"]
-        self._host, self._port, self._database = names["host"], names["port"], names["database"]
         self._call = call if driver.adapt is None else driver.adapt(call, self)
 
     def open(self, arguments: Arguments) -> Any:
@@ -92,10 +91,14 @@ class Connector:
             TypeError: user or password are among the arguments.
             SecretUnavailable, SecretFormatError, ConfigurationError: before any login is tried.
         """
+        if arguments is self._nothing:
+            return self.log_in(self._call, NOTHING_GIVEN)
         return self.log_in(self._call, self._given(arguments), arguments)
 
     async def aopen(self, arguments: Arguments) -> Any:
         """The same for asyncio, with an async driver. Never blocks the event loop to read the secret."""
+        if arguments is self._nothing:
+            return await self.alog_in(self._call, NOTHING_GIVEN)
         return await self.opener(arguments)()
 
     def opener(self, arguments: Arguments) -> Callable[[], Coroutine[Any, Any, Any]]:
@@ -104,47 +107,44 @@ class Connector:
 
     def log_in(self, call: Callable[..., Any], given: Given, arguments: Arguments = NO_ARGUMENTS) -> Any:
         """Follow the rules of rotation around ``call``, which logs in at what ``given`` names."""
-        if self._core.state.answer is None:
-            self._core.reader.prepare()
-        args, kwargs = arguments.args, arguments.kwargs
-        return log_in(
-            self.flow(given),
-            lambda login: call(*args, **{**kwargs, **self.keywords(login, given)}),
-            self._core.runtime,
-        )
+        core = self._core
+        if core.state.answer is None:
+            core.reader.prepare()
+        make = self._own_keywords if given is NOTHING_GIVEN else functools.partial(self.keywords, given)
+        return log_in(self.flow(given), call, arguments.args, arguments.kwargs, make, core.runtime)
 
     async def alog_in(
         self, call: Callable[..., Awaitable[Any]], given: Given, arguments: Arguments = NO_ARGUMENTS
     ) -> Any:
         """The same for asyncio."""
-        args, kwargs = arguments.args, arguments.kwargs
-        return await alog_in(
-            self.flow(given),
-            lambda login: call(*args, **{**kwargs, **self.keywords(login, given)}),
-            self._core.runtime,
-        )
+        make = self._own_keywords if given is NOTHING_GIVEN else functools.partial(self.keywords, given)
+        return await alog_in(self.flow(given), call, arguments.args, arguments.kwargs, make, self._core.runtime)
 
     def flow(self, given: Given) -> Opening:
         """Return the flow of one connect(), for a driver of effects."""
-        return opening(self._core, functools.partial(self.endpoint, given), self.policy, self.judge)
+        place = self._core.state.own_place if given is NOTHING_GIVEN else functools.partial(self.endpoint, given)
+        return opening(self._core, place, self.policy, self.judge)
 
     def endpoint(self, given: Given, own: Credentials) -> Endpoint:
         """Return the endpoint this connects to; the secret's own address is one, whatever it is."""
-        if given is NOTHING_GIVEN:
-            return self._core.state.own
         return self._core.state.endpoint(given, own, self._engine.default_port)
 
-    def keywords(self, credentials: Credentials, given: Given) -> Mapping[str, Any]:
+    def keywords(self, given: Given, credentials: Credentials) -> Mapping[str, Any]:
         """Return the driver's keywords for a login: the login always, the rest where the caller has not said it.
 
         Raises:
-            ConfigurationError: neither the secret nor the caller names a host, or the secret is of another engine.
+            ConfigurationError: no host is named, or the secret is of another engine.
+            SecretFormatError: a value that is needed cannot be used.
         """
-        if given is not NOTHING_GIVEN:
-            return self._keywords(credentials, given)
+        if credentials.version_id != self._fitting:
+            self._refuse_other_engine(credentials)
+        return keywords(credentials, given, self.driver, self._engine, self._core.runtime.environ)
+
+    def _own_keywords(self, credentials: Credentials) -> Mapping[str, Any]:
+        """The same where the caller gives none, made once for a login."""
         ready = self._ready  # looked at once: another thread may replace it
         if ready is None or ready.credentials is not credentials:
-            ready = self._ready = _Ready(credentials, self._keywords(credentials, given))
+            ready = self._ready = _Ready(credentials, self.keywords(NOTHING_GIVEN, credentials))
         return ready.keywords
 
     def judge(self, error: BaseException, outer: BaseException | None) -> Verdict:
@@ -174,23 +174,6 @@ class Connector:
                 f"leave them out of the arguments (and of a DSN) of {self.driver.name}'s connect"
             )
         return given
-
-    def _keywords(self, credentials: Credentials, given: Given) -> Mapping[str, Any]:
-        if credentials.version_id != self._fitting:
-            self._refuse_other_engine(credentials)
-        names = given.names
-        if credentials.host is None and "host" not in names:
-            raise ConfigurationError(
-                f"secret {credentials.secret_id!r} names no host (RDS-managed secrets do not); pass {self._host}="
-            )
-        keywords: dict[str, Any] = {self._user: credentials.username, self._password: credentials.password}
-        if "host" not in names:
-            keywords[self._host] = credentials.host
-        if "port" not in names and (port := credentials.port or self._engine.default_port) is not None:
-            keywords[self._port] = port
-        if "database" not in names and (database := credentials.database or self._engine.default_database) is not None:
-            keywords[self._database] = database
-        return keywords
 
     def _judge(self, error: BaseException) -> Verdict:
         if self.classify is None or _judging.get():

@@ -6,7 +6,7 @@ are flows, written once; the simulator and the exhaustive tests drive the same o
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
@@ -14,7 +14,7 @@ from secretconn._core.flight import Flight, Outcome
 from secretconn.credentials import Credentials
 from secretconn.runtime import Runtime
 
-__all__ = ["Await", "Effect", "Flow", "Opening", "Wait", "alog_in", "arun", "log_in", "run"]
+__all__ = ["Await", "Budget", "Effect", "Flow", "Opening", "Wait", "alog_in", "arun", "log_in", "run"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,36 @@ Flow: TypeAlias = Generator[Effect, Outcome | None, Returned]
 
 Opening: TypeAlias = Generator[Credentials | Effect | None, Any, None]
 """The flow of connect(). It also yields the credentials to log in with, and is sent the exception that came of that or
-None; it yields None when nothing is left to try, and the driver's exception goes to the caller."""
+None; then it ends. It yields None when nothing is left to try, and the driver's exception goes to the caller."""
+
+
+class Budget:
+    """The seconds that one call may still wait for the source; logging in does not count.
+
+    Attributes:
+        left: Seconds.
+        begun: Monotonic seconds when the call began to need the source.
+    """
+
+    def __init__(self, seconds: float, runtime: Runtime) -> None:
+        self.left, self.begun = seconds, runtime.clock()
+        self._clock = runtime.clock
+
+    def wait(self, effect: Wait | Await) -> Flow[Outcome | None]:
+        """Wait, and take the time off."""
+        begun = self._clock()
+        outcome = yield effect
+        waited = self._clock() - begun
+        self.left -= waited if outcome is not None else max(waited, effect.seconds)
+        return outcome
+
+    def sleep(self, seconds: float) -> Flow[None]:
+        """Wait some seconds, or as many as are left."""
+        yield from self.wait(Wait(min(seconds, max(self.left, 0.0))))
+
+
+Call: TypeAlias = Callable[..., Any]
+Keywords: TypeAlias = Callable[[Credentials], Mapping[str, Any]]
 
 
 def run(flow: Flow[Returned], runtime: Runtime) -> Returned:
@@ -64,14 +93,24 @@ async def arun(flow: Flow[Returned], runtime: Runtime) -> Returned:
         return returned
 
 
-def log_in(flow: Opening, call: Callable[[Credentials], Any], runtime: Runtime) -> Any:
-    """Open a connection in this thread; ``call`` is the driver's connect."""
+def log_in(
+    flow: Opening, call: Call, args: tuple[Any, ...], kwargs: Mapping[str, Any], keywords: Keywords, runtime: Runtime
+) -> Any:
+    """Open a connection in this thread.
+
+    Args:
+        flow: Says with which credentials.
+        call: The driver's connect.
+        args, kwargs: The caller's own arguments for it.
+        keywords: The driver's keywords for a login. They are in no local variable: they hold the password.
+        runtime: Clock and sleep.
+    """
     step = next(flow)
     while True:
-        while not isinstance(step, Credentials):
+        while type(step) is not Credentials:
             step = flow.send(_perform(step, runtime))
         try:
-            connection = call(step)
+            connection = call(*args, **{**kwargs, **keywords(step)})
         except Exception as error:
             step = flow.send(error)
             while isinstance(step, Wait | Await):
@@ -79,18 +118,20 @@ def log_in(flow: Opening, call: Callable[[Credentials], Any], runtime: Runtime) 
             if step is None:
                 raise
         else:
-            flow.send(None)
+            next(flow, None)
             return connection
 
 
-async def alog_in(flow: Opening, call: Callable[[Credentials], Awaitable[Any]], runtime: Runtime) -> Any:
-    """Open a connection in this task; the event loop goes on."""
+async def alog_in(
+    flow: Opening, call: Call, args: tuple[Any, ...], kwargs: Mapping[str, Any], keywords: Keywords, runtime: Runtime
+) -> Any:
+    """The same in this task; the event loop goes on."""
     step = next(flow)
     while True:
-        while not isinstance(step, Credentials):
+        while type(step) is not Credentials:
             step = flow.send(await _aperform(step, runtime))
         try:
-            connection = await call(step)
+            connection = await call(*args, **{**kwargs, **keywords(step)})
         except Exception as error:
             step = flow.send(error)
             while isinstance(step, Wait | Await):
@@ -98,21 +139,21 @@ async def alog_in(flow: Opening, call: Callable[[Credentials], Awaitable[Any]], 
             if step is None:
                 raise
         else:
-            flow.send(None)
+            next(flow, None)
             return connection
 
 
-def _perform(effect: Effect | None, runtime: Runtime) -> Outcome | None:
+def _perform(effect: Credentials | Effect | None, runtime: Runtime) -> Outcome | None:
     if isinstance(effect, Await):
         return effect.flight.wait(effect.seconds)
-    if effect is not None:
+    if isinstance(effect, Wait):
         runtime.sleep(effect.seconds)
     return None
 
 
-async def _aperform(effect: Effect | None, runtime: Runtime) -> Outcome | None:
+async def _aperform(effect: Credentials | Effect | None, runtime: Runtime) -> Outcome | None:
     if isinstance(effect, Await):
         return await effect.flight.wait_async(effect.seconds)
-    if effect is not None:
+    if isinstance(effect, Wait):
         await runtime.asleep(effect.seconds)
     return None

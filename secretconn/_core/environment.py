@@ -15,7 +15,9 @@ from secretconn._core.settings import DEFAULT_TTL
 from secretconn.errors import ConfigurationError
 from secretconn.sources.names import AGENT, EXTENSION, FILE, SECRETS_MANAGER
 
-__all__ = ["VARIABLES", "Environment", "Variable", "environment", "table"]
+__all__ = ["URLS_MAY_NAME_ALL", "URLS_REFUSED", "VARIABLES", "Environment", "Variable", "environment"]
+
+URLS_REFUSED, URLS_MAY_NAME_ALL = "none", "all"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,8 @@ class Environment:
         region: A region's name.
         endpoint_url: An address.
         replica_regions: Regions' names.
+        remote_agent: Whether the agent may be on another machine.
+        urls: What ``plugin=secretconn`` in a SQLAlchemy URL may name: "none", "names" or "all".
     """
 
     source: str | None = None
@@ -35,6 +39,8 @@ class Environment:
     region: str | None = None
     endpoint_url: str | None = None
     replica_regions: tuple[str, ...] = ()
+    remote_agent: bool = False
+    urls: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +83,6 @@ def environment(environ: Mapping[str, str]) -> Environment:
     return Environment(**found)
 
 
-def table() -> str:
-    """The variables as a table in Markdown, for the documentation."""
-    head = "| variable | decides | value | default |\n|---|---|---|---|\n"
-    return head + "".join(f"| `{v.name}` | {v.meaning} | {v.unit} | {v.default} |\n" for v in VARIABLES)
-
-
 def _source(text: str) -> str:
     folder = text.removeprefix(f"{FILE}://")
     if text in (SECRETS_MANAGER, AGENT, EXTENSION) or (folder != text and folder.startswith("/")):
@@ -113,6 +113,18 @@ def _regions(text: str) -> tuple[str, ...]:
         raise ValueError("names of regions with commas between them, such as eu-west-1,eu-north-1") from None
 
 
+def _yes(text: str) -> bool:
+    if text.lower() in ("yes", "no"):
+        return text.lower() == "yes"
+    raise ValueError("yes or no")
+
+
+def _urls(text: str) -> str:
+    if text in (URLS_REFUSED, "names", URLS_MAY_NAME_ALL):
+        return text
+    raise ValueError("none, names or all")
+
+
 def _endpoint(text: str) -> str:
     if re.fullmatch(r"https?://[^\s/@]+[^\s@]*", text):
         return text
@@ -141,7 +153,8 @@ VARIABLES = (
         "region",
         "the region of a secret that is given by name",
         "a region's name",
-        "that of boto3 (`AWS_DEFAULT_REGION`, the profile, ...), else `AWS_REGION`",
+        "that of boto3 (`AWS_DEFAULT_REGION`, the profile, ...), else `AWS_REGION`; a `profile=` or `session=` in code "
+        "comes before it",
         _region,
     ),
     Variable(
@@ -160,5 +173,21 @@ VARIABLES = (
         "none",
         _regions,
     ),
+    Variable(
+        "SECRETCONN_REMOTE_AGENT",
+        "remote_agent",
+        "whether the agent's token may go, over plain HTTP, to an agent on another machine",
+        "`yes` or `no`",
+        "`no`",
+        _yes,
+    ),
+    Variable(
+        "SECRETCONN_URLS",
+        "urls",
+        "what `plugin=secretconn` in a SQLAlchemy URL may name",
+        "`none` (such a URL is refused), `names` (name or ARN), `all` (`file://`, `agent://`, `endpoint_url=` too)",
+        "`names`",
+        _urls,
+    ),
 )
-"""All of them. docs/environment.md holds `table()`, and a test compares the two."""
+"""All of them. docs/environment.md shows them as a table, and a test compares the two."""

@@ -11,7 +11,7 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from secretconn._core.rules import Answer
+from secretconn._core.answer import Answer
 
 __all__ = ["Flight", "Outcome", "Unanswered"]
 

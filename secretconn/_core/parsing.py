@@ -5,16 +5,21 @@ form (username and password only), JSON with other key names, plain text that is
 
 Parsing never raises while a frame still holds secret content: the readers below return Credentials or a Problem, and
 only `parse`, whose locals are all redacted, turns a Problem into SecretFormatError.
+
+User and password are judged here. The other values are judged when they are used: a caller may say the port himself,
+and then it does not matter what the secret has there. Their readers take what Python's ``int()`` takes, and what AWS's
+own rotation functions do ("AWS Secrets Manager rotation function templates": ``get_ssl_config``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from secretconn.credentials import Credentials, Payload
-from secretconn.errors import ConfigurationError, SecretFormatError
+from secretconn.credentials import Credentials, Payload, Problem
+from secretconn.errors import ConfigurationError
 
 __all__ = ["Shape", "parse"]
 
@@ -28,6 +33,15 @@ AWS_KEYS: Mapping[str, str] = {
     "ssl": "ssl",
 }
 """What a login is made of, and the key AWS's own JSON keeps it under."""
+
+SPELLINGS: Mapping[str, frozenset[str]] = {
+    "username": frozenset({"user", "username", "dbuser", "dbusername", "uid", "userid", "login", "loginname"}),
+    "password": frozenset({"password", "pass", "passwd", "pwd", "dbpassword", "dbpass", "secret"}),
+    "host": frozenset({"host", "hostname", "dbhost", "dbhostname", "server", "servername", "endpoint", "address"}),
+    "port": frozenset({"port", "dbport"}),
+    "database": frozenset({"database", "databasename", "db", "dbname", "dbdatabase", "initialcatalog"}),
+}
+"""Other keys that people keep a value under, in lower case and without ``_``, ``-`` and blanks."""
 
 MAX_PORT = 65535
 
@@ -66,14 +80,6 @@ class Shape:
         return self.keys.get(name, AWS_KEYS[name])
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Why a payload is not a login. Holds no content."""
-
-    sentence: str
-    key: str | None = None
-
-
 def parse(payload: Payload, secret_id: str, shape: Shape) -> Credentials:
     """Read one version's payload into Credentials.
 
@@ -83,12 +89,7 @@ def parse(payload: Payload, secret_id: str, shape: Shape) -> Credentials:
     found = _read(payload, secret_id, shape)
     if isinstance(found, Credentials):
         return found
-    raise SecretFormatError(
-        f"secret {secret_id!r}, version {payload.version_id!r}: {found.sentence}",
-        secret_id=secret_id,
-        version_id=payload.version_id,
-        key=found.key,
-    )
+    raise found.error(secret_id, payload.version_id)
 
 
 def _read(payload: Payload, secret_id: str, shape: Shape) -> Credentials | Problem:
@@ -122,7 +123,7 @@ def _json(content: object) -> object:
     import json  # with `import secretconn` it would be a good part of the cost
 
     try:
-        return json.loads(cast("str", content))
+        return json.loads(cast("str", content).removeprefix("\ufeff"))  # Windows editors put a mark there
     except (ValueError, RecursionError):
         return None
 
@@ -138,36 +139,54 @@ def _plain_text(text: Payload, value: object, secret_id: str, username: str, ver
 
 
 def _from_keys(value: dict[str, Any], secret_id: str, version: str, shape: Shape) -> Credentials | Problem:
-    problem = _first_problem(value, shape)
+    problem = _login_problem(value, shape)
     if problem is not None:
         return problem
-    port, ssl = value.get(shape.key("port")), value.get(shape.key("ssl"))
+    port, host, database = (value.get(shape.key(name)) for name in ("port", "host", "database"))
     return Credentials(
         secret_id=secret_id,
         version_id=version,
         username=value[shape.key("username")],
         password=value[shape.key("password")],
-        host=value.get(shape.key("host")) or None,
-        port=None if port is None else int(port),
-        database=value.get(shape.key("database")) or None,
-        engine=value.get(shape.key("engine")) or ("redis" if _is_elasticache(value) else None),
-        ssl=ssl if ssl is None or isinstance(ssl, bool) else ssl == "true",
+        host=_text_value(host.strip() if isinstance(host, str) else host, shape.key("host")),
+        port=_port(port, shape.key("port")),
+        database=_text_value(str(database) if type(database) is int else database, shape.key("database")),
+        engine=_text_value(value.get(shape.key("engine")), shape.key("engine"))
+        or ("redis" if _is_elasticache(value) else None),
+        ssl=_ssl(value.get(shape.key("ssl"))),
+        problems=_under_other_keys(value, shape),
     )
 
 
-def _first_problem(value: dict[str, Any], shape: Shape) -> Problem | None:
-    for name, check in _CHECKS.items():
+def _login_problem(value: dict[str, Any], shape: Shape) -> Problem | None:
+    for name in ("username", "password"):
         key = shape.key(name)
-        required = name in ("username", "password")
         if value.get(key) is None:
-            if required:
-                if name == "password" and _is_elasticache(value):
-                    return Problem(f"has no {key!r} yet; ElastiCache's get one with their first rotation", key)
-                return Problem(f"has no {key!r}; it needs the keys {_needed(shape)}", key)
-            continue
-        wrong = check(value[key], required)
+            if name == "password" and _is_elasticache(value):
+                return Problem(f"has no {key!r} yet; ElastiCache's get one with their first rotation", key)
+            return _under_other_key(value, shape, name) or Problem(
+                f"has no {key!r}; it needs the keys {_needed(shape)}", key
+            )
+        wrong = _wrong_text(value[key], required=True)
         if wrong is not None:
             return Problem(f"key {key!r} {wrong}", key)
+    return None
+
+
+def _under_other_keys(value: dict[str, Any], shape: Shape) -> dict[str, Problem]:
+    """Per part of the address that the secret lacks: that it has one under a key that is not looked at."""
+    missing = [name for name in ("host", "port", "database") if value.get(shape.key(name)) is None]
+    problems = {name: _under_other_key(value, shape, name) for name in missing}
+    return {name: problem for name, problem in problems.items() if problem is not None}
+
+
+def _under_other_key(value: dict[str, Any], shape: Shape, name: str) -> Problem | None:
+    """Names a key of the secret. It is one of a few words, however written, so nothing of the content shows."""
+    for key in value:
+        if re.sub(r"[_\-\s]", "", key).lower() in SPELLINGS[name] and key not in (shape.key(one) for one in AWS_KEYS):
+            keys = {name: key}
+            text = f"has no {shape.key(name)!r} but {key!r}; pass keys={keys!r} to RotatingCredentials"
+            return Problem(text, shape.key(name))
     return None
 
 
@@ -178,6 +197,11 @@ def _is_elasticache(value: dict[str, Any]) -> bool:
 
 def _needed(shape: Shape) -> str:
     return " and ".join(repr(shape.key(name)) for name in ("username", "password"))
+
+
+def _text_value(value: object, key: str) -> str | Problem | None:
+    wrong = None if value is None else _wrong_text(value, required=False)
+    return Problem(f"key {key!r} {wrong}", key) if wrong is not None else cast("str", value) or None
 
 
 def _wrong_text(value: object, required: bool) -> str | None:
@@ -192,25 +216,21 @@ def _wrong_text(value: object, required: bool) -> str | None:
     return None
 
 
-def _wrong_port(value: object, _required: bool) -> str | None:
-    wrong = f"must be a port from 1 to {MAX_PORT}, as a number or as its digits"
-    if isinstance(value, str):
-        value = int(value) if len(value) <= len(str(MAX_PORT)) and value.isascii() and value.isdigit() else None
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 < value <= MAX_PORT:
-        return wrong
-    return None
+def _port(value: object, key: str) -> int | Problem | None:
+    """A number as ``int()`` reads it. None, empty text and 0 mean "none", as they do to the drivers."""
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return None
+    try:
+        number = -1 if isinstance(value, bool) else int(cast("Any", value))
+    except (TypeError, ValueError, OverflowError):
+        number = -1
+    if not 0 <= number <= MAX_PORT:
+        return Problem(f"key {key!r} must be a port from 1 to {MAX_PORT}, as a number or as its digits", key)
+    return number or None
 
 
-def _wrong_ssl(value: object, _required: bool) -> str | None:
-    return None if isinstance(value, bool) or value in ("true", "false") else 'must be true, false, "true" or "false"'
-
-
-_CHECKS: Mapping[str, Callable[[object, bool], str | None]] = {
-    "username": _wrong_text,
-    "password": _wrong_text,
-    "host": _wrong_text,
-    "port": _wrong_port,
-    "database": _wrong_text,
-    "engine": _wrong_text,
-    "ssl": _wrong_ssl,
-}
+def _ssl(value: object) -> bool | None:
+    """True or false in any case; anything else is as good as absent, as it is to AWS's rotation functions."""
+    if isinstance(value, bool):
+        return value
+    return {"true": True, "false": False}.get(value.lower()) if isinstance(value, str) else None

@@ -13,19 +13,21 @@ from collections.abc import Mapping, Set
 from functools import partial
 
 from secretconn import events
-from secretconn._core.effects import Await, Flow, Wait
+from secretconn._core import reports
+from secretconn._core.answer import Answer, News
+from secretconn._core.effects import Await, Budget, Flow
 from secretconn._core.flight import Flight, Outcome, Unanswered
 from secretconn._core.observers import Observers
 from secretconn._core.parsing import Shape, parse
-from secretconn._core.rules import Answer, News
+from secretconn._core.reports import error_of
 from secretconn._core.settings import COLD, Settings
 from secretconn._core.state import SecretState
 from secretconn.credentials import Credentials
-from secretconn.errors import ConfigurationError, SecretConnError, SecretError, SecretUnavailable
+from secretconn.errors import SecretConnError
 from secretconn.runtime import Runtime
-from secretconn.sources.base import CachingSource, Reading, Source, is_passing, name_of, place_of
+from secretconn.sources.base import CachingSource, Reading, Source, is_passing, is_throttled, name_of, place_of
 
-__all__ = ["Budget", "Reader"]
+__all__ = ["Reader"]
 
 log = logging.getLogger("secretconn.refresh")
 
@@ -39,25 +41,6 @@ INQUIRIES = 5
 
 LOOK = 3.0
 """Seconds, jittered, between two background looks at the source while an endpoint cools down."""
-
-
-class Budget:
-    """The seconds that one call may still wait for the source; logging in does not count."""
-
-    def __init__(self, seconds: float, runtime: Runtime) -> None:
-        self.left = seconds
-        self._clock = runtime.clock
-
-    def wait(self, effect: Wait | Await) -> Flow[Outcome | None]:
-        """Wait, and take the time off."""
-        begun = self._clock()
-        outcome = yield effect
-        self.left -= self._clock() - begun
-        return outcome
-
-    def sleep(self, seconds: float) -> Flow[None]:
-        """Wait some seconds, or as many as are left."""
-        yield from self.wait(Wait(min(seconds, max(self.left, 0.0))))
 
 
 class Reader:
@@ -110,26 +93,24 @@ class Reader:
     # -- flows --------------------------------------------------------------------------------------------------------
 
     def first(self) -> Flow[Answer]:
-        """Wait for the first answer (rule 2). Raises what `error_of` returns."""
-        runtime, policy = self._runtime, self._settings.policy
-        budget, came = Budget(self._settings.timeout, runtime), self._state.tick()
-        until = runtime.clock() + min(policy.read_patience, self._settings.timeout)
+        """Wait for the first answer (rule 2). Raises what reports.error_of returns."""
+        budget, came = Budget(self._settings.timeout, self._runtime), self._state.tick()
         while True:
             step = self._first_step(came)
             if isinstance(step, Answer):
                 return step
             if isinstance(step, Unanswered):
-                if not is_passing(step.error) or runtime.clock() >= until or budget.left <= 0:
-                    raise self.error_of(step)
+                if not self._repeats(step.error, budget):
+                    raise error_of(step.error, self._secret_id)
                 came = step.ended
             elif isinstance(step, Flight):
                 yield from self._wait_for(step, budget)
             else:
                 yield from budget.sleep(step)
             if budget.left <= 0 and self._state.answer is None:
-                raise self.error_of(self._unanswered or self._too_late())
+                raise error_of((self._unanswered or self._too_late()).error, self._secret_id)
 
-    def ask(self, stages: tuple[str, ...], since: int, reason: str, budget: Budget, until: float) -> Flow[Outcome]:
+    def ask(self, stages: tuple[str, ...], since: int, reason: str, budget: Budget) -> Flow[Outcome]:
         """Ask the source for these stages, by a request after ``since``; joins a read under way and asks again.
 
         Args:
@@ -137,21 +118,21 @@ class Reader:
             since: A tick; a failed read that began after it says enough.
             reason: As in the events; an "inquiry" that begins is bounded in number.
             budget: The seconds that the caller may wait.
-            until: Monotonic seconds until which a read that fails in passing is repeated.
 
         Returns:
             The newest answer, which may be older than ``since`` if it came in meanwhile, or Unanswered.
         """
         seen = self._state.answer.tick if self._state.answer is not None else -1
+        failed = 0
         while True:
             step = self._step(stages, seen, since, reason)
             if isinstance(step, Answer):
                 return step
             if isinstance(step, Unanswered):
-                if not is_passing(step.error) or self._runtime.clock() >= until or budget.left <= 0:
+                if not self._repeats(step.error, budget):
                     return step
-                since = max(since, step.tick)
-                yield from budget.sleep(COLD.seconds(2, self._runtime.random()))
+                since, failed = max(since, step.tick), failed + 1
+                yield from budget.sleep(COLD.seconds(failed, self._runtime.random()))
             elif isinstance(step, Flight):
                 outcome = yield from self._wait_for(step, budget)
                 if isinstance(outcome, Answer):
@@ -160,19 +141,6 @@ class Reader:
                 yield from budget.sleep(step)
             if budget.left <= 0:
                 return self._unanswered or self._too_late()
-
-    def error_of(self, unanswered: Unanswered) -> Exception:
-        """Return this caller's own exception from the shared cause."""
-        error = unanswered.error
-        if isinstance(error, SecretError):
-            own: Exception = error.again()
-            cause = error.__cause__
-        elif isinstance(error, ConfigurationError):
-            own, cause = type(error)(*error.args), error.__cause__
-        else:
-            own, cause = self._source_failed(error), error
-        own.__cause__ = cause
-        return own
 
     # -- background ---------------------------------------------------------------------------------------------------
 
@@ -221,6 +189,13 @@ class Reader:
             self._inquiries.clear()
             self._told.clear()
         old.after_fork(in_use)
+
+    def _repeats(self, error: BaseException, budget: Budget) -> bool:
+        """True while a read that failed is repeated: a throttled one as long as its caller waits (rule 4c)."""
+        patience = self._settings.policy.read_patience
+        if is_throttled(error) and patience > 0:
+            patience = self._settings.timeout
+        return is_passing(error) and budget.left > 0 and self._runtime.clock() < budget.begun + patience
 
     # -- one step of a flow -------------------------------------------------------------------------------------------
 
@@ -283,9 +258,11 @@ class Reader:
         return flight
 
     def _wait_for(self, flight: Flight, budget: Budget) -> Flow[Outcome | None]:
-        left = min(budget.left, flight.deadline - self._runtime.clock())
-        outcome = yield from budget.wait(Await(flight, left))
-        if outcome is None and self._is_late(flight):
+        left = max(flight.deadline - self._runtime.clock(), 0.0)
+        outcome = yield from budget.wait(Await(flight, min(budget.left, left)))
+        if outcome is None and budget.left <= 0.0 and not self._is_late(flight):
+            return None  # this caller's time is over, not that of the read
+        if outcome is None:
             self._failed(flight, self._too_late().error)
         elif isinstance(outcome, Unanswered) and not flight.landed:  # no thread can be started for it
             self._failed(flight, outcome.error)
@@ -353,7 +330,20 @@ class Reader:
         if recovered:
             log.info("secretconn: secret %r is readable again, after %d failed reads", self._secret_id, recovered)
         self._note_unreadable(failures, stages)
-        return answer, self._happened(before, answer, now - flight.begun, api_calls, flight.reason)
+        told = reports.landed(
+            before,
+            answer,
+            secret_id=self._secret_id,
+            reason=flight.reason,
+            seconds=now - flight.begun,
+            api_calls=api_calls,
+            place=place_of(self._source),
+        )
+        if before is not None and before.current.version_id != answer.current.version_id:
+            self._observers.counters.add(rotations=1)
+            version = answer.current.version_id
+            log.info("secretconn: secret %r was rotated: version %s is current now", self._secret_id, version)
+        return answer, told
 
     def _parse(self, reading: Reading) -> tuple[dict[str, Credentials], dict[str, Exception]]:
         logins: dict[str, Credentials] = {}
@@ -381,21 +371,18 @@ class Reader:
         if self.failures == 1:
             ending = "no connection can be opened until it can" if answer is None else "the held login stays in use"
             log.warning("secretconn: secret %r cannot be read (%s); %s", self._secret_id, named, ending)
-        failed = events.RefreshFailed(
+        told = reports.failed(
+            answer,
+            error,
             secret_id=self._secret_id,
             reason=flight.reason,
-            error=named,
             seconds=now - flight.begun,
             retry_in=wait,
             place=place_of(self._source),
+            now=now,
         )
-        stale = () if answer is None else (self._stale(answer, now),)
-        self._observers.tell(failed, *stale, between=partial(flight.land, unanswered))
+        self._observers.tell(*told, between=partial(flight.land, unanswered))
         return unanswered
-
-    def _stale(self, answer: Answer, now: float) -> events.StaleServed:
-        version, age = answer.current.version_id, now - answer.requested_at
-        return events.StaleServed(secret_id=self._secret_id, version_id=version, age=age)
 
     def _note_unreadable(self, failures: Mapping[str, Exception], asked: tuple[str, ...]) -> None:
         """Log a further stage that cannot be read, once for each streak; what can be read is used."""
@@ -403,37 +390,6 @@ class Reader:
             named = name_of(failures[stage])
             log.info("secretconn: secret %r: %s cannot be read (%s), and is left out", self._secret_id, stage, named)
         self._told = (self._told - set(asked)) | failures.keys()
-
-    def _happened(
-        self, before: Answer | None, answer: Answer, seconds: float, api_calls: int, reason: str
-    ) -> tuple[events.Event, ...]:
-        secret, version, place = self._secret_id, answer.current.version_id, place_of(self._source)
-        if before is None:
-            return (
-                events.Fetched(secret_id=secret, version_id=version, seconds=seconds, api_calls=api_calls, place=place),
-            )
-        refreshed = events.Refreshed(
-            secret_id=secret, version_id=version, reason=reason, seconds=seconds, api_calls=api_calls, place=place
-        )
-        if before.current.version_id == version:
-            return (refreshed,)
-        self._observers.counters.add(rotations=1)
-        log.info("secretconn: secret %r was rotated: version %s is current now", secret, version)
-        rotated = events.Rotated(
-            secret_id=secret,
-            version_id=version,
-            previous_version_id=before.current.version_id,
-            username_changed=before.current.username != answer.current.username,
-        )
-        return refreshed, rotated
-
-    def _source_failed(self, error: BaseException) -> SecretUnavailable:
-        return SecretUnavailable(
-            f"secret {self._secret_id!r} could not be read: {name_of(error)}. Check that it exists, that the role may "
-            f"call DescribeSecret and GetSecretValue on it (and Decrypt on its key), and that Secrets Manager can be "
-            f"reached from here",
-            secret_id=self._secret_id,
-        )
 
 
 def _left_out(reading: Reading, stages: tuple[str, ...], known: Set[str]) -> dict[str, Exception]:

@@ -12,11 +12,12 @@ from functools import partial
 
 from secretconn import events
 from secretconn._core import rules
-from secretconn._core.effects import Flow, Opening, Wait
+from secretconn._core.answer import Answer, Policy
+from secretconn._core.effects import Budget, Flow, Opening, Wait
 from secretconn._core.flight import Outcome, Unanswered
 from secretconn._core.observers import Observers
-from secretconn._core.reader import Budget, Reader
-from secretconn._core.rules import Answer, Policy, Tried
+from secretconn._core.reader import Reader
+from secretconn._core.rules import Tried
 from secretconn._core.settings import Settings
 from secretconn._core.state import Endpoint, SecretState
 from secretconn._core.trail import Trail
@@ -58,16 +59,12 @@ def opening(core: Core, place: Callable[[Credentials], Endpoint], policy: Policy
         policy: What the caller chose.
         judge: The verdict on a driver's exception, and the one the caller was handling already.
     """
-    state, clock, counters = core.state, core.runtime.clock, core.observers.counters
+    state, clock = core.state, core.runtime.clock
     outer = sys.exception()
-    counters.read()
-    answer = state.answer
-    if answer is None:
-        counters.add(misses=1)
-        answer = yield from core.reader.first()
-    elif clock() >= core.reader.fresh_until:
-        counters.add(stale_reads=1)
-        core.reader.behind("ttl")
+    core.observers.counters.read()
+    answer, now = state.answer, clock()
+    if answer is None or now >= core.reader.fresh_until:
+        answer = yield from _unfresh(core, answer)
     endpoint, login = place(answer.current), answer.current
     begun = state.tick()
     inquiry: _Inquiry | None = None
@@ -76,31 +73,40 @@ def opening(core: Core, place: Callable[[Credentials], Endpoint], policy: Policy
         if rules.is_refused(endpoint.state, login):
             inquiry = _Inquiry(core, endpoint, policy)
             login = (yield from inquiry.before_sending(login)) or login
-            begun = state.tick()
+            begun, now = state.tick(), clock()
+    error = yield login
     trail: Trail | None = None
-    while True:
-        sent_at = clock()
-        error = yield login
-        if error is None:
-            break
+    while error is not None:
         verdict = judge(error, outer)
         if trail is None:
             if verdict is Verdict.OTHER:
                 yield None
                 return
             trail = Trail(core.secret_id, clock())
-        _note(core, trail, login, verdict, clock() - sent_at)
+        _note(core, trail, login, verdict, clock() - now)
         inquiry = inquiry or _Inquiry(core, endpoint, policy)
         found = (yield from inquiry.after(login, verdict)) if verdict is not Verdict.OTHER else None
         if found is None:
-            reason = inquiry.reason if verdict is not Verdict.OTHER else "it failed for another reason"
-            error.add_note(trail.sentence(reason))
+            error.add_note(trail.sentence(inquiry.reason if verdict is not Verdict.OTHER else "it failed otherwise"))
             yield None
             return
-        login, begun = found, state.tick()
-    counters.connected()
-    _accepted(core, endpoint, login, begun, policy, trail, inquiry)
-    yield None
+        login, begun, now = found, state.tick(), clock()
+        error = yield login
+    core.observers.counters.connected()
+    if endpoint.state is not None or inquiry is not None:
+        _accepted(core, endpoint, login, begun, policy, inquiry)
+    if trail is not None:
+        _recovered(core, login, trail)
+
+
+def _unfresh(core: Core, answer: Answer | None) -> Flow[Answer]:
+    """Wait for the first answer, or have an old one renewed in the background."""
+    if answer is None:
+        core.observers.counters.add(misses=1)
+        return (yield from core.reader.first())
+    core.observers.counters.add(stale_reads=1)
+    core.reader.behind("ttl")
+    return answer
 
 
 def _start(core: Core, endpoint: Endpoint, answer: Answer, policy: Policy) -> Credentials:
@@ -135,15 +141,9 @@ def _note(core: Core, trail: Trail, login: Credentials, verdict: Verdict, second
 
 
 def _accepted(
-    core: Core,
-    endpoint: Endpoint,
-    login: Credentials,
-    begun: int,
-    policy: Policy,
-    trail: Trail | None,
-    inquiry: _Inquiry | None,
+    core: Core, endpoint: Endpoint, login: Credentials, begun: int, policy: Policy, inquiry: _Inquiry | None
 ) -> None:
-    """The server let the login in."""
+    """The server let a login in, and there is something to remember or to forget."""
     state, answer, now = endpoint.state, core.state.answer, core.runtime.clock()
     if inquiry is not None and answer is not None:
         change = partial(rules.accepted, credentials=login, begun=begun, answer=answer, now=now, policy=policy)
@@ -152,8 +152,9 @@ def _accepted(
             core.reader.behind("probation")  # an old answer has helped here; it is time for a new one
     elif state is not None and (state.refused or state.fruitless):
         core.state.update(endpoint, partial(rules.cleared, begun=begun))
-    if trail is None:
-        return
+
+
+def _recovered(core: Core, login: Credentials, trail: Trail) -> None:
     core.observers.counters.add(recovered=1)
     core.observers.tell(
         events.Recovered(
@@ -161,7 +162,7 @@ def _accepted(
             version_id=login.version_id,
             stages=_labels(core, login.version_id),
             attempts=trail.attempts + 1,
-            seconds=now - trail.begun,
+            seconds=core.runtime.clock() - trail.begun,
         )
     )
 
@@ -179,7 +180,6 @@ class _Inquiry:
         self._clock, self._random = core.runtime.clock, core.runtime.random
         now = self._clock()
         self._budget = Budget(core.settings.timeout + policy.patience, core.runtime)
-        self._reads_until = now + policy.read_patience
         self._patient_until = now + policy.patience
         self._poll = POLL_FIRST
         self._tried = Tried((), frozenset(), policy.stages)
@@ -219,8 +219,9 @@ class _Inquiry:
         state = self._endpoint.state or rules.FRESH
         refusal = state.refused.get(login.version_id)
         first = max(refusal.first if refusal is not None else -1, state.fruitless_tick)
-        self._since = first if self._since is None else self._since
         self._refused_at = max(self._refused_at, first)
+        if self._since is None:
+            self._since = rules.inquiry_since(state)
 
     def _other(self, *, patient: bool) -> Flow[Credentials | None]:
         while True:
@@ -228,7 +229,7 @@ class _Inquiry:
             if login is not None:
                 return login
             if self._is_quiet():
-                self.reason = "the source was asked just now and had no other login"
+                self.reason = self.reason or "the source was asked just now and had no other login"
                 if not (patient and self._policy.patience):  # else it polls
                     self._core.reader.look()
                 stages = None
@@ -284,7 +285,7 @@ class _Inquiry:
         since = core.state.tick() if again else max(self._since or -1, self._refused_at)
         reason = "next" if self._asked else "rejected"
         self._asked = True
-        outcome = yield from core.reader.ask(stages, since, reason, self._budget, self._reads_until)
+        outcome = yield from core.reader.ask(stages, since, reason, self._budget)
         if isinstance(outcome, Unanswered):
             self.reason = f"the source gave no answer ({name_of(outcome.error)})"
             self._start_cool_down(outcome.tick)
@@ -311,9 +312,7 @@ class _Inquiry:
         answer = self._core.state.answer
         if answer is not None and answer.whole > since:  # somebody else has asked meanwhile
             return True
-        outcome = yield from self._core.reader.ask(
-            self._tried.stages, since, "patience", self._budget, self._patient_until
-        )
+        outcome = yield from self._core.reader.ask(self._tried.stages, since, "patience", self._budget)
         if isinstance(outcome, Unanswered):
             self.reason = f"the source gave no answer ({name_of(outcome.error)})"
         return True

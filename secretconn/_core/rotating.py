@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from secretconn._core.choose import Reach, Unreadable, choose
-from secretconn._core.effects import Flow, arun, run
+from secretconn._core.effects import Budget, Flow, arun, run
 from secretconn._core.environment import Environment, environment
 from secretconn._core.flight import Unanswered
 from secretconn._core.observers import Observers, Roll
 from secretconn._core.parsing import Shape
-from secretconn._core.reader import Budget, Reader
+from secretconn._core.reader import Reader
 from secretconn._core.recovery import Core
+from secretconn._core.reports import error_of
 from secretconn._core.settings import refuse_beside_source, settings
 from secretconn._core.state import SecretState
 from secretconn.credentials import PENDING, PREVIOUS, Credentials
@@ -49,8 +50,8 @@ class RotatingCredentials:
         retries: Rounds of further logins in one connect() after a rejected one. A round sends each login that the
             newest answer offers.
         patience: Seconds for which connect() keeps asking the source when it has no other login.
-        read_patience: Seconds for which a read that is throttled or fails in passing is repeated before a caller that
-            waits for it is told.
+        read_patience: Seconds for which a read that fails in passing is repeated before a caller who waits for it is
+            told; one that is throttled is repeated as long as the caller may wait. 0: neither is repeated.
         timeout: Seconds that one call waits at most for the source, whatever it waits for (and ``patience`` besides).
         runtime: Clock, sleep, randomness, threads and environment; for tests.
 
@@ -213,12 +214,11 @@ class RotatingCredentials:
         if self._observers.telling() and state.answer is not None:
             return state.answer.current
         since, budget = state.tick(), Budget(self._settings.timeout, self._runtime)
-        until = self._clock() + min(policy.read_patience, self._settings.timeout)
-        outcome = yield from self._reader.ask(policy.stages, since, "asked", budget, until)
+        outcome = yield from self._reader.ask(policy.stages, since, "asked", budget)
         if outcome.tick < since and budget.left > 0:  # a read that was under way already; it may have seen old news
-            outcome = yield from self._reader.ask(policy.stages, since, "asked", budget, until)
+            outcome = yield from self._reader.ask(policy.stages, since, "asked", budget)
         if isinstance(outcome, Unanswered):
-            raise self._reader.error_of(outcome)
+            raise error_of(outcome.error, self._secret_id)
         return outcome.current
 
     def _stale(self) -> None:

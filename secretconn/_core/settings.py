@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from secretconn._core.rules import Policy
+from secretconn._core.answer import Policy
 from secretconn.credentials import CURRENT, PENDING, PREVIOUS
 from secretconn.errors import ConfigurationError, given_keywords
 

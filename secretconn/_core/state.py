@@ -10,8 +10,8 @@ import itertools
 import threading
 from collections.abc import Callable
 
-from secretconn._core import rules
-from secretconn._core.rules import Answer, EndpointState, News, Policy
+from secretconn._core.answer import Answer, News, Policy, merged
+from secretconn._core.rules import EndpointState
 from secretconn.credentials import Credentials
 from secretconn.engines.base import Given
 
@@ -50,6 +50,10 @@ class SecretState:
         self._endpoints: dict[EndpointKey, Endpoint] = {}
         self.lock = threading.RLock()
 
+    def own_place(self, _own: Credentials) -> Endpoint:
+        """Return the endpoint of a caller who gives no address."""
+        return self.own
+
     def endpoint(self, given: Given, own: Credentials, default_port: int | None) -> Endpoint:
         """Return the endpoint for what the caller's arguments say, made at first use.
 
@@ -75,7 +79,7 @@ class SecretState:
     def add(self, news: News, policy: Policy) -> Answer | None:
         """Add what a read brought. None, and nothing changes, where it leaves no login for the current stage."""
         with self.lock:
-            answer = rules.merged(self.answer, news, policy)
+            answer = merged(self.answer, news, policy)
             if answer is not None:
                 self.answer = answer
             return answer

@@ -1,4 +1,4 @@
-"""The command line: ``secretconn COMMAND``. Each command is a module with ``add_parser`` and ``run``.
+"""The command line: ``secretconn COMMAND``. Each command is a package with ``add_parser``, which sets ``run``.
 
 Exit codes: 0 all is well, 1 the command found a failure, 2 it could not be run, 130 Ctrl-C.
 """
@@ -12,8 +12,6 @@ from collections.abc import Sequence
 
 from secretconn.cli import bench, check, demo
 from secretconn.errors import SecretConnError
-
-__all__ = ["main"]
 
 COMMANDS = (demo, check, bench)
 
@@ -30,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Raises:
         SystemExit: ``--help``, ``--version``, or words that make no sense; from argparse.
     """
-    arguments = _parser().parse_args(argv)
+    arguments = _parsed(argv)
     try:
         return int(arguments.run(arguments))
     except SecretConnError as error:
@@ -38,12 +36,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return NOT_RUN
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:  # the reader of our output has gone; let nobody flush it at the end
+    except BrokenPipeError:  # the reader of our output has gone; nothing may flush it at the end
         sys.stdout = None
         return NOT_RUN
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="secretconn", description="Database connections that survive credential rotation in AWS Secrets Manager."
     )
@@ -51,7 +49,10 @@ def _parser() -> argparse.ArgumentParser:
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in COMMANDS:
         command.add_parser(subparsers)
-    return parser
+    arguments, unknown = parser.parse_known_args(argv)
+    if unknown:  # parse_args() would show the usage of all commands, not of this one
+        subparsers.choices[arguments.command].error(f"unrecognized arguments: {' '.join(unknown)}")
+    return arguments
 
 
 def _version() -> str:

@@ -14,7 +14,17 @@ try:
 except ImportError as error:
     raise DriverNotInstalled(f"Django cannot be imported ({error}): pip install 'secretconn[django]'") from error
 
-from secretconn.django.errors import SecretOperationalError
+from secretconn.django.errors import (
+    MisconfiguredOperationalError,
+    SecretFormatOperationalError,
+    SecretOperationalError,
+)
 from secretconn.django.wrapper import credentials_of, rotating
 
-__all__ = ["SecretOperationalError", "credentials_of", "rotating"]
+__all__ = [
+    "MisconfiguredOperationalError",
+    "SecretFormatOperationalError",
+    "SecretOperationalError",
+    "credentials_of",
+    "rotating",
+]

@@ -34,6 +34,9 @@ else:
     _Stock = object
 
 
+_SHAPES = "docs/troubleshooting.md shows what a secret may look like."
+
+
 class RotatingValidation(_Stock):
     """Comes before a backend's DatabaseValidation."""
 
@@ -49,7 +52,7 @@ class RotatingValidation(_Stock):
             why = f" ({_named(error.__cause__)})" if error.__cause__ is not None else ""
             return [self._error("E001", f"{error}{why}", "Look at the secret's name, the region and the permissions.")]
         except SecretFormatError as error:
-            return [self._error("E002", str(error), "docs/secrets.md shows what a secret may look like.")]
+            return [self._error("E002", str(error), _SHAPES)]
         except ConfigurationError as error:
             return [self._error("E006", str(error), None)]
 
@@ -78,13 +81,15 @@ class RotatingValidation(_Stock):
         trial = type(self.connection)({**settings, "OPTIONS": options}, self.connection.alias)
         try:
             trial.ensure_connection()
+        except SecretFormatError as error:  # a value that is judged only now that it is used
+            return [self._error("E002", str(error), _SHAPES)]
+        except ImproperlyConfigured as error:
+            return [self._error("E006", str(error), None)]
         except DatabaseError as error:
             rejected = driver_of(trial.Database).classify(error) is Verdict.REJECTED
             name = "E005" if rejected else "W001"
             text = f"the database rejects the login of {_secret_id(settings)}" if rejected else "no connection"
             return [self._message(name, f"{text}: {error}".strip(), _notes(error))]
-        except ImproperlyConfigured as error:
-            return [self._error("E006", str(error), None)]
         finally:
             trial.close()
         return []

@@ -48,6 +48,8 @@ class LiveSettings(dict[str, Any]):
         self.secret = secret
         self.origin = given
         self._family = object()
+        self._unsaid = {key: given[key] for key in FROM_SECRET if key in given and not self.gives(key)}
+        self._told: set[int] = set()  # hashes of what was read from the secret
 
     def __getitem__(self, key: str) -> Any:
         pin = _pin.get()
@@ -57,7 +59,21 @@ class LiveSettings(dict[str, Any]):
         if key not in FROM_SECRET or self.gives(key):
             return value
         found = getattr(self._credentials(pin), FROM_SECRET[key])
-        return value if found is None else found
+        if found is None:
+            return value
+        self._told.add(hash((key, found)))
+        return found
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        """As dict's; but putting back what was read from the secret, as tests do, says nothing again."""
+        if key in self._unsaid and hash((key, value)) in self._told:
+            value = self._unsaid[key]
+        super().__setitem__(key, value)
+
+    def update(self, *args: Any, **values: Any) -> None:
+        """As dict.update, through ``__setitem__``."""
+        for key, value in dict(*args, **values).items():
+            self[key] = value
 
     def get(self, key: str, default: Any = None) -> Any:
         """As dict.get, live."""
@@ -66,7 +82,7 @@ class LiveSettings(dict[str, Any]):
     def copy(self) -> LiveSettings:
         """A copy that is live too."""
         twin = LiveSettings(self, self.secret)
-        twin._family = self._family
+        twin._family, twin._unsaid, twin._told = self._family, self._unsaid, self._told
         return twin
 
     __copy__ = copy

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from secretconn._core.rotating import RotatingCredentials
 from secretconn._core.shared import shared
+from secretconn.credentials import Credentials
 from secretconn.errors import ConfigurationError
 
 __all__ = ["Secret", "secret_of"]
@@ -26,6 +28,18 @@ class Secret:
 
     credentials: RotatingCredentials
     drain: bool = False
+
+    def accepted(self, login: Credentials) -> None:
+        """Keep the login that the database took last, for programs that connect by themselves."""
+        _accepted[self.credentials] = login
+
+    @property
+    def last_accepted(self) -> Credentials | None:
+        """That login. Within a rotation it may be another than the current one."""
+        return _accepted.get(self.credentials)
+
+
+_accepted: weakref.WeakKeyDictionary[RotatingCredentials, Credentials] = weakref.WeakKeyDictionary()
 
 
 def secret_of(value: object) -> Secret:

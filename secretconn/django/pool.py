@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_origin
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -86,6 +86,7 @@ class RotatingPool(_Stock):
 
     def _secretconn_class(self, options: dict[str, Any]) -> type:
         base = options.get("connection_class") or self.Database.Connection
+        base = get_origin(base) or base  # psycopg.Connection[DictRow]
         connect = wrap(base.connect, self.settings_dict.secret.credentials, driver="psycopg")
         return type(base.__name__, (base,), {"__doc__": base.__doc__, "connect": staticmethod(connect)})
 

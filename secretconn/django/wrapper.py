@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
@@ -15,11 +16,12 @@ from secretconn._core.rotating import RotatingCredentials
 from secretconn.credentials import Credentials
 from secretconn.django.checks import RotatingValidation
 from secretconn.django.client import RotatingClient
-from secretconn.django.errors import SecretOperationalError
+from secretconn.django.creation import RotatingCreation
+from secretconn.django.errors import djangos
 from secretconn.django.live_settings import ADDRESS, FROM_SECRET, LiveSettings, live
 from secretconn.django.options import Secret, secret_of
 from secretconn.engines import Driver, driver_of
-from secretconn.errors import ConfigurationError, SecretUnavailable
+from secretconn.errors import ConfigurationError
 
 __all__ = ["RotatingWrapper", "credentials_of", "rotating"]
 
@@ -60,19 +62,23 @@ class RotatingWrapper(_Stock):
         super().__init__(live(settings_dict, alias, secret, connections.settings), alias)
 
     def connect(self) -> None:
-        """As Django's. A secret that cannot be read is an OperationalError, as a database that cannot be reached.
+        """As Django's. A secret that gives no login is an OperationalError, as a database that cannot be reached.
 
         Raises:
-            SecretOperationalError: no login is to be had.
-            ImproperlyConfigured: the secret and the settings do not fit.
+            SecretOperationalError, SecretFormatOperationalError, MisconfiguredOperationalError: see errors.py.
         """
-        current = self._read_secret()
-        super().connect()
+        with djangos(self.alias):
+            current = self.settings_dict.secret.credentials.current()
+            super().connect()
         self._secretconn_version = current.version_id
 
     def get_connection_params(self) -> dict[str, Any]:
-        """As Django's: all that the driver's connect needs, with the current login."""
-        with self.settings_dict.pinned():
+        """As Django's: all that the driver's connect needs, with the current login.
+
+        Raises:
+            As `connect`.
+        """
+        with djangos(self.alias), self.settings_dict.pinned():
             params = super().get_connection_params()
         params.pop("secret", None)
         return params
@@ -81,19 +87,18 @@ class RotatingWrapper(_Stock):
         """As Django's, with the login that is valid now. A login in ``conn_params`` is taken out of it and not used.
 
         Raises:
-            ImproperlyConfigured: the secret and the settings do not fit, or the driver is not known.
-            Otherwise what the driver raises.
+            As `connect`, and what the driver raises.
         """
-        if self.settings_dict.gives("USER"):  # set by a test runner that made a user of its own (Oracle's)
+        if any(self.settings_dict.gives(name) for name in LOGIN):  # a test's, or a made user's (Oracle)
             return super().get_new_connection(conn_params)
-        try:
+        with djangos(self.alias):
             driver = self._secretconn_known_driver()
             takes_login = conn_params.pop(driver.keywords["password"], None) is not None  # else it reads the settings
+            if not takes_login:  # where a driver takes its login in a form of its own, the backend gives it that form
+                driver = replace(driver, adapt=None)
             arguments = self._secretconn_arguments(conn_params, driver, takes_login)
             opening = self._secretconn_opening(super().get_new_connection, conn_params, driver, takes_login)
             return wrap(opening, self.settings_dict.secret.credentials, driver=cast("Any", driver))(**arguments)
-        except ConfigurationError as error:
-            raise ImproperlyConfigured(f"DATABASES[{self.alias!r}]: {error}") from error
 
     def close_if_unusable_or_obsolete(self) -> None:
         """As Django's, at the bounds of a request. With "drain", a connection made before a rotation is closed too."""
@@ -104,18 +109,8 @@ class RotatingWrapper(_Stock):
         if self._secretconn_version != secret.credentials.current().version_id:
             self.close()
 
-    def _read_secret(self) -> Credentials:
-        try:
-            return self.settings_dict.secret.credentials.current()
-        except SecretUnavailable as error:
-            raise SecretOperationalError(str(error), secret_id=error.secret_id) from error
-        except ConfigurationError as error:
-            raise ImproperlyConfigured(f"DATABASES[{self.alias!r}]: {error}") from error
-
     def _secretconn_known_driver(self) -> Driver:
-        driver = driver_of(self._secretconn_driver or self.Database)
-        # Where a driver takes its login in a form of its own, Django's backend is what brings it into that form.
-        return replace(driver, adapt=None) if getattr(driver, "adapt", None) is not None else driver
+        return driver_of(self._secretconn_driver or self.Database)
 
     def _secretconn_arguments(self, conn_params: dict[str, Any], driver: Driver, takes_login: bool) -> dict[str, Any]:
         """What a caller of the driver's own connect would say: all but what came from the secret."""
@@ -123,7 +118,7 @@ class RotatingWrapper(_Stock):
         if not takes_login:
             given = {keywords[CANONICAL[name]]: settings[name] for name in ADDRESS if settings.gives(name)}
             return {keyword: value for keyword, value in given.items() if value}
-        unsaid = [keywords[CANONICAL[name]] for name in (*LOGIN, *ADDRESS) if not settings.gives(name)]
+        unsaid = [keywords[CANONICAL[name]] for name in (*LOGIN, *ADDRESS) if name in LOGIN or not settings.gives(name)]
         return {key: value for key, value in conn_params.items() if key not in unsaid or key in options}
 
     def _secretconn_opening(
@@ -138,12 +133,13 @@ class RotatingWrapper(_Stock):
 
         def opening(**params: Any) -> Any:
             try:
-                if not takes_login:
-                    with settings.pinned(_credentials(settings, params, keywords)):
-                        return stock(conn_params)
-                if settings["NAME"] is None and keywords["database"] not in conn_params:
-                    del params[keywords["database"]]  # Django wants none: it makes or drops a test database
-                return stock(params)
+                login = _credentials(settings, params, keywords)
+                if takes_login and settings["NAME"] is None and keywords["database"] not in conn_params:
+                    params.pop(keywords["database"], None)  # Django wants none: it makes or drops a test database
+                with settings.pinned(login) if not takes_login else nullcontext():
+                    connection = stock(params if takes_login else conn_params)
+                settings.secret.accepted(login)
+                return connection
             except BaseException:
                 params.clear()  # a traceback may show locals, and Django's frame below holds this very dict
                 raise
@@ -222,6 +218,7 @@ def rotating(wrapper: type, *, driver: str | Driver | None = None) -> Any:
             "__module__": __name__,
             "_secretconn_driver": driver,
             "client_class": type("DatabaseClient", (RotatingClient, stock.client_class), {}),
+            "creation_class": type("DatabaseCreation", (RotatingCreation, stock.creation_class), {}),
             "validation_class": type("DatabaseValidation", (RotatingValidation, stock.validation_class), {}),
         },
     )

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import Any
 
 from secretconn.engines.base import Opener
-from secretconn.errors import ConfigurationError
 
 __all__ = ["Rewrite", "rewriting", "taken"]
 
@@ -18,23 +17,15 @@ Rewrite = Callable[[tuple[Any, ...], dict[str, Any]], tuple[Any, ...]]
 and changes the keywords in place. Must not raise: its locals hold the password."""
 
 
-def rewriting(
-    rewrite: Rewrite, unwritable: Callable[[dict[str, Any]], str | None] = lambda _keywords: None
-) -> Callable[[Callable[..., Any], Opener], Callable[..., Any]]:
+def rewriting(rewrite: Rewrite) -> Callable[[Callable[..., Any], Opener], Callable[..., Any]]:
     """A ``Driver.adapt`` that changes the arguments and nothing else.
 
     Args:
         rewrite: Changes them.
-        unwritable: Why this login cannot be passed to the driver at all, or None. A ConfigurationError says so then,
-            and nothing is sent.
     """
 
     def adapt(call: Callable[..., Any], _opener: Opener) -> Callable[..., Any]:
         def connecting(*args: Any, **keywords: Any) -> Any:
-            why = unwritable(keywords)
-            if why is not None:
-                keywords.clear()
-                raise ConfigurationError(why)
             return call(*rewrite(args, keywords), **taken(keywords))  # from the left to the right
 
         return connecting

@@ -10,9 +10,11 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from secretconn.errors import ConfigurationError
+
 from .base import NOTHING_GIVEN, Given
 
-__all__ = ["Found", "ReadGiven", "keyword_reader", "take", "to_given"]
+__all__ = ["Found", "ReadGiven", "keyword_reader", "refusing", "take", "to_given"]
 
 ReadGiven = Callable[[tuple[Any, ...], Mapping[str, Any]], Given]
 
@@ -22,15 +24,19 @@ Found = dict[str, str | None]
 _SHOWN = frozenset({"host", "port", "database"})
 
 
-def keyword_reader(keywords: Mapping[str, str], positions: Iterable[str | None] = ()) -> ReadGiven:
+def keyword_reader(
+    keywords: Mapping[str, str], positions: Iterable[str | None] = (), option_files: Iterable[str] = ()
+) -> ReadGiven:
     """A ``given`` function for a driver that takes plain keywords.
 
     Args:
         keywords: Each keyword the driver accepts for a login value, to its canonical name. Where two are given for one
             name the later in this mapping counts: put ``unix_socket`` behind ``host``, as the drivers prefer it.
         positions: The canonical name each positional argument has, None for those without.
+        option_files: The keywords that name an option file, or a group in one.
     """
-    known = frozenset(keywords)
+    files = frozenset(option_files)
+    known = frozenset(keywords) | files
     names = tuple(positions)
 
     def given(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Given:
@@ -43,7 +49,29 @@ def keyword_reader(keywords: Mapping[str, str], positions: Iterable[str | None] 
         for keyword, name in keywords.items():
             if keyword in kwargs:
                 take(found, name, kwargs[keyword])
-        return to_given(found)
+        return to_given(found, any(kwargs.get(file) is not None for file in files))
+
+    return given
+
+
+def refusing(read: ReadGiven, keywords: Iterable[str], why: str) -> ReadGiven:
+    """``read``, which raises for keywords that take the login out of connect(): nobody would see it rejected.
+
+    Args:
+        read: Reads what the caller's arguments name.
+        keywords: Those that, with a true value, are refused.
+        why: What such a keyword makes the driver do, and what to do instead; the end of the sentence.
+
+    Raises (from the function that is returned):
+        ConfigurationError: One of the keywords is given.
+    """
+    refused = frozenset(keywords)
+
+    def given(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Given:
+        for keyword in refused.intersection(kwargs):
+            if kwargs[keyword]:
+                raise ConfigurationError(f"{keyword}= {why}")
+        return read(args, kwargs)
 
     return given
 
@@ -55,11 +83,11 @@ def take(found: Found, name: str, value: object) -> None:
     found[name] = _text(value) if name in _SHOWN else None
 
 
-def to_given(found: Found) -> Given:
+def to_given(found: Found, option_file: bool = False) -> Given:
     """The frozen answer."""
-    if not found:
+    if not found and not option_file:
         return NOTHING_GIVEN
-    return Given(frozenset(found), found.get("host"), found.get("port"), found.get("database"))
+    return Given(frozenset(found), found.get("host"), found.get("port"), found.get("database"), option_file)
 
 
 def _text(value: object) -> str | None:

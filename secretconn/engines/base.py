@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeGuard
 __all__ = [
     "GRAVEST_FIRST",
     "NOTHING_GIVEN",
+    "NO_NUL",
     "Classify",
     "Driver",
     "Engine",
@@ -27,6 +28,10 @@ MAX_CAUSES = 16
 
 MAX_TEXT = 20_000
 """How many characters of a message are searched. A libpq message with ten hosts has about two thousand."""
+
+
+NO_NUL: Mapping[str, str] = dict.fromkeys(("user", "password", "host", "database"), "\0")
+"""C strings, and the startup messages of PostgreSQL and MySQL, end at a NUL."""
 
 
 class Verdict(enum.Enum):
@@ -48,7 +53,7 @@ class Verdict(enum.Enum):
 
 GRAVEST_FIRST = (Verdict.REJECTED, Verdict.SUSPECT, Verdict.BARRED, Verdict.OTHER)
 """Which opinion counts where several are heard. BARRED only where no attempt was, or may have been, refused for its
-password: asyncpg's second attempt, without TLS, finds no pg_hba line and says so of a user whose password is stale."""
+password: with sslmode=prefer, what the second attempt says, the one without TLS, says little about the login."""
 
 Classify = Callable[[BaseException], Verdict]
 """Takes the exception a driver's connect raised, answers a Verdict. Must never raise."""
@@ -63,12 +68,14 @@ class Given:
         host: The host(s) given, as text, or None. Also a socket path or service name: whatever stands for the address.
         port: The port(s) given, as text, or None.
         database: The database given, as text, or None.
+        option_file: Whether an option file is named, in which the driver looks for what nothing else says.
     """
 
     names: frozenset[str] = frozenset()
     host: str | None = None
     port: str | None = None
     database: str | None = None
+    option_file: bool = False
 
     @property
     def has_login(self) -> bool:
@@ -111,6 +118,8 @@ class Driver:
         async_modules: Modules whose connect callables are for asyncio though nothing else tells (``redis.asyncio``).
         adapt: For a driver that does not simply take the keywords: gets its connect callable and the Opener, returns
             the callable to use instead. That one is called with the caller's arguments and ``keywords``' keywords.
+        variables: Canonical name to the environment variables in which the driver itself looks for it.
+        forbidden: Canonical name to the characters no such value may have: the driver, or the protocol, ends there.
     """
 
     name: str
@@ -126,6 +135,8 @@ class Driver:
     aliases: tuple[str, ...] = ()
     async_modules: tuple[str, ...] = ()
     adapt: Callable[[Callable[..., Any], Opener], Callable[..., Any]] | None = None
+    variables: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    forbidden: Mapping[str, str] = field(default_factory=lambda: NO_NUL)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from .adapters import rewriting
-from .base import Driver, Engine, Verdict, judge, text_of
+from .base import NO_NUL, Driver, Engine, Verdict, judge, text_of
 from .odbc import given_reader, login_adder
 
 __all__ = ["ENGINE", "REASONS", "classify"]
@@ -65,12 +65,6 @@ def _own(keywords: dict[str, Any]) -> dict[str, object]:
 _add_login = login_adder("dsn", _own, write=str)
 
 
-def _unwritable(keywords: dict[str, Any]) -> str | None:
-    if any(";" in str(keywords[key]) for key in ("UID", "PWD")):
-        return "Db2's connection strings cannot hold a semicolon: keep it out of this secret's user and password"
-    return None
-
-
 def _rewrite(args: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[Any, ...]:
     """ibm_db and ibm_db_dbi both take the string first, then a user and a password, which the string has already."""
     for name in ("user", "password"):
@@ -105,7 +99,8 @@ _IBM_DB = Driver(
     classify=classify,
     other_modules=("ibm_db",),
     aliases=("ibm-db-dbi",),
-    adapt=rewriting(_rewrite, _unwritable),
+    adapt=rewriting(_rewrite),
+    forbidden=dict.fromkeys(NO_NUL, "\0;"),
 )
 
 ENGINE = Engine(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
-from .arguments import keyword_reader
+from .adapters import rewriting
+from .arguments import keyword_reader, refusing
 from .base import Driver, Engine, Given, Verdict, attribute, judge, text_of
 
-__all__ = ["ENGINE", "classify", "code_of"]
+__all__ = ["ENGINE", "PLUGIN_MISSING", "classify", "code_of"]
 
 # Sources: "Server Error Message Reference" (1000-1999, 3000 and up) and "Client Error Message Reference" (2000-2999) of
 # the MySQL manual; "MariaDB Error Code Reference" (1900-1999, 4000 and up). Every other code is OTHER.
@@ -18,6 +20,10 @@ _CODES: dict[int, Verdict] = {
     1698: Verdict.REJECTED,  # ER_ACCESS_DENIED_NO_PASSWORD_ERROR: socket or PAM user, no password was asked for
     1820: Verdict.REJECTED,  # ER_MUST_CHANGE_PASSWORD: expired; the session opens, its first statement fails
     1862: Verdict.REJECTED,  # ER_MUST_CHANGE_PASSWORD_LOGIN: expired, and the client cannot change it
+    # caching_sha2_password without TLS: the server remembers whom it let in, and to them a hash is enough. A new
+    # password empties its memory, a stale one is not in it; then it asks for the password itself, and the client stops.
+    2000: Verdict.SUSPECT,  # CR_UNKNOWN_ERROR: MariaDB's client, for a password too long to encrypt
+    2061: Verdict.SUSPECT,  # CR_AUTH_PLUGIN_ERR: "Authentication requires secure connection."
     # The server refused this user, and says so of the right password only: a newer one of this user is refused too.
     1044: Verdict.BARRED,  # ER_DBACCESS_DENIED_ERROR: no privilege on the database
     3118: Verdict.BARRED,  # MySQL ER_ACCOUNT_HAS_BEEN_LOCKED
@@ -45,6 +51,16 @@ _CODES: dict[int, Verdict] = {
 # MySQL Connector/Python with failover=... swallows each server's error and raises this one without a code.
 _HIDDEN_BY_FAILOVER = "Unable to connect to any of the target hosts"
 
+# PyMySQL, aiomysql and asyncmy where their peers say 2061 or 2000: RuntimeError without the package cryptography,
+# ValueError for a password longer than the server's RSA key encrypts.
+_HIDDEN_BY_ENCRYPTION = {
+    RuntimeError: "'cryptography' package is required for sha256_password or caching_sha2_password",
+    ValueError: "Encryption failed",
+}
+
+# MariaDB Connector/C (mysqlclient, mariadb) says 1045 too where a plugin's file is missing on the client's side.
+PLUGIN_MISSING = re.compile(r"(?m)^\W*(?:1045\W+(?:\w{5}\W+)?)?Plugin \S+ could not be loaded")
+
 
 def classify(error: BaseException) -> Verdict:
     """Say whether the server refused this login. Never raises."""
@@ -56,10 +72,17 @@ def _opinion(error: BaseException) -> Verdict | None:
         return Verdict.OTHER
     code = code_of(error)
     if code is not None:
-        return _CODES.get(code, Verdict.OTHER)
+        return Verdict.OTHER if _client_lacks_plugin(error) else _CODES.get(code, Verdict.OTHER)
+    if any(type(error) is kind and text_of(error).startswith(text) for kind, text in _HIDDEN_BY_ENCRYPTION.items()):
+        return Verdict.SUSPECT
     if attribute(error, "errno") is not None and text_of(error).endswith(_HIDDEN_BY_FAILOVER):
         return Verdict.SUSPECT
     return None
+
+
+def _client_lacks_plugin(error: BaseException) -> bool:
+    """Whether MariaDB Connector/C could not load the file of an authentication plugin: no login was judged."""
+    return code_of(error) == 1045 and PLUGIN_MISSING.match(text_of(error)) is not None  # noqa: PLR2004
 
 
 def code_of(error: BaseException) -> int | None:
@@ -76,9 +99,13 @@ def code_of(error: BaseException) -> int | None:
 
 
 _PLAIN = {"user": "user", "password": "password", "host": "host", "port": "port", "database": "database"}
+_FILES = ("read_default_file", "read_default_group")
+_TCP_PORT = {"port": ("MYSQL_TCP_PORT",)}  # libmysqlclient's and MariaDB Connector/C's mysql_server_init()
 _SHORT = {"passwd": "password", "db": "database", "unix_socket": "host"}
 
-_connector_plain = keyword_reader(_PLAIN | {"username": "user"} | _SHORT)
+_connector_plain = keyword_reader(
+    _PLAIN | {"username": "user"} | _SHORT, option_files=("option_files", "read_default_file")
+)
 
 
 def _connector_given(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Given:
@@ -91,8 +118,22 @@ def _connector_given(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Given:
     hosts = ",".join(one.host for one in each if one.host)
     ports = ",".join(one.port for one in each if one.port)
     names = given.names.union(*(one.names for one in each))
-    return Given(names, hosts or given.host, ports or given.port, given.database)
+    return Given(names, hosts or given.host, ports or given.port, given.database, given.option_file)
 
+
+def _as_utf8(args: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[Any, ...]:
+    """Have a driver that encodes passwords as Latin-1 send UTF-8, as the others do: its text, one character a byte."""
+    keywords["password"] = keywords["password"].encode().decode("latin-1")
+    return args
+
+
+_in_utf8 = rewriting(_as_utf8)
+
+_POOLS = ("pool_name", "pool_size", "pool_reset_session")
+_POOLED = (
+    "makes a pool inside the driver that keeps its first login and ignores later ones. "
+    "Leave it out, and put a pool that calls connect around it"
+)
 
 _PYMYSQL = Driver(
     name="pymysql",
@@ -100,8 +141,13 @@ _PYMYSQL = Driver(
     module="pymysql",
     extra="pymysql",
     keywords=_PLAIN,
-    given=keyword_reader(_PLAIN | _SHORT),  # keyword-only since 1.0
+    given=refusing(
+        keyword_reader(_PLAIN | _SHORT, option_files=_FILES),  # keyword-only since 1.0
+        ("defer_connect",),
+        "makes PyMySQL log in after connect() has returned, where a rejected login cannot be recovered. Leave it out",
+    ),
     classify=classify,
+    adapt=_in_utf8,
 )
 
 _MYSQLCLIENT = Driver(
@@ -110,8 +156,9 @@ _MYSQLCLIENT = Driver(
     module="MySQLdb",
     extra="mysqlclient",
     keywords=_PLAIN,
-    given=keyword_reader(_PLAIN | _SHORT, ("host", "user", "password", "database", "port", "host")),
+    given=keyword_reader(_PLAIN | _SHORT, ("host", "user", "password", "database", "port", "host"), _FILES),
     classify=classify,
+    variables=_TCP_PORT,
     other_modules=("_mysql",),
     aliases=("mysqldb",),
 )
@@ -132,8 +179,10 @@ _AIOMYSQL = Driver(
             "unix_socket": "host",
         },
         ("host", "user", "password", "database", "port", "host"),
+        _FILES,
     ),
     classify=classify,
+    adapt=_in_utf8,
     connect=None,
     aconnect="connect",
 )
@@ -148,8 +197,10 @@ _ASYNCMY = Driver(
         _PLAIN | {"password_creator": "password", "db": "database", "unix_socket": "host", "sock": "host"},
         # 0.2.18; before password_creator came, host stood third, so positional hosts of older ones read as a password
         ("user", "password", "password", "host", "database", "host", "host", "port"),
+        _FILES,
     ),
     classify=classify,
+    adapt=_in_utf8,
     connect=None,
     aconnect="connect",
 )
@@ -160,7 +211,7 @@ _MYSQL_CONNECTOR = Driver(
     module="mysql.connector",
     extra="mysql-connector",
     keywords=_PLAIN,
-    given=_connector_given,
+    given=refusing(_connector_given, _POOLS, _POOLED),
     classify=classify,
     aconnect="aio.connect",
     aliases=("mysql-connector-python", "mysqlconnector"),
@@ -172,10 +223,15 @@ _MARIADB = Driver(
     module="mariadb",
     extra="mariadb",
     keywords=_PLAIN,
-    given=keyword_reader(
-        _PLAIN | {"username": "user"} | _SHORT
-    ),  # takes no login by position: the first is a refused dsn
+    given=refusing(
+        keyword_reader(  # takes no login by position: the first is a refused dsn
+            _PLAIN | {"username": "user"} | _SHORT, option_files=(*_FILES, "default_file", "default_group")
+        ),
+        _POOLS,
+        _POOLED,
+    ),
     classify=classify,
+    variables=_TCP_PORT,
     aliases=("mariadbconnector", "mariadb-connector"),
 )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .arguments import Found, ReadGiven, keyword_reader, take, to_given
+from .arguments import Found, ReadGiven, keyword_reader, refusing, take, to_given
 from .base import NOTHING_GIVEN, Driver, Engine, Given
 from .conninfo import UNSHOWABLE, parse
 from .postgresql_errors import classify
@@ -76,6 +76,12 @@ def _take_service(found: Found, values: Mapping[str, Any]) -> None:
 
 
 _KEYWORDS = {"user": "user", "password": "password", "host": "host", "port": "port", "database": "dbname"}
+# "Environment Variables" in the libpq chapter of the PostgreSQL manual; a service stands for the whole address.
+_VARIABLES = {
+    "host": ("PGHOST", "PGHOSTADDR", "PGSERVICE"),
+    "port": ("PGPORT", "PGSERVICE"),
+    "database": ("PGDATABASE", "PGSERVICE"),
+}
 
 _PSYCOPG = Driver(
     name="psycopg",
@@ -87,6 +93,7 @@ _PSYCOPG = Driver(
     classify=classify,
     aconnect="AsyncConnection.connect",
     aliases=("psycopg3", "psycopg-binary", "psycopg[binary]"),
+    variables=_VARIABLES,
 )
 
 _PSYCOPG2 = Driver(
@@ -95,9 +102,15 @@ _PSYCOPG2 = Driver(
     module="psycopg2",
     extra="psycopg2",
     keywords=_KEYWORDS,
-    given=_dsn_reader("dsn", database=("dbname", "database")),
+    given=refusing(
+        _dsn_reader("dsn", database=("dbname", "database")),
+        ("async", "async_"),
+        "makes psycopg2 log in while the caller polls, after connect() has returned, where a rejected login cannot be "
+        "recovered. Leave it out, or use psycopg or asyncpg",
+    ),
     classify=classify,
     aliases=("psycopg2-binary",),
+    variables=_VARIABLES,
 )
 
 _ASYNCPG = Driver(
@@ -110,6 +123,7 @@ _ASYNCPG = Driver(
     classify=classify,
     connect=None,
     aconnect="connect",
+    variables=_VARIABLES | {"host": ("PGHOST", "PGSERVICE")},
 )
 
 _PG8000 = Driver(

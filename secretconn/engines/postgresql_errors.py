@@ -26,9 +26,6 @@ _TEXT_TELLS = frozenset({
 })  # fmt: skip
 _OTHER_CLASSES = frozenset({"08", "0A", "22", "25", "3D", "42", "53", "54", "55", "57"})
 
-# asyncpg before 0.32 with sslmode=prefer shows the attempt without TLS only, not the refusal of the one with TLS.
-_WITHOUT_TLS = re.compile(r"pg_hba\.conf[^\n]*, (?:no encryption|SSL off)")
-
 # A message of the server's, in any language: libpq puts "<severity>:  " before it, with two blanks. Also FATAL alone.
 _SERVER_SAID = re.compile(r"\bFATAL\b|(?:^|: )[^\s:]{1,40}:  ", re.MULTILINE)
 
@@ -53,7 +50,7 @@ def _by_sqlstate(error: BaseException, sqlstate: str, text: str) -> Verdict:
     if sqlstate == _WRONG_LOGIN:
         return Verdict.BARRED if said is Verdict.BARRED else Verdict.REJECTED
     if said is not None:
-        return Verdict.SUSPECT if _WITHOUT_TLS.search(text) else said
+        return said
     if sqlstate == _NO_PRIVILEGE:
         return Verdict.BARRED
     if sqlstate not in _TEXT_TELLS and sqlstate[:2] in _OTHER_CLASSES:

@@ -16,12 +16,20 @@ from .base import Verdict
 
 __all__ = ["known"]
 
+_NO_LINE = r"no pg_hba\.conf entry|pg_hba\.conf rejects connection"
+
+_SUSPECT = (
+    # Without TLS: the line may be missing for want of TLS, not for this user. And with sslmode=prefer asyncpg before
+    # 0.32 shows this attempt only, not that the one with TLS was refused for its password.
+    rf"(?:{_NO_LINE})[^\n]*, (?:no encryption|SSL off)",
+)
+
 _BARRED = (
     # PostgreSQL
     r"is not permitted to log in",  # NOLOGIN; said of the right password only (a wrong one is 28P01)
     r'\brole (?:"[^"\n]*"|with OID \d+) does not exist',  # after trust, peer, cert or LDAP
     r"permission denied for database",  # no CONNECT privilege
-    r"no pg_hba\.conf entry|pg_hba\.conf rejects connection|authentication failed for user .*: host rejected",
+    rf"{_NO_LINE}|authentication failed for user [^\n]*: host rejected",
     r'(?:"trust"|Ident|Peer|GSSAPI|SSPI|certificate) authentication failed',  # no password is asked for; PgBouncer too
     # PgBouncer: a user whom auth_query does not find; its own hba file; peer
     r"\bno such user\b|(?:unix socket )?\blogin rejected\b",
@@ -71,6 +79,7 @@ _OTHER = (
 _TABLE = (
     # In this order: "SCRAM authentication failed" may have "pool_passwd file does not contain ..." as its detail, and
     # "server login has been failing, cached error: ..." repeats what the server said to the pooler.
+    (re.compile("|".join(_SUSPECT)), Verdict.SUSPECT),
     (re.compile("|".join(_BARRED)), Verdict.BARRED),
     (re.compile("|".join(_REJECTED)), Verdict.REJECTED),
     (re.compile("|".join(_OTHER)), Verdict.OTHER),

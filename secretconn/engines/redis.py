@@ -104,6 +104,7 @@ _REDIS = Driver(
     aliases=("redis-py",),
     async_modules=("redis.asyncio",),
     adapt=_adapt,
+    forbidden={"host": "\0"},  # RESP carries any text
 )
 
 ENGINE = Engine(

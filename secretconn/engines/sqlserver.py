@@ -12,7 +12,7 @@ from typing import Any
 
 from .adapters import rewriting
 from .arguments import keyword_reader
-from .base import NOTHING_GIVEN, Driver, Engine, Given, Verdict, attribute, judge, text_of
+from .base import NO_NUL, NOTHING_GIVEN, Driver, Engine, Given, Verdict, attribute, judge, text_of
 from .odbc import given_reader, login_adder
 
 __all__ = ["CODES", "ENGINE", "classify"]
@@ -113,6 +113,8 @@ _KEYS = {
 }  # fmt: skip
 _NO = frozenset({"no", "false", "0"})
 _odbc_plain = given_reader(_KEYS, string="", whole=frozenset({"DSN", "FILEDSN"}))
+# Braces would do for the driver of Microsoft; FreeTDS's does not know all of them (odbc.py), and no name needs one.
+_UNQUOTABLE = {**NO_NUL, "host": "\0;", "database": "\0;"}
 _OURS = {"user": "UID", "password": "PWD", "host": "SERVER", "port": "PORT", "database": "DATABASE"}
 
 
@@ -131,6 +133,8 @@ def _odbc_given(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Given:
 def _server(keywords: dict[str, Any]) -> dict[str, object]:
     """SERVER=host,port: there is no key for the port alone."""
     host, port = keywords.pop("SERVER", None), keywords.pop("PORT", None)
+    if host is not None and "," in str(host):  # a secret whose host has the port in it
+        port = None
     if host is None and port is not None:  # the caller's own PORT=, as FreeTDS has it, or ours beside the caller's host
         keywords["PORT"] = port
     return {
@@ -150,6 +154,7 @@ _PYODBC = Driver(
     given=_odbc_given,
     classify=classify,
     adapt=rewriting(login_adder("connection_str", _server)),
+    forbidden=_UNQUOTABLE,
 )
 
 _MSSQL_PYTHON = Driver(
@@ -161,12 +166,13 @@ _MSSQL_PYTHON = Driver(
     given=_odbc_given,
     classify=classify,
     adapt=rewriting(login_adder("connection_str", _server)),
+    forbidden=_UNQUOTABLE,
 )
 
 ENGINE = Engine(
     name="sqlserver",
     secret_names=frozenset({"sqlserver", "mssql"}),
     default_port=1433,
-    default_database="master",
+    default_database=None,  # each login has one of its own at the server, "master" if nothing else was said
     drivers=(_MSSQL_PYTHON, _PYMSSQL, _PYODBC),  # pyodbc needs to be told an ODBC driver
 )

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 
 from secretconn.errors import ConfigurationError
 
-__all__ = ["SecretArn", "region_for", "secret_arn"]
+__all__ = ["SecretArn", "partition_of", "region_for", "secret_arn"]
 
 _SHAPE = re.compile(
-    r"arn:(?P<partition>aws(?:-[a-z0-9]+)*):secretsmanager:(?P<region>[a-z0-9-]+):\d{12}:secret:.+", re.DOTALL
+    r"(?P<arn>arn:(?P<partition>aws(?:-[a-z0-9]+)*):secretsmanager:(?P<region>[a-z0-9-]+):\d{12}:"
+    r"secret:[A-Za-z0-9/_+=.@!-]+)(?P<behind>:.*)?",
+    re.DOTALL,
 )
-
-_REGION_STARTS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov", "us-iso-": "aws-iso", "us-isob-": "aws-iso-b"}
-"""Regions that tell their partition by name (AWS General Reference, "Regions and endpoints"); all others are "aws"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,28 +33,36 @@ def secret_arn(secret_id: str) -> SecretArn | None:
     """Read a secret id that is an ARN; None for a plain name.
 
     Raises:
-        ConfigurationError: it begins like an ARN and is none of a secret, or its region is of another partition.
+        ConfigurationError: it begins like an ARN and is none of a secret, or its region is of another partition. What
+            is not the ARN of a secret is not shown: it may be anything, a password too.
     """
     if not secret_id.startswith("arn:"):
         return None
     match = _SHAPE.fullmatch(secret_id)
     if match is None:
         raise ConfigurationError(
-            f"{secret_id!r} is not the ARN of a secret; it looks like arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME"
+            "the secret id begins with arn: and is not the ARN of a secret, which looks like "
+            "arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME"
+        )
+    if match["behind"] is not None:
+        raise ConfigurationError(
+            f"the secret id is {match['arn']!r} with more behind it, as a task definition of ECS has it "
+            "(:json-key:version-stage:version-id); pass the ARN alone"
         )
     arn = SecretArn(match["partition"], match["region"])
     expected = partition_of(arn.region)
-    known = {"aws", *_REGION_STARTS.values()}
-    if arn.partition != expected and (arn.partition in known or expected != "aws"):
+    if expected not in (None, arn.partition):
         raise ConfigurationError(
             f"{secret_id!r} is in partition {arn.partition!r}, and region {arn.region!r} is in partition {expected!r}"
         )
     return arn
 
 
-def partition_of(region: str) -> str:
-    """The partition that a region's name tells."""
-    return next((part for start, part in _REGION_STARTS.items() if region.startswith(start)), "aws")
+def partition_of(region: str) -> str | None:
+    """The partition of a region as botocore knows it, which is imported here; None for a region it does not know."""
+    from secretconn.sources import sessions
+
+    return sessions.partition_of(region)
 
 
 def region_for(secret_id: str, region: str | None) -> str | None:

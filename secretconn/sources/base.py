@@ -8,11 +8,11 @@ from typing import Protocol, runtime_checkable
 
 from secretconn.credentials import Payload
 
-__all__ = ["CachingSource", "Reading", "Source", "is_passing", "name_of", "place_of"]
+__all__ = ["CachingSource", "Reading", "Source", "is_passing", "is_throttled", "name_of", "place_of"]
 
-PASSING_CODES = frozenset(
+THROTTLED_CODES = frozenset(
     {
-        # Source: botocore's retries/standard.py and special.py, which repeat these.
+        # Source: botocore's retries/standard.py, which repeats these and those below.
         "Throttling",
         "ThrottlingException",
         "ThrottledException",
@@ -23,13 +23,11 @@ PASSING_CODES = frozenset(
         "LimitExceededException",
         "SlowDown",
         "PriorRequestNotComplete",
-        "RequestTimeout",
-        "RequestTimeoutException",
-        "InternalServiceError",
-        "ServiceUnavailable",
     }
 )
-PASSING_STATUS = frozenset({429, 500, 502, 503, 504})
+TOO_MANY = 429
+PASSING_CODES = frozenset({"RequestTimeout", "RequestTimeoutException", "InternalServiceError", "ServiceUnavailable"})
+PASSING_STATUS = frozenset({500, 502, 503, 504})
 PASSING_TYPES = frozenset(
     {"ConnectTimeoutError", "ReadTimeoutError", "EndpointConnectionError", "ConnectionClosedError"}
 )
@@ -115,6 +113,15 @@ def name_of(error: BaseException) -> str:
     return f"{type(error).__name__}: {code}" if code else type(error).__name__
 
 
+def is_throttled(error: BaseException) -> bool:
+    """True if the service refused the read for now, and for nothing but the number of reads."""
+    response = getattr(error, "response", None)
+    if not isinstance(response, dict):
+        return False
+    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    return response.get("Error", {}).get("Code") in THROTTLED_CODES or status == TOO_MANY
+
+
 def is_passing(error: BaseException) -> bool:
     """True if the same read may well succeed in a moment: throttled, a fault of the service, a broken connection."""
     if isinstance(error, ConnectionError | TimeoutError):
@@ -123,4 +130,4 @@ def is_passing(error: BaseException) -> bool:
     if not isinstance(response, dict):
         return any(kind.__name__ in PASSING_TYPES for kind in type(error).__mro__)
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-    return response.get("Error", {}).get("Code") in PASSING_CODES or status in PASSING_STATUS
+    return is_throttled(error) or response.get("Error", {}).get("Code") in PASSING_CODES or status in PASSING_STATUS

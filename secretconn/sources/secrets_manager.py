@@ -105,6 +105,7 @@ class SecretsManagerSource:
         self._role = Role(role_arn, external_id) if role_arn is not None or external_id is not None else None
         self._total_attempts, self._otherwise_region = total_attempts, otherwise_region
         self._client: Any = None
+        self._may_describe = True
         self._calls = itertools.count()  # reads that were abandoned count theirs at the same time
 
     @property
@@ -169,21 +170,25 @@ class SecretsManagerSource:
         except Exception as error:
             if stage not in (PENDING, PREVIOUS) or is_passing(error) or _is_of_own_credentials(error):
                 raise
-            there = _code(error) != "ResourceNotFoundException"
-            return Reading({}, {}, {stage: error} if there else {}, whole=False)
+            absent = _code(error) == "ResourceNotFoundException"
+            return Reading({}, {}, {} if absent else {stage: error}, whole=False)
         by_stage = _stages(client.description)
         version = by_stage[stage]
         return Reading(by_stage, {version: payload_of(content, version)}, whole=False)
 
     def _whole(self, stages: tuple[str, ...], held: Set[str]) -> Reading:
         """All labels by DescribeSecret, and a GetSecretValue for each wanted version that is not held."""
+        if not self._may_describe:
+            return self._each_stage(stages)
         client = self._recorder().start()
         try:
             item = self._refreshed(client)
         except Exception as error:
-            if _code(error) in DENIED:
-                return self._each_stage(stages)
-            raise
+            if _code(error) not in DENIED:
+                raise
+            reading = self._each_stage(stages)
+            self._may_describe = False
+            return reading
         by_stage = _stages(client.description)
         payloads: dict[str, Payload] = {}
         failures: dict[str, Exception] = {}

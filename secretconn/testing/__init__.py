@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from secretconn.testing.logins import Login, new_password
     from secretconn.testing.mariadb import MariaDBServer
     from secretconn.testing.memory import MemorySource
+    from secretconn.testing.mysql import MySQLServer
     from secretconn.testing.postgres import PostgresServer
     from secretconn.testing.random_rotations import RandomRotations
     from secretconn.testing.redis import RedisAdmin, RedisServer
@@ -36,6 +37,7 @@ _ROOMS = {
     "logins": ("Login", "new_password"),
     "mariadb": ("MariaDBServer",),
     "memory": ("MemorySource",),
+    "mysql": ("MySQLServer",),
     "postgres": ("PostgresServer",),
     "random_rotations": ("RandomRotations",),
     "redis": ("RedisAdmin", "RedisServer"),
@@ -57,6 +59,7 @@ __all__ = [
     "MariaDBAdmin",
     "MariaDBServer",
     "MemorySource",
+    "MySQLServer",
     "PostgresAdmin",
     "PostgresServer",
     "RandomRotations",

@@ -1,4 +1,4 @@
-"""A MariaDB container: the "docker" rung of MariaDBServer's ladder, through testcontainers."""
+"""A container of the MySQL family: the "docker" rung of a server's ladder, through testcontainers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import Any
 
 from secretconn.testing._process import free_port
 from secretconn.testing.errors import ServerUnavailable
-from secretconn.testing.logins import Login
 
 __all__ = ["Container"]
 
@@ -25,8 +24,9 @@ class Container:
         ServerUnavailable: testcontainers is not installed, no engine answers, or the container does not start.
     """
 
-    def __init__(self, image: str, login: Login, options: Mapping[str, str]) -> None:
-        _probe(os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock"))
+    def __init__(self, image: str, environment: Mapping[str, str], options: Mapping[str, str]) -> None:
+        address = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
+        _probe(address)
         try:
             containers = importlib.import_module("testcontainers.core.container")
             docker = importlib.import_module("docker")
@@ -40,7 +40,10 @@ class Container:
         self.port = free_port()
         words = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
         made: Any = containers.DockerContainer(image).with_bind_ports(3306, self.port).with_command(words)
-        made.with_env("MARIADB_ROOT_PASSWORD", login.password)
+        if address.startswith("unix://"):  # the engine is on this machine, and nobody else needs the port
+            made.ports = {key: ("127.0.0.1", port) for key, port in made.ports.items()}
+        for name, value in environment.items():
+            made.with_env(name, value)
         try:
             made.start()
         except Exception as error:  # noqa: BLE001

@@ -18,7 +18,7 @@ class SecretMarker:
 
     Attributes:
         secret: The secret's name; None for a new one.
-        engine: "postgres" or "mariadb"; None for that of the ini option.
+        engine: "postgres", "mariadb" or "mysql"; None for that of the ini option.
         content: More keys for the secret, or other values for its keys.
     """
 

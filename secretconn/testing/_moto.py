@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 __all__ = ["CONTROL", "Application", "bind"]
@@ -39,6 +39,9 @@ class Application:
         self._delay = 0.0
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if _from_a_browser(environ):
+            start_response("403 Forbidden", [("Content-Length", "0")])
+            return []
         if environ.get("PATH_INFO") == CONTROL:
             return self._control(environ, start_response)
         operation = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2]
@@ -69,6 +72,13 @@ class Application:
             body = json.dumps(self._calls).encode()
         start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
         return [body]
+
+
+def _from_a_browser(environ: Mapping[str, Any]) -> bool:
+    """A page of any site may send requests to 127.0.0.1, by an Origin of its own or by a name that resolves to it. moto
+    answers every Origin."""
+    host = str(environ.get("HTTP_HOST", "")).rpartition(":")[0]
+    return "HTTP_ORIGIN" in environ or host not in ("127.0.0.1", "localhost")
 
 
 def bind(application: Application) -> Any:

@@ -104,6 +104,17 @@ def temporary_folder(kind: str, account: Account) -> Path:
     return folder
 
 
+_PASSED_ON = ("PATH", "HOME", "TMPDIR", "TZ", "LANG", "LC_", "LD_", "DYLD_", "SYSTEMROOT", "TEMP", "TMP", "ASAN_")
+
+
+def bare_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """What a server needs of our environment. The rest, AWS keys say, is none of its business: /proc would show it to
+    the account it runs as."""
+    exact = {name for name in _PASSED_ON if not name.endswith("_")}
+    starts = tuple(name for name in _PASSED_ON if name.endswith("_"))
+    return {name: value for name, value in environ.items() if name in exact or name.startswith(starts)}
+
+
 def spawn(
     command: Sequence[str | Path],
     *,
@@ -131,7 +142,7 @@ def spawn(
             stdout=log,
             stderr=subprocess.STDOUT,
             cwd=folder,
-            env={**os.environ, **(environment or {})},
+            env={**bare_environment(os.environ), **(environment or {})},
             start_new_session=True,
         )
 

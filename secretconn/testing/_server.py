@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -20,6 +21,8 @@ __all__ = ["ManagedServer"]
 
 PORT_TRIES = 3
 LOG_LINES = 15
+COMPLAINT = re.compile(r"\[ERROR\]|\b(?:ERROR|FATAL|PANIC):|FATAL CONFIG FILE ERROR")
+"""How MariaDB, MySQL, PostgreSQL and Redis begin what is to be mended. MariaDB's install script ends in advice."""
 
 
 class ManagedServer(ABC):
@@ -180,8 +183,7 @@ class ManagedServer(ABC):
                 # Another process may have taken the port between our look and the server's.
                 words = self.log()[begin:]
                 if not (first and tries_left and "in use" in words):
-                    tail = "\n".join(words.splitlines()[-LOG_LINES:])
-                    raise ServerUnavailable(f"{error}. Its last words:\n{tail}") from None
+                    raise ServerUnavailable(f"{error}. Its own words:\n{essence(words)}") from None
 
     def _spawn(self, command: Sequence[str | Path], *, death_signal: int) -> subprocess.Popen[bytes]:
         with (self.folder / "log").open("ab") as log:
@@ -198,8 +200,7 @@ class ManagedServer(ABC):
         """Run a helper program of the server to its end, as the server's user, into the server's log."""
         process = self._spawn(command, death_signal=self.kill_signal)
         if process.wait(self._wait):
-            tail = "\n".join(self.log().splitlines()[-LOG_LINES:])
-            raise ServerUnavailable(f"{Path(command[0]).name} ended with {process.returncode}:\n{tail}")
+            raise ServerUnavailable(f"{Path(command[0]).name} ended with {process.returncode}:\n{essence(self.log())}")
 
     def _write(self, path: Path, content: str | bytes) -> Path:
         """A file that only the server's user (and root) can read."""
@@ -207,3 +208,9 @@ class ManagedServer(ABC):
         path.write_bytes(content.encode() if isinstance(content, str) else content)
         self._account.own(path)
         return path
+
+
+def essence(log: str) -> str:
+    """Return the lines of a log that tell of errors, and where there is none its last lines."""
+    lines = log.splitlines()
+    return "\n".join(([line for line in lines if COMPLAINT.search(line)] or lines)[-LOG_LINES:])

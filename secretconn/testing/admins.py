@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Protocol, runtime_checkable
 
 from secretconn.errors import ConfigurationError, DriverNotInstalled
+from secretconn.testing._mysql_grants import default_roles, regrant, requirement
 from secretconn.testing.logins import Login
 
 __all__ = ["DatabaseAdmin", "MariaDBAdmin", "PostgresAdmin", "admin_for"]
@@ -117,7 +118,10 @@ class PostgresAdmin(_Endpoint):
 
 
 class MariaDBAdmin(_Endpoint):
-    """A MariaDB or MySQL server, through PyMySQL. A clone gets each grant of the first user, as at AWS."""
+    """A MariaDB or MySQL server, through PyMySQL.
+
+    A clone gets the first user's grants and TLS requirement, as at AWS, and its partial revokes and default roles.
+    """
 
     def user_exists(self, username: str) -> bool:
         with self._cursor(self.login) as cursor:
@@ -126,16 +130,16 @@ class MariaDBAdmin(_Endpoint):
     def create_user(self, login: Login, like: str) -> None:
         with self._cursor(self.login) as cursor:
             for host in _hosts(cursor, like):
-                cursor.execute("CREATE USER %s@%s IDENTIFIED BY %s", (login.username, host, login.password))
-                cursor.execute("SHOW GRANTS FOR %s@%s", (like, host))
-                for (grant,) in cursor.fetchall():
-                    for statement, arguments in _regrant(grant, login.username, host):
-                        cursor.execute(statement, arguments)
+                try:
+                    _clone(cursor, login, like, host)
+                except BaseException:  # half a clone would pass for a whole one at the next rotation
+                    cursor.execute("DROP USER IF EXISTS %s@%s", (login.username, host))
+                    raise
 
     def set_password(self, login: Login) -> None:
         with self._cursor(self.login) as cursor:
             if login.username == self.login.username:  # needs no privilege, and no look at mysql.user
-                cursor.execute(_own_password(cursor.connection.get_server_info()), (login.password,))
+                cursor.execute(_own_password(mysql=_is_mysql(cursor)), (login.password,))
                 return
             for host in _hosts(cursor, login.username):
                 cursor.execute("ALTER USER %s@%s IDENTIFIED BY %s", (login.username, host, login.password))
@@ -164,7 +168,7 @@ class MariaDBAdmin(_Endpoint):
             port=self.port,
             database=self.database,
             user=login.username,
-            password=login.password,
+            password=login.password.encode(),  # PyMySQL would send a text as Latin-1
             autocommit=True,
             **self.options,
         )
@@ -192,9 +196,9 @@ def _verifier(connection: Any, login: Login) -> str:
     return str(encoded.decode())
 
 
-def _own_password(server: str) -> str:
+def _own_password(*, mysql: bool) -> str:
     """How a user changes its own password: MariaDB asks for CREATE USER in any ALTER USER, MySQL has no PASSWORD()."""
-    return "SET PASSWORD = PASSWORD(%s)" if "MariaDB" in server else "ALTER USER CURRENT_USER() IDENTIFIED BY %s"
+    return "ALTER USER CURRENT_USER() IDENTIFIED BY %s" if mysql else "SET PASSWORD = PASSWORD(%s)"
 
 
 def _hosts(cursor: Any, username: str) -> list[str]:
@@ -202,17 +206,30 @@ def _hosts(cursor: Any, username: str) -> list[str]:
     return [host for (host,) in cursor.fetchall()]
 
 
-def _regrant(grant: str, username: str, host: str) -> list[tuple[str, tuple[str, str]]]:
-    """One line of SHOW GRANTS as statements for another user; percent signs in it are text, not placeholders.
+def _clone(cursor: Any, login: Login, like: str, host: str) -> None:
+    """Make one user with the rights of another one."""
+    where = (like, host)
+    cursor.execute(
+        "SELECT ssl_type, CONVERT(ssl_cipher USING utf8mb4), CONVERT(x509_issuer USING utf8mb4), "
+        "CONVERT(x509_subject USING utf8mb4) FROM mysql.user WHERE user = %s AND host = %s",
+        where,
+    )
+    clause, arguments = requirement(*cursor.fetchone())
+    cursor.execute("CREATE USER %s@%s IDENTIFIED BY %s" + clause, (login.username, host, login.password, *arguments))
+    cursor.execute("SHOW GRANTS FOR %s@%s", where)
+    for (line,) in cursor.fetchall():
+        cursor.execute(*regrant(line, login.username, host))
+    if _is_mysql(cursor):  # MariaDB's is among the grants
+        cursor.execute(
+            "SELECT default_role_user, default_role_host FROM mysql.default_roles WHERE user = %s AND host = %s", where
+        )
+        roles = default_roles(cursor.fetchall(), login.username, host)
+        if roles is not None:
+            cursor.execute(*roles)
 
-    >>> _regrant("GRANT SELECT ON `a%`.* TO `u`@`%` IDENTIFIED BY PASSWORD '*1' WITH GRANT OPTION", "v", "%")
-    [('GRANT SELECT ON `a%%`.* TO %s@%s WITH GRANT OPTION', ('v', '%'))]
-    """
-    found = re.match(r"(?s)(GRANT .+) TO (?:[`'][^`']*[`']@[`'][^`']*[`'])(.*)$", grant)
-    if found is None:
-        return []  # "SET DEFAULT ROLE ..." follows the user, not the grants
-    option = re.search(r" WITH (?:GRANT|ADMIN) OPTION", found[2])
-    return [(found[1].replace("%", "%%") + " TO %s@%s" + (option[0] if option else ""), (username, host))]
+
+def _is_mysql(cursor: Any) -> bool:
+    return "MariaDB" not in cursor.connection.get_server_info()
 
 
 def _driver(module: str) -> Any:

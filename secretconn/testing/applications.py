@@ -7,9 +7,9 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
+from secretconn.testing._mysql_family import FamilyServer
 from secretconn.testing.existing import ExistingServer
 from secretconn.testing.logins import Login, new_password
-from secretconn.testing.mariadb import MariaDBServer
 from secretconn.testing.postgres import PostgresServer
 from secretconn.testing.rotation import CLONE, Rotator, Strategy
 from secretconn.testing.secrets_manager import LocalSecretsManager
@@ -35,7 +35,7 @@ class Application:
 
     def __init__(
         self,
-        server: PostgresServer | MariaDBServer | ExistingServer,
+        server: PostgresServer | FamilyServer | ExistingServer,
         secrets: LocalSecretsManager,
         *,
         name: str = "orders",
@@ -78,23 +78,23 @@ class Application:
 
     def _drop(self) -> None:
         if isinstance(self.server, ExistingServer):
-            drop = _drop_postgres if self.server.engine == "postgres" else _drop_mariadb
+            drop = _drop_postgres if self.server.engine == "postgres" else _drop_mysql
             self.server.sql(drop(self.username))
 
     def __repr__(self) -> str:
         return f"Application({self.secret_id!r}, {self.server!r})"
 
 
-def _prepare(server: PostgresServer | MariaDBServer | ExistingServer, name: str) -> None:
+def _prepare(server: PostgresServer | FamilyServer | ExistingServer, name: str) -> None:
     if server.engine != "postgres":
-        server.sql(_mariadb(name))
+        server.sql(_mysql(name))
         return
     server.sql(f'CREATE ROLE "{name}" LOGIN;\nCREATE DATABASE "{name}" OWNER "{name}";\n')
     table = "CREATE TABLE orders (id integer PRIMARY KEY, item text NOT NULL);\n"
     server.sql(f'SET ROLE "{name}";\n{table}', database=name)
 
 
-def _mariadb(name: str) -> str:
+def _mysql(name: str) -> str:
     return (
         f"CREATE USER `{name}`@`%`;\n"
         f"CREATE DATABASE `{name}`;\n"
@@ -108,6 +108,6 @@ def _drop_postgres(name: str) -> str:
     return f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE);\n{roles}'
 
 
-def _drop_mariadb(name: str) -> str:
+def _drop_mysql(name: str) -> str:
     users = "".join(f"DROP USER IF EXISTS `{user}`@`%`;\n" for user in (name + CLONE, name))
     return f"DROP DATABASE IF EXISTS `{name}`;\n{users}"

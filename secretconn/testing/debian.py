@@ -1,27 +1,80 @@
 """Debian packages unpacked into a folder: real servers with no root, no install and no container.
 
-Facts: apt.conf(5) (``Dir::State::lists``, ``Dir::Cache``, ``APT::Sandbox::User``, ``Debug::NoLocking``), dpkg-deb(1).
+    server = unpack("redis-server")
+    subprocess.run([*server.command("usr/bin/redis-server"), "--version"], env=server.environment())
+
+`unpack` asks apt what a package needs and fetches all of it but the C library; no list of libraries is kept by hand.
+With ``suite="sid"`` it takes the package from Debian's unreleased suite, C library included. Such a program is started
+through its own loader (`Unpacked.command`), never with ``LD_LIBRARY_PATH``: the machine's own programs would load the
+newer C library too.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
 import shutil
-import subprocess
+import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from secretconn.testing._apt import Apt, Plan, run
 from secretconn.testing.errors import ServerUnavailable
 
-__all__ = ["cache_folder", "environment", "unpack"]
+__all__ = ["Unpacked", "cache_folder", "unpack"]
 
-RECORD = ".unpacked"
-APT_TIMEOUT = 300.0
-"""Seconds one call of apt-get may take."""
+FOR_MAINTAINER_SCRIPTS = (
+    *("adduser", "base-files", "debconf*", "dpkg", "init-system-helpers", "lsb-base", "passwd", "perl*", "libperl*"),
+    *("lib*-perl", "systemd*", "sysvinit-utils", "tar", "ucf", "usrmerge"),
+)
+"""Patterns of packages that others need to be installed, which is not done here."""
+
+C_LIBRARY = ("libc6", "libc-bin", "libc-l10n")
+"""The machine's own serves packages of its release."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unpacked:
+    """Packages and all they need, in a folder.
+
+    Attributes:
+        root: The folder that stands for ``/``.
+        foreign: True if they come from another suite than the machine's and bring their own C library.
+    """
+
+    root: Path
+    foreign: bool = False
+
+    def command(self, program: str) -> list[str]:
+        """Return the words that start a program, given its path below root (``usr/sbin/mysqld``)."""
+        path = str(self.root / program)
+        if not self.foreign:
+            return [path]
+        return [str(self._loader()), "--library-path", os.pathsep.join(self._libraries()), path]
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables that let programs find their libraries; none where `command` says so itself."""
+        if self.foreign:
+            return {}
+        before = filter(None, [os.environ.get("LD_LIBRARY_PATH")])
+        return {"LD_LIBRARY_PATH": os.pathsep.join([*self._libraries(), *before])}
+
+    def at(self, root: Path) -> Unpacked:
+        """Return the same for a copy of the folder."""
+        return replace(self, root=root)
+
+    def _libraries(self) -> list[str]:
+        patterns = ("usr/lib/*-linux-gnu*", "lib/*-linux-gnu*", "usr/lib/*-linux-gnu*/private")
+        return [str(path) for pattern in patterns for path in sorted(self.root.glob(pattern))]
+
+    def _loader(self) -> Path:
+        for pattern in ("usr/lib/*/ld-linux*.so.*", "lib/*/ld-linux*.so.*"):
+            for loader in sorted(self.root.glob(pattern)):
+                return loader
+        raise ServerUnavailable(f"no loader (ld-linux) in {self.root}")
 
 
 def cache_folder() -> Path:
@@ -32,134 +85,130 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "secretconn"
 
 
-def unpack(packages: Iterable[str], folder: str | Path | None = None) -> Path:
-    """Download Debian packages with apt-get and unpack them; what is there already is not fetched again.
+def unpack(
+    *packages: str, suite: str | None = None, without: Iterable[str] = (), cache: str | Path | None = None
+) -> Unpacked:
+    """Fetch Debian packages and all they need, and unpack them; what is there already is not fetched again.
 
-    Only the named packages: dependencies are the caller's to name. Safe against other processes that do the same.
+    Says on standard error what it fetches and how large that is. The machine's own lists of packages are used unless a
+    file they name is gone. A folder is there whole or not at all, whatever ends this process, and other processes that
+    want the same wait.
 
     Args:
-        packages: Names; "libaio1|libaio1t64" takes the first one that this release has.
-        folder: Where to unpack; default is a folder for just these packages in `cache_folder`, so that what one set of
-            packages brings never changes under a program that another set started.
+        packages: Their names, one or more.
+        suite: A suite of Debian's archive to take them from ("sid"); default is what the machine's sources name.
+        without: Patterns (fnmatch) of packages to leave out, and what only they need; ``["*"]``: the named ones alone.
+        cache: Where to keep them; default is `cache_folder`.
 
     Returns:
-        The folder, which now has ``usr/...`` with all of them in it.
+        The folder, and how to start programs in it.
 
     Raises:
-        ServerUnavailable: No apt-get or dpkg here, or a package cannot be had.
+        ServerUnavailable: No apt-get or dpkg-deb here, or a package or something it needs cannot be had.
     """
-    wanted = list(packages)
-    target = Path(folder) if folder is not None else cache_folder() / "debian" / _folder_name(wanted)
-    if not _missing(target, wanted):
-        return target
-    for program in ("apt-get", "dpkg-deb"):
-        if shutil.which(program) is None:
-            raise ServerUnavailable(f"unpacking Debian packages needs {program}, which is not on PATH")
-    target.mkdir(parents=True, exist_ok=True)
-    with _locked(target):
-        missing = _missing(target, wanted)  # another process may have been quicker
-        if missing:
-            _fetch_and_unpack(missing, target)
-    return target
+    place = (Path(cache) if cache is not None else cache_folder()).absolute() / "debian"
+    patterns = tuple(sorted(without))
+    target = place / _folder_name(packages, suite, patterns)
+    found = Unpacked(target, foreign=suite is not None)
+    if target.exists():
+        return found
+    keyring = None if suite is None else _keyring(place.parent)
+    place.mkdir(parents=True, exist_ok=True)
+    with _locked(place):
+        if not target.exists():  # another process may have been quicker
+            left_out = (*FOR_MAINTAINER_SCRIPTS, *(C_LIBRARY if suite is None else ()), *patterns)
+            work = place / "work" / target.name  # kept when it fails: the next try goes on from there
+            files = _fetch(packages, left_out, target, _ways(work, suite, keyring))
+            _extract(files, target)
+            shutil.rmtree(work)
+    return found
 
 
-def environment(folder: str | Path) -> dict[str, str]:
-    """Environment variables that let programs from the folder find the folder's libraries."""
-    libraries = [
-        str(path)
-        for pattern in ("usr/lib/*-linux-gnu*", "lib/*-linux-gnu*", "usr/lib/*-linux-gnu*/private")
-        for path in sorted(Path(folder).glob(pattern))
-    ]
-    return {"LD_LIBRARY_PATH": os.pathsep.join([*libraries, *filter(None, [os.environ.get("LD_LIBRARY_PATH")])])}
+def _folder_name(packages: Sequence[str], suite: str | None, patterns: Sequence[str]) -> str:
+    rest = " ".join([*packages[1:], "without", *patterns])
+    differs = f"-{hashlib.sha256(rest.encode()).hexdigest()[:8]}" if packages[1:] or patterns else ""
+    return f"{suite or _release()}-{packages[0]}{differs}"
 
 
-def _folder_name(wanted: list[str]) -> str:
-    return f"{wanted[0].split('|')[0]}-{hashlib.sha256(' '.join(sorted(wanted)).encode()).hexdigest()[:8]}"
-
-
-def _missing(target: Path, wanted: Iterable[str]) -> list[str]:
-    have = _record(target)
-    return [package for package in wanted if not have.intersection(package.split("|"))]
-
-
-def _record(target: Path) -> set[str]:
+def _release() -> str:
+    """The machine's release ("bookworm"): a home folder may be shared by several."""
     try:
-        return set(json.loads((target / RECORD).read_text()))
-    except FileNotFoundError:
-        return set()
+        lines = Path("/etc/os-release").read_text().splitlines()
+    except OSError:
+        return "here"
+    names = [line.partition("=")[2].strip('"') for line in lines if line.startswith("VERSION_CODENAME=")]
+    return names[0] if names else "here"
 
 
 @contextlib.contextmanager
-def _locked(target: Path) -> Iterator[None]:
+def _locked(place: Path) -> Iterator[None]:
     import fcntl
 
-    with target.with_name("lock").open("w") as lock:  # one apt at a time: the lists are shared
+    with (place / "lock").open("w") as lock:  # one apt at a time: the lists are shared
         fcntl.flock(lock, fcntl.LOCK_EX)  # ends with the process, however that ends
         yield
 
 
-def _fetch_and_unpack(packages: list[str], target: Path) -> None:
-    apt = _Apt(target.with_name("apt"))
-    with tempfile.TemporaryDirectory(prefix="secretconn-debs-") as downloads:
-        names = apt.download(packages, Path(downloads))
-        for deb in sorted(Path(downloads).glob("*.deb")):
-            _run(["dpkg-deb", "--extract", str(deb), str(target)])
-    record = target / (RECORD + ".new")
-    record.write_text(json.dumps(sorted(_record(target).union(names))))
-    record.replace(target / RECORD)
+def _ways(work: Path, suite: str | None, keyring: Path | None) -> list[Callable[[], Apt]]:
+    """Ways to reach the archive, in this order: lists that are there, then lists fetched now."""
+    lists = work.parent.parent / f"lists-{suite or _release()}"
+    if suite is None:
+        return [lambda: Apt(work), lambda: _updated(Apt(work, lists=lists))]
+    source = f"deb [signed-by={keyring}] {Apt(work).mirror()} {suite} main"
+    here = [lambda: Apt(work, lists=lists, source=source)] if any(lists.glob("*Packages*")) else []
+    return [*here, lambda: _updated(Apt(work, lists=lists, source=source))]
 
 
-class _Apt:
-    """apt-get with lists and caches of its own, so that it needs no root and disturbs nobody."""
-
-    def __init__(self, state: Path) -> None:
-        self.lists = state / "lists"
-        (self.lists / "partial").mkdir(parents=True, exist_ok=True)
-        (state / "cache/archives/partial").mkdir(parents=True, exist_ok=True)
-        settings = {
-            "Dir::State::lists": self.lists,
-            "Dir::Cache": state / "cache",
-            "APT::Sandbox::User": "",
-            "Debug::NoLocking": "1",
-        }
-        self.options = [word for name, value in settings.items() for word in ("-o", f"{name}={value}")]
-
-    def download(self, packages: list[str], folder: Path) -> list[str]:
-        """The packages' names, once their files are in the folder."""
-        if any(self.lists.glob("*Packages*")):
-            with contextlib.suppress(ServerUnavailable):  # lists of some days ago may name files that are gone
-                return self._download(packages, folder)
-        _run(["apt-get", *self.options, "-q", "update"])
-        return self._download(packages, folder)
-
-    def _download(self, packages: list[str], folder: Path) -> list[str]:
-        names = [self._choose(package) for package in packages]
-        _run(["apt-get", *self.options, "-q", "download", *names], cwd=folder)
-        return names
-
-    def _choose(self, package: str) -> str:
-        for name in package.split("|"):
-            known = subprocess.run(
-                ["apt-cache", *self.options, "show", "--no-all-versions", name],
-                capture_output=True,
-                check=False,
-                env=_untranslated(),
-            )
-            if known.returncode == 0 and known.stdout.strip():
-                return name
-        raise ServerUnavailable(f"this release of Debian has no package {package}")
+def _updated(apt: Apt) -> Apt:
+    _say(f"fetching lists of packages into {apt.lists}")
+    failed = apt.update()
+    if failed:
+        _say(failed)
+    return apt
 
 
-def _run(command: list[str], cwd: Path | None = None) -> None:
-    try:
-        done = subprocess.run(
-            command, cwd=cwd, capture_output=True, text=True, check=False, timeout=APT_TIMEOUT, env=_untranslated()
-        )
-    except subprocess.TimeoutExpired:
-        raise ServerUnavailable(f"{command[0]} took more than {APT_TIMEOUT:g} s") from None
-    if done.returncode:
-        raise ServerUnavailable(f"{command[0]} ended with {done.returncode}: {done.stderr.strip()[-500:]}")
+def _keyring(cache: Path) -> Path:
+    """Return the file of Debian's keys: the machine's, or on Ubuntu that of a package which its own keys vouch for."""
+    package = "debian-archive-keyring"
+    roots: list[Callable[[], Path]] = [lambda: Path("/"), lambda: unpack(package, without=["*"], cache=cache).root]
+    for root in roots:
+        for kind in ("gpg", "pgp"):
+            keyring = root() / f"usr/share/keyrings/{package}.{kind}"
+            if keyring.exists():
+                return keyring
+    raise ServerUnavailable(f"Debian's keys are not in the package {package}")
 
 
-def _untranslated() -> dict[str, str]:
-    return {**os.environ, "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"}
+def _fetch(
+    packages: Sequence[str], without: Sequence[str], target: Path, ways: Sequence[Callable[[], Apt]]
+) -> list[Path]:
+    reasons = []
+    for way in ways:
+        try:
+            apt = way()
+            plan = apt.plan(packages, without)
+            _say(_announcement(packages, plan, target))
+            return apt.download(packages, plan)
+        except ServerUnavailable as error:
+            reasons.append(str(error))
+    raise ServerUnavailable(f"{' and '.join(packages)} cannot be had: " + "; then ".join(dict.fromkeys(reasons)))
+
+
+def _extract(files: Sequence[Path], target: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix=".new-", dir=target.parent) as name:
+        new = Path(name) / "root"
+        new.mkdir()
+        for file in files:
+            run("dpkg-deb", "--extract", str(file), str(new))
+        new.rename(target)
+
+
+def _announcement(packages: Sequence[str], plan: Plan, target: Path) -> str:
+    names = " and ".join(packages)
+    more = len(plan.files) - len(packages)
+    what = f"{names} with {more} packages that come along" if more else names
+    return f"fetching {what}: {plan.size / 1e6:.1f} MB, unpacked {plan.unpacked / 1e6:.0f} MB in {target}"
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"secretconn: {text}\n")

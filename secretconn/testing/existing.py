@@ -63,10 +63,10 @@ class ExistingServer:
 
 
 def _parse(url: str) -> tuple[str, str, int, Login] | None:
-    parts = urlsplit(url)
     try:
+        parts = urlsplit(url)
         port = parts.port
-    except ValueError:
+    except ValueError:  # a bracket in the password, say; its traceback would show the URL
         return None
     engine = ENGINES.get(parts.scheme)
     if engine is None or parts.path.strip("/") or parts.query:

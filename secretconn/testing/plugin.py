@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Generator, Iterator, Mapping
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from secretconn.testing.existing import ExistingServer
     from secretconn.testing.mariadb import MariaDBServer
     from secretconn.testing.memory import MemorySource
+    from secretconn.testing.mysql import MySQLServer
     from secretconn.testing.postgres import PostgresServer
     from secretconn.testing.random_rotations import RandomRotations
     from secretconn.testing.rotation import Rotator, Strategy
@@ -26,7 +28,12 @@ if TYPE_CHECKING:
 SECRET_MARKER = "secretconn"
 ROTATE_MARKER = "secretconn_rotate"
 ROTATIONS = "secretconn_rotations"
-ENGINES = {"postgres": "secretconn_postgres", "mariadb": "secretconn_mariadb"}
+ENGINES = {"postgres": "secretconn_postgres", "mariadb": "secretconn_mariadb", "mysql": "secretconn_mysql"}
+SERVERS = {
+    "postgres": "secretconn.testing.postgres:PostgresServer",
+    "mariadb": "secretconn.testing.mariadb:MariaDBServer",
+    "mysql": "secretconn.testing.mysql:MySQLServer",
+}
 
 _rotations: pytest.StashKey[RandomRotations] = pytest.StashKey()
 
@@ -35,7 +42,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.getgroup("secretconn").addoption(
         "--secretconn-seed", type=int, metavar="N", help="the moments of the rotations of an earlier run, again"
     )
-    parser.addini("secretconn_engine", "the engine of secretconn_application: postgres or mariadb", default="postgres")
+    engines = " or ".join(ENGINES)
+    parser.addini("secretconn_engine", f"the engine of secretconn_application: {engines}", default="postgres")
     for engine in ENGINES:
         told = f"a {engine} that runs already, USER:PASSWORD@HOST:PORT behind its scheme and ://, instead of a new one"
         parser.addini(f"secretconn_{engine}_url", told, default="")
@@ -94,27 +102,19 @@ def secretconn_secrets_manager() -> Iterator[LocalSecretsManager]:
 @pytest.fixture(scope="session")
 def secretconn_postgres(pytestconfig: pytest.Config) -> Iterator[PostgresServer | ExistingServer]:
     """A PostgreSQL, one for the session; or the one that secretconn_postgres_url names."""
-    existing = _existing(pytestconfig, "postgres")
-    if existing is not None:
-        yield existing
-        return
-    from secretconn.testing.postgres import PostgresServer
-
-    with PostgresServer() as server:
-        yield server
+    yield from _server(pytestconfig, "postgres")
 
 
 @pytest.fixture(scope="session")
 def secretconn_mariadb(pytestconfig: pytest.Config) -> Iterator[MariaDBServer | ExistingServer]:
-    """A MariaDB, one for the session; or the one (or the MySQL) that secretconn_mariadb_url names."""
-    existing = _existing(pytestconfig, "mariadb")
-    if existing is not None:
-        yield existing
-        return
-    from secretconn.testing.mariadb import MariaDBServer
+    """A MariaDB, one for the session; or the one that secretconn_mariadb_url names."""
+    yield from _server(pytestconfig, "mariadb")
 
-    with MariaDBServer() as server:
-        yield server
+
+@pytest.fixture(scope="session")
+def secretconn_mysql(pytestconfig: pytest.Config) -> Iterator[MySQLServer | ExistingServer]:
+    """A MySQL, one for the session; or the one that secretconn_mysql_url names."""
+    yield from _server(pytestconfig, "mysql")
 
 
 @pytest.fixture
@@ -228,12 +228,14 @@ def _refuse(item: pytest.Item) -> NoReturn:
     raise RotationError(f"{item.name} has the marker {ROTATE_MARKER}, but nothing rotates: have it use {ROTATIONS}")
 
 
-def _existing(config: pytest.Config, engine: str) -> ExistingServer | None:
-    if not _url(config, engine):
-        return None
-    from secretconn.testing.existing import ExistingServer
+def _server(config: pytest.Config, engine: str) -> Iterator[Any]:
+    if _url(config, engine):
+        from secretconn.testing.existing import ExistingServer
 
-    return ExistingServer(_url(config, engine))  # in no variable: pytest may show those
+        yield ExistingServer(_url(config, engine))  # in no variable: pytest may show those
+        return
+    with resolve_name(SERVERS[engine])() as server:
+        yield server
 
 
 def _url(config: pytest.Config, engine: str) -> str:

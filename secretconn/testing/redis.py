@@ -22,14 +22,14 @@ __all__ = ["RedisAdmin", "RedisServer"]
 
 LADDER = ("path", "debian")
 PROGRAMS = ("redis-server", "valkey-server")
-PACKAGES = ("redis-server", "redis-tools", "libjemalloc2", "liblzf1", "libatomic1", "libssl3|libssl3t64")
+PACKAGE = "redis-server"
 
 
 class RedisServer(ManagedServer):
     """A private Redis on 127.0.0.1: random port, in memory alone, no login without a password.
 
     Runs as ``nobody`` when we are root. Dies with this process. The first use of the "debian" rung downloads about
-    2 MB of packages into the cache folder.
+    6 MB of packages into the cache folder.
 
     Args:
         user: The superuser's name.
@@ -96,9 +96,10 @@ class RedisServer(ManagedServer):
         return Path(found)
 
     def _from_debian(self) -> Path:
-        root = open_to(self._account, debian.unpack(PACKAGES, self._cache), self.folder / "program", ["usr"])
-        self._environment.update(debian.environment(root))
-        return root / "usr/bin/redis-server"
+        unpacked = debian.unpack(PACKAGE, cache=self._cache)
+        unpacked = unpacked.at(open_to(self._account, unpacked.root, self.folder / "program"))
+        self._environment.update(unpacked.environment())
+        return unpacked.root / "usr/bin/redis-server"
 
     def _command(self) -> list[str]:
         if self._program is None:

@@ -12,7 +12,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Set
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from secretconn._core.connector import Connector
 from secretconn._core.effects import Await, Wait
@@ -36,6 +36,12 @@ class Until:
 
 Pause = float | Until | Wait | Await
 Process = Generator[Pause, None, None]
+
+
+class Throttled(Exception):
+    """Simulated Secrets Manager refused a read, in the shape of the SDK's error."""
+
+    response: ClassVar[Mapping[str, Mapping[str, str]]] = {"Error": {"Code": "ThrottlingException"}}
 
 
 class Rejection(Exception):
@@ -135,7 +141,7 @@ class SimulatedSecret:
         self.api_calls += 1
         seen = self._captured
         if seen is None:
-            raise ConnectionError("simulated: no answer")
+            raise Throttled
         wanted = {seen[stage] for stage in stages if stage in seen}
         if by_stage:
             seen = {stage: version for stage, version in seen.items() if version in wanted}
@@ -242,9 +248,10 @@ class SimulatedClient:
             while step is not None:
                 if isinstance(step, Credentials):
                     accepted = yield from self._log_in(step, sent)
-                    step = flow.send(None if accepted else Rejection())
                     if accepted:
+                        next(flow, None)
                         return
+                    step = flow.send(Rejection())
                 else:
                     yield step
                     step = flow.send(step.flight.outcome if isinstance(step, Await) else None)

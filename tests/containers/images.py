@@ -35,12 +35,12 @@ class Server:
 def server() -> Iterator[Server]:
     """The image's server, with a user and a database of that name."""
     if IMAGE.startswith("postgres"):
-        from testcontainers.postgres import PostgresContainer
+        from testcontainers.community.postgres import PostgresContainer
 
         with PostgresContainer(IMAGE, username="root", password=new_password(exclude="%@:/"), dbname=APP) as made:
             yield prepared("postgresql", made.get_container_host_ip(), int(made.get_exposed_port(5432)), made)
     else:
-        from testcontainers.mysql import MySqlContainer
+        from testcontainers.community.mysql import MySqlContainer
 
         with MySqlContainer(IMAGE, root_password=new_password(exclude="%@:/"), dbname=APP) as made:
             yield prepared("mysql", made.get_container_host_ip(), int(made.get_exposed_port(3306)), made)

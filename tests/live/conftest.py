@@ -5,12 +5,15 @@ A server that cannot be had is an error of every test that asked for it; nothing
 
 from __future__ import annotations
 
+import importlib
+import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from secretconn.testing import Application, LocalSecretsManager, MariaDBServer, PostgresServer
+from secretconn.testing import Application, LocalSecretsManager, MariaDBServer, MySQLServer, PostgresServer
 
 LIVE = Path(__file__).parent
 MakeApplication = Callable[..., Application]
@@ -32,6 +35,22 @@ def postgres() -> Iterator[PostgresServer]:
 def mariadb() -> Iterator[MariaDBServer]:
     with MariaDBServer(options={"max_connections": "300"}) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def mysql() -> Iterator[MySQLServer]:
+    _plugins_of_the_client()
+    with MySQLServer(options={"max_connections": "300"}) as server:
+        yield server
+
+
+def _plugins_of_the_client() -> None:
+    """Where mysqlclient's MariaDB Connector/C, unpacked beside the system, has its authentication plugins."""
+    importlib.import_module("MySQLdb")
+    maps = Path("/proc/self/maps")
+    loaded = re.search(r"/\S+(?=/libmariadb\.so)", maps.read_text()) if maps.exists() else None
+    if loaded is not None:
+        os.environ.setdefault("MARIADB_PLUGIN_DIR", f"{loaded[0]}/libmariadb3/plugin")
 
 
 @pytest.fixture(scope="session")
@@ -60,7 +79,7 @@ def mariadb_app(make_application: MakeApplication) -> Application:
     return make_application("mariadb")
 
 
-@pytest.fixture(params=["postgres", "mariadb"])
+@pytest.fixture(params=["postgres", "mariadb", "mysql"])
 def app(request: pytest.FixtureRequest, make_application: MakeApplication) -> Application:
-    """An application on PostgreSQL, then one on MariaDB."""
+    """An application on PostgreSQL, then one on MariaDB, then one on MySQL."""
     return make_application(request.param)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from secretconn import ConfigurationError, RotatingCredentials
@@ -18,6 +21,11 @@ ARN = "arn:{}:secretsmanager:{}:123456789012:secret:prod/orders-AbCdEf"
         ("aws-us-gov", "us-gov-west-1"),
         ("aws-iso", "us-iso-east-1"),
         ("aws-eusc", "eusc-de-east-1"),
+        ("aws-iso-b", "us-isob-east-1"),
+        ("aws-iso-e", "eu-isoe-west-1"),
+        ("aws-iso-f", "us-isof-south-1"),
+        ("aws", "eu-nowhere-9"),
+        ("aws-new", "new-kind-of-1"),
     ],
 )
 def test_any_partition(partition: str, region: str) -> None:
@@ -58,3 +66,36 @@ def test_an_argument_of_another_region_is_refused() -> None:
 def test_partition_by_name() -> None:
     assert partition_of("us-east-1") == "aws"
     assert partition_of("us-gov-east-1") == "aws-us-gov"
+    assert partition_of("new-kind-of-1") is None
+
+
+def test_every_region_that_botocore_knows_is_taken_in_its_partition_and_in_no_other() -> None:
+    import botocore.session
+
+    session = botocore.session.Session()
+    every = session.get_available_partitions()
+    for partition in every:
+        for region in session.get_available_regions("secretsmanager", partition):
+            assert secret_arn(ARN.format(partition, region)) is not None
+            other = next(one for one in every if one != partition)
+            with pytest.raises(ConfigurationError, match="is in partition"):
+                secret_arn(ARN.format(other, region))
+
+
+@pytest.mark.parametrize("behind", [":password::", ":password:AWSCURRENT:", ":::", ":a:b:c", ":password"])
+@pytest.mark.parametrize("scheme", ["", "secretsmanager://"])
+def test_a_task_definition_s_arn_is_told_apart(behind: str, scheme: str) -> None:
+    secret = ARN.format("aws", "eu-west-1")
+    with pytest.raises(ConfigurationError, match="a task definition of ECS") as caught:
+        RotatingCredentials(f"{scheme}{secret}{behind}")
+    assert repr(secret) in str(caught.value)
+
+
+def test_botocore_is_not_imported_for_a_name_an_agent_or_a_file() -> None:
+    code = (
+        "import sys, secretconn;"
+        "[secretconn.RotatingCredentials(one) for one in"
+        f" ('prod/orders', 'agent://{ARN.format('aws', 'eu-west-1')}', 'file:///x')];"
+        "print('botocore' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"

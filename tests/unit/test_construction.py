@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from secretconn import ConfigurationError, RotatingCredentials, Runtime
-from secretconn._core.rules import Policy
+from secretconn._core.answer import Policy
 from secretconn.testing.memory import MemorySource
 
 REACH: dict[str, Any] = {

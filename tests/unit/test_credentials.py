@@ -5,16 +5,23 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+import pprint
 import traceback
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+import secretconn
 from secretconn import ConfigurationError, Credentials, SecretFormatError
 from secretconn._core.parsing import Shape, parse
 from secretconn.credentials import Payload
 
+PACKAGE = str(Path(secretconn.__file__).parent)
 AWS = {
     "engine": "postgres",
     "host": "db.example",
@@ -47,13 +54,33 @@ def test_a_managed_secret_has_only_user_and_password() -> None:
     assert (login.host, login.port, login.database, login.engine) == (None, None, None, None)
 
 
-@pytest.mark.parametrize(("given", "port"), [("3306", 3306), (3307, 3307), (None, None), ("1", 1), (65535, 65535)])
-def test_port_as_number_or_digits(given: object, port: int | None) -> None:
+@pytest.mark.parametrize(
+    ("given", "port"),
+    [
+        ("3306", 3306),
+        (3307, 3307),
+        ("1", 1),
+        (65535, 65535),
+        (" 5432 ", 5432),
+        (5432.0, 5432),
+        ("5_432", 5432),
+        ("\uff15\uff14", 54),
+        *((absent, None) for absent in (None, "", "  ", 0, "0")),
+    ],
+    ids=repr,
+)
+def test_port_as_int_reads_it(given: object, port: int | None) -> None:
     assert read(AWS | {"port": given}).port == port
 
 
 @pytest.mark.parametrize(
-    ("given", "ssl"), [(True, True), (False, False), ("true", True), ("false", False), (None, None)], ids=repr
+    ("given", "ssl"),
+    [
+        *((true, True) for true in (True, "true", "True", "TRUE")),
+        *((false, False) for false in (False, "false", "False")),
+        *((absent, None) for absent in (None, "", "yes", "require", 1, {})),
+    ],
+    ids=repr,
 )
 def test_ssl(given: object, ssl: bool | None) -> None:
     assert read(AWS | {"ssl": given}).ssl is ssl
@@ -62,6 +89,7 @@ def test_ssl(given: object, ssl: bool | None) -> None:
 def test_binary_json_with_and_without_a_byte_order_mark() -> None:
     assert read(json.dumps(AWS).encode()).password == "s3cret-word"
     assert read(b"\xef\xbb\xbf" + json.dumps(AWS).encode()).password == "s3cret-word"
+    assert read("\ufeff" + json.dumps(AWS)).password == "s3cret-word"
 
 
 def test_other_key_names() -> None:
@@ -89,18 +117,6 @@ def test_plain_text_is_only_a_password(text: str, password: str) -> None:
         (AWS | {"password": ""}, "password"),
         (AWS | {"password": ["s3cret-word"]}, "password"),
         (AWS | {"password": "s3cret-word\ud800"}, "password"),
-        (AWS | {"port": "54x2"}, "port"),
-        (AWS | {"port": 0}, "port"),
-        (AWS | {"port": 65536}, "port"),
-        (AWS | {"port": "65536"}, "port"),
-        (AWS | {"port": True}, "port"),
-        (AWS | {"port": 5432.0}, "port"),
-        (AWS | {"port": "9" * 5000}, "port"),
-        (AWS | {"host": 5}, "host"),
-        (AWS | {"dbname": {}}, "dbname"),
-        (AWS | {"engine": 1}, "engine"),
-        (AWS | {"ssl": "yes"}, "ssl"),
-        (AWS | {"ssl": 1}, "ssl"),
         ("s3cret-word", None),
         ("[1]", None),
         ("", None),
@@ -118,6 +134,67 @@ def test_wrong_content_names_the_key_and_never_the_content(content: object, key:
     if key is not None:
         assert repr(key) in str(error)
     assert_nothing_shows(error)
+
+
+UNUSABLE = [
+    *(("port", "port", port) for port in ("54x2", 65536, "65536", -1, True, "9" * 5000, float("inf"), [], {})),
+    *(("host", "host", host) for host in (5, 0, True, ["db"], "\ud800")),
+    *(("dbname", "database", database) for database in ({}, True, 1.5, "\ud800")),
+    *(("engine", "engine", engine) for engine in (1, [])),
+]
+
+
+@pytest.mark.parametrize(("key", "name", "value"), UNUSABLE, ids=lambda value: repr(value)[:20])
+def test_a_value_that_cannot_be_used_is_refused_where_it_is_used(key: str, name: str, value: object) -> None:
+    login = read(AWS | {key: value})
+    assert (login.username, login.password) == ("app", "s3cret-word")
+    assert "app" in repr(login)
+    assert login == login.__copy__()
+    with pytest.raises(SecretFormatError, match=f"prod/orders.*'v1'.*'{key}'") as caught:
+        getattr(login, name)
+    assert (caught.value.secret_id, caught.value.version_id, caught.value.key) == ("prod/orders", "v1", key)
+    assert_nothing_shows(caught.value)
+    assert getattr(login, "ssl" if name == "port" else "port") == (None if name == "port" else 5432)
+
+
+def test_blanks_around_a_host_are_left_out_and_a_number_may_name_a_database() -> None:
+    login = read(AWS | {"host": " db.example\n", "dbname": 0})
+    assert (login.host, login.database) == ("db.example", "0")
+    assert read(AWS | {"host": "  "}).host is None
+    assert read(AWS | {"dbname": " orders "}).database == " orders "
+
+
+@pytest.mark.parametrize("key", ["user", "userName", "db_user", "DB-User", "Username", "uid"])
+def test_the_user_under_another_key_is_named_with_what_to_pass(key: str) -> None:
+    with pytest.raises(SecretFormatError) as caught:
+        read({key: "app", "password": "s3cret-word"})
+    assert f"has no 'username' but {key!r}; pass keys={{'username': {key!r}}}" in str(caught.value)
+    assert caught.value.key == "username"
+    assert read({key: "app", "password": "p"}, Shape(keys={"username": key})).username == "app"
+
+
+@pytest.mark.parametrize("key", ["pass", "passwd", "Password", "pwd", "db_password"])
+def test_so_is_the_password(key: str) -> None:
+    with pytest.raises(SecretFormatError, match=f"pass keys={{'password': '{key}'}}") as caught:
+        read({"username": "app", key: "s3cret-word"})
+    assert_nothing_shows(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "key"), [("host", "hostname"), ("host", "db_host"), ("port", "db_port"), ("database", "database")]
+)
+def test_an_address_under_another_key_is_noted(name: str, key: str) -> None:
+    login = read({"username": "u", "password": "p", key: "x"})
+    assert getattr(login, name) is None
+    assert f"pass keys={{'{name}': '{key}'}}" in login.problems[name].sentence
+    mapped = read({"username": "u", "password": "p", key: "5"}, Shape(keys={name: key}))
+    assert name not in mapped.problems
+    assert str(getattr(mapped, name)) == "5"
+
+
+def test_a_key_that_has_another_meaning_already_is_no_other_spelling() -> None:
+    login = read({"username": "u", "password": "p", "db": "orders"}, Shape(keys={"engine": "db"}))
+    assert dict(login.problems) == {}
 
 
 def test_a_mapped_key_is_named_as_the_secret_has_it() -> None:
@@ -175,8 +252,17 @@ def test_any_content_gives_credentials_or_a_format_error(content: str | bytes, s
         assert login.username
         assert login.password
         assert login.password.encode()
-        assert login.port is None or 0 < login.port <= 65535
-        assert login.host is None or login.host
+        for name in ("host", "port", "database", "engine"):
+            value = tried(login, name)
+            assert value is None or value
+            assert name != "port" or value is None or 0 < value <= 65535
+
+
+def tried(login: Credentials, name: str) -> Any:
+    try:
+        return getattr(login, name)
+    except SecretFormatError:
+        return None
 
 
 def parsed(payload: Payload, shape: Shape) -> Credentials | SecretFormatError:
@@ -197,7 +283,14 @@ def test_frozen_redacted_and_never_pickled() -> None:
     login, payload = read(AWS), Payload("v1", "s3cret-word")
     with pytest.raises(AttributeError):
         login.password = "x"  # type: ignore[misc]
+    with pytest.raises(AttributeError):
+        del login.password
     for held in (login, payload):
+        assert not hasattr(held, "__dict__")
+        with pytest.raises(TypeError):
+            asdict(held)  # type: ignore[call-overload]
+        with pytest.raises(TypeError, match="cannot be pickled"):
+            held.__getstate__()
         assert "s3cret-word" not in repr(held) + str(held) + f"{held}"
         for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
             with pytest.raises(TypeError, match="cannot be pickled"):
@@ -207,8 +300,46 @@ def test_frozen_redacted_and_never_pickled() -> None:
     assert "app" in repr(login)
 
 
+def encoded_by_flask(login: Credentials) -> str:
+    flask = pytest.importorskip("flask")
+    with flask.Flask("app").app_context():
+        return str(flask.jsonify(login).data)
+
+
+def encoded_by_pydantic(login: Credentials) -> str:
+    core = pytest.importorskip("pydantic_core")
+    return str(core.to_json(login, serialize_unknown=True))
+
+
+def encoded_by_json(login: Credentials) -> str:
+    return json.dumps(login, default=lambda other: [vars(other), other])
+
+
+@pytest.mark.parametrize("encode", [encoded_by_flask, encoded_by_pydantic, encoded_by_json, pprint.pformat, str])
+def test_no_encoder_shows_the_password(encode: Callable[[Credentials], str]) -> None:
+    try:
+        shown = encode(read(AWS))
+    except TypeError as error:
+        shown = f"{error}"
+    assert "s3cret-word" not in shown
+
+
+def test_equal_values_make_equal_logins() -> None:
+    one = read(AWS)
+    assert one == read(AWS)
+    assert hash(one) == hash(read(AWS))
+    assert one != read(AWS | {"password": "other"})
+    assert one != read(AWS | {"port": 1})
+    assert one != "app"
+
+
+def test_an_unknown_attribute_is_an_attribute_error() -> None:
+    assert not hasattr(read(AWS), "passwd")
+
+
 def assert_nothing_shows(error: BaseException) -> None:
     shown = "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
-    ours = "".join(part for part in shown.split("  File ") if "/secretconn/" in part)
+    ours = "".join(part for part in shown.split("  File ") if part.startswith(f'"{PACKAGE}'))
+    assert ours
     assert "s3cret-word" not in ours
     assert "s3cret-word" not in f"{error}{error!r}{error.args}{vars(error)}"

@@ -1,4 +1,4 @@
-"""Who asks while an answer lands: nothing is asked twice, a failure is shared by all whom it concerns, none waits long."""
+"""Who asks while an answer lands: nothing is asked twice, a failure is shared by all it concerns, none waits long."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import pytest
 
 import secretconn
 from secretconn import RotatingCredentials, Runtime, SecretFormatError, SecretUnavailable, Stats
+from secretconn._core.answer import Answer
 from secretconn._core.connector import Connector
-from secretconn._core.effects import Await
+from secretconn._core.effects import Await, Budget
 from secretconn._core.flight import Unanswered
-from secretconn._core.reader import Budget
+from secretconn._core.reports import error_of
 from secretconn._core.rotating import core_of, forget
-from secretconn._core.rules import Answer
 from secretconn.credentials import CURRENT, PENDING, PREVIOUS
 from secretconn.engines.base import NOTHING_GIVEN
 from secretconn.events import Rotated
@@ -24,9 +24,9 @@ from tests.unit.fakes import DRIVER, Answered, Bed, Refused, StageSource, drive,
 ALL = (CURRENT, PENDING, PREVIOUS)
 
 
-def asking(bed: Bed, since: int, stages: tuple[str, ...] = ALL, reason: str = "rejected", until: float = 0.0) -> Any:
+def asking(bed: Bed, since: int, stages: tuple[str, ...] = ALL, reason: str = "rejected") -> Any:
     """The flow of one who needs an answer from after ``since``."""
-    return bed.core.reader.ask(stages, since, reason, Budget(15.0, bed.core.runtime), until)
+    return bed.core.reader.ask(stages, since, reason, Budget(15.0, bed.core.runtime))
 
 
 def ask(bed: Bed, since: int, **more: Any) -> Any:
@@ -344,10 +344,8 @@ def test_a_failure_that_landed_after_the_caller_came_ends_its_wait() -> None:
 
 def test_those_who_waited_for_one_failure_get_an_exception_each() -> None:
     """A raised exception belongs to one thread: two that raise one object mix their tracebacks and notes."""
-    bed = Bed()
     for cause in (OSError("gone"), SecretFormatError("no host", secret_id="s", version_id="v1", key="host")):
-        failed = Unanswered(1, 2, cause)
-        raised = [bed.core.reader.error_of(failed) for _ in range(3)]
+        raised = [error_of(cause, "s") for _ in range(3)]
         assert len({id(one) for one in (*raised, cause)}) == 4
         assert {type(one) for one in raised} <= {SecretUnavailable, SecretFormatError}
 
@@ -355,8 +353,11 @@ def test_those_who_waited_for_one_failure_get_an_exception_each() -> None:
 # -- a source that fails in passing (A8) ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("patience", "code", "seconds"), [(5.0, "ThrottlingException", 5.0), (0.0, "SlowDown", 0.0)])
-def test_a_first_read_that_is_throttled_is_repeated_for_some_seconds(
+@pytest.mark.parametrize(
+    ("patience", "code", "seconds"),
+    [(5.0, "InternalServiceError", 5.0), (0.0, "InternalServiceError", 0.0), (5.0, "ThrottlingException", 15.0)],
+)
+def test_a_first_read_that_fails_in_passing_is_repeated_for_some_seconds(
     patience: float, code: str, seconds: float
 ) -> None:
     bed = Bed(read_patience=patience)

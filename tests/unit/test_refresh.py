@@ -109,8 +109,8 @@ def test_why_it_cannot_be_pickled() -> None:
     )
 
 
-def test_a_forked_child_keeps_what_is_held_and_waits_for_no_lock_of_its_parent() -> None:
-    """What the hook does, done here while another thread holds the locks, as a thread of the parent may."""
+def test_a_forked_child_keeps_what_is_held_and_leaves_its_parents_read_alone() -> None:
+    """What the hook does. The locks: test_fork.py."""
     source = Source(login("p1"))
     bed = Bed()
     bed.rotating = RotatingCredentials("s", source=source, runtime=bed.time.runtime())
@@ -190,7 +190,7 @@ def test_an_answer_of_somebody_else_s_refresh_may_end_the_patience(connect: Call
     assert bed.time.slept == [pytest.approx(0.2)]
     assert bed.source.reads == 1 + 3 + 1  # the first one, the inquiry's three questions, and somebody else's
     (note,) = caught.value.__notes__
-    assert note.endswith("; the source was asked just now and had no other login.")
+    assert note.endswith(" no other login.")
 
 
 @connects

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secretconn._core import rules
-from secretconn._core.rules import FRESH_ROTATION, Answer, EndpointState, Label, News, Policy, Refusal, Tried
+from secretconn._core.answer import Answer, Label, News, Policy, merged
+from secretconn._core.rules import FRESH_ROTATION, EndpointState, Refusal, Tried
 from secretconn.credentials import CURRENT, PENDING, PREVIOUS, Credentials
 
 POLICY = Policy()
@@ -57,7 +58,7 @@ def staged(answer: Answer) -> dict[str, str]:
 
 def test_a_whole_answer_replaces_every_label() -> None:
     held = answer(tick=1, current=V1, pending=V2, previous=V3)
-    found = rules.merged(held, news(2, whole=True, current=V2, previous=V1), POLICY)
+    found = merged(held, news(2, whole=True, current=V2, previous=V1), POLICY)
     assert found is not None
     assert staged(found) == {CURRENT: "v2", PREVIOUS: "v1"}
     assert (found.current, found.tick, found.whole) == (V2, 2, 2)
@@ -65,7 +66,7 @@ def test_a_whole_answer_replaces_every_label() -> None:
 
 def test_one_stage_s_answer_keeps_what_it_says_nothing_of() -> None:
     held = answer(tick=1, current=V1, previous=V3)
-    found = rules.merged(held, news(2, PENDING, pending=V2), POLICY)
+    found = merged(held, news(2, PENDING, pending=V2), POLICY)
     assert found is not None
     assert staged(found) == {CURRENT: "v1", PENDING: "v2", PREVIOUS: "v3"}
     assert (found.current, found.whole) == (V1, 1)
@@ -75,7 +76,7 @@ def test_one_stage_s_answer_keeps_what_it_says_nothing_of() -> None:
 
 def test_a_stage_that_was_asked_for_and_is_nowhere_is_known_to_be_nowhere() -> None:
     held = answer(tick=1, current=V1, pending=V2)
-    found = rules.merged(held, news(2, PENDING), POLICY)
+    found = merged(held, news(2, PENDING), POLICY)
     assert found is not None
     assert staged(found) == {CURRENT: "v1"}
     assert found.knows(PENDING, 1)
@@ -85,11 +86,11 @@ def test_a_stage_that_could_not_be_read_keeps_its_label_and_its_problem() -> Non
     problem = OSError("throttled")
     held = answer(tick=1, current=V1, pending=V2, unread=("v2",))
     asked = News(2, 0.0, {}, {}, {PENDING: problem}, (PENDING,), whole=False)
-    found = rules.merged(held, asked, POLICY)
+    found = merged(held, asked, POLICY)
     assert found is not None
     assert found.problems == {PENDING: problem}
     assert staged(found)[PENDING] == "v2"
-    read = rules.merged(found, news(3, PENDING, pending=V2), POLICY)
+    read = merged(found, news(3, PENDING, pending=V2), POLICY)
     assert read is not None
     assert read.problems == {}
     assert read.login(PENDING) is V2
@@ -97,14 +98,14 @@ def test_a_stage_that_could_not_be_read_keeps_its_label_and_its_problem() -> Non
 
 def test_when_the_current_label_moved_older_words_on_other_stages_are_void() -> None:
     held = answer(tick=1, current=V1, pending=V2, previous=V3)
-    found = rules.merged(held, news(2, CURRENT, current=V2), POLICY)
+    found = merged(held, news(2, CURRENT, current=V2), POLICY)
     assert found is not None
     assert staged(found) == {CURRENT: "v2"}
 
 
 def test_an_older_read_that_lands_later_changes_no_newer_label() -> None:
     held = answer(tick=5, at=9.0, current=V2, previous=V1)
-    found = rules.merged(held, news(3, whole=True, at=4.0, current=V1, pending=V2), POLICY)
+    found = merged(held, news(3, whole=True, at=4.0, current=V1, pending=V2), POLICY)
     assert found is not None
     assert found.current is V2
     assert staged(found)[CURRENT] == "v2"
@@ -113,39 +114,39 @@ def test_an_older_read_that_lands_later_changes_no_newer_label() -> None:
 
 @pytest.mark.parametrize("whole", [True, False])
 def test_an_older_read_that_lands_later_brings_back_no_label_that_is_gone(whole: bool) -> None:
-    held = rules.merged(answer(tick=1, current=V1), news(5, PENDING, whole=whole, current=V1), POLICY)
+    held = merged(answer(tick=1, current=V1), news(5, PENDING, whole=whole, current=V1), POLICY)
     assert held is not None
-    found = rules.merged(held, news(3, PENDING, pending=V2), POLICY)
+    found = merged(held, news(3, PENDING, pending=V2), POLICY)
     assert found is not None
     assert staged(found) == {CURRENT: "v1"}
     assert found.knows(PENDING, 4)
 
 
 def test_without_a_login_for_the_current_stage_nothing_is_taken() -> None:
-    assert rules.merged(None, news(1, PENDING, pending=V2), POLICY) is None
+    assert merged(None, news(1, PENDING, pending=V2), POLICY) is None
     held = answer(tick=1, current=V1)
     unread = News(2, 0.0, {CURRENT: "v2"}, {}, {}, (CURRENT,), whole=True)
-    assert rules.merged(held, unread, POLICY) is None
+    assert merged(held, unread, POLICY) is None
 
 
 def test_logins_of_versions_without_a_stage_are_let_go_but_for_the_last_current_one() -> None:
     held = answer(tick=1, current=V1, previous=V3)
-    found = rules.merged(held, news(2, whole=True, current=V2), POLICY)
+    found = merged(held, news(2, whole=True, current=V2), POLICY)
     assert found is not None
     assert sorted(found.logins) == ["v1", "v2"]
 
 
 def test_a_rotation_is_as_old_as_its_pending_version() -> None:
-    first = rules.merged(answer(tick=1, current=V1), news(2, PENDING, at=3.0, pending=V2), POLICY)
+    first = merged(answer(tick=1, current=V1), news(2, PENDING, at=3.0, pending=V2), POLICY)
     assert first is not None
     assert first.rotation_at == 3.0
-    same = rules.merged(first, news(3, PENDING, at=50.0, pending=V2), POLICY)
+    same = merged(first, news(3, PENDING, at=50.0, pending=V2), POLICY)
     assert same is not None
     assert same.rotation_at == 3.0
-    next_one = rules.merged(same, news(4, PENDING, at=60.0, pending=V3), POLICY)
+    next_one = merged(same, news(4, PENDING, at=60.0, pending=V3), POLICY)
     assert next_one is not None
     assert next_one.rotation_at == 60.0
-    finished = rules.merged(next_one, news(5, whole=True, at=70.0, current=V3, pending=V3), POLICY)
+    finished = merged(next_one, news(5, whole=True, at=70.0, current=V3, pending=V3), POLICY)
     assert finished is not None
     assert finished.rotation_at is None  # AWS's own functions leave the label on the current version
 
@@ -364,7 +365,7 @@ def test_4c_the_current_stage_is_asked_for_first_then_the_pending_one_then_every
         if stages is None:
             break
         asked.append(stages)
-        found = rules.merged(held, news(tick, *stages, whole=len(stages) > 1, current=V1), POLICY)
+        found = merged(held, news(tick, *stages, whole=len(stages) > 1, current=V1), POLICY)
         assert found is not None
         held = found
     assert asked == [(CURRENT,), (PENDING,), POLICY.stages]
@@ -460,7 +461,7 @@ def test_4d_a_clock_that_jumps_back_leaves_nobody_quiet_for_good() -> None:
     ids=lambda value: None,
 )
 def test_a_rotation_is_visible_while_pending_is_on_another_version(held: News, at: float | None) -> None:
-    found = rules.merged(None, held, POLICY)
+    found = merged(None, held, POLICY)
     assert found is not None
     assert found.rotation_at == at
 
@@ -527,7 +528,7 @@ def test_whatever_order_reads_land_in_each_stage_is_told_by_the_newest(reads: li
     for order in (all_news, all_news[:1] + all_news[:0:-1]):
         held: Answer | None = None
         for one in order:
-            held = rules.merged(held, one, POLICY)
+            held = merged(held, one, POLICY)
         assert held is not None
         assert staged(held) == {CURRENT: "v1", PENDING: "v2", PREVIOUS: "v3"}
         assert held.tick == len(reads)

@@ -6,6 +6,7 @@ import gc
 import subprocess
 import sys
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from secretconn import ConfigurationError, RotatingCredentials
 from secretconn.sqlalchemy import SecretConnPlugin, rotating
 from secretconn.testing.memory import MemorySource
 from tests.unit.fakes import subscribers
+from tests.unit.test_secrecy import WORD, assert_silent
 
 URL = "postgresql+psycopg:///?secret_id=prod/orders"
 
@@ -143,3 +145,46 @@ def test_drained_engine_is_not_kept_alive() -> None:
 def test_import_secretconn_loads_no_sqlalchemy() -> None:
     code = "import secretconn, sys; sys.exit('sqlalchemy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("written", ["a+b", "a%2Bb"])
+def test_a_plus_in_a_name_is_a_plus(written: str) -> None:
+    assert plugin(f"postgresql+psycopg:///?secret_id={written}")._options["secret_id"] == "a+b"
+
+
+ELSEWHERE = ["secret_id=file:///etc/x%20y", "secret_id=agent://a", "secret_id=a&endpoint_url=http://evil"]
+
+
+@pytest.mark.parametrize("query", ELSEWHERE)
+def test_a_url_may_name_another_place_only_where_the_operator_says_so(
+    query: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ConfigurationError, match="SECRETCONN_URLS=all"):
+        plugin(f"postgresql+psycopg:///?{query}")
+    monkeypatch.setenv("SECRETCONN_URLS", "all")
+    made = plugin(f"postgresql+psycopg:///?{query}")
+    assert made._options["secret_id"] in ("file:///etc/x y", "agent://a", "a")
+
+
+def test_an_operator_may_refuse_the_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
+    plugin("postgresql+psycopg:///?secret_id=secretsmanager://a")
+    monkeypatch.setenv("SECRETCONN_URLS", "none")
+    with pytest.raises(ConfigurationError, match="SECRETCONN_URLS=none"):
+        plugin("postgresql+psycopg:///?secret_id=a")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: plugin(f"postgresql+psycopg://me:{WORD}@db/?secret_id=a"),
+        lambda: plugin(f"postgresql+psycopg:///?secret_id=a&password={WORD}"),
+        lambda: plugin(URL, connect_args={"password": WORD}),
+        lambda: rotating(engine(f"postgresql+psycopg://me:{WORD}@db/x"), credentials()),
+    ],
+    ids=["URL", "query", "connect_args", "rotating"],
+)
+def test_a_login_that_is_refused_is_in_no_frame_of_ours(make: Callable[[], object]) -> None:
+    """A URL is a tuple; error trackers look into those."""
+    with pytest.raises(TypeError) as caught:
+        make()
+    assert_silent(caught.value)

@@ -17,7 +17,7 @@ from secretconn.testing import ServerUnavailable, debian
 from tests.wire.conftest import PASSWORDS
 from tests.wire.fake import FakeTds
 
-PACKAGES = ["libodbc2|unixodbc", "libodbcinst2|odbcinst1debian2", "tdsodbc", "libltdl7"]
+PACKAGES = ("tdsodbc", "unixodbc")
 LOGIN_FAILED = (18456, "Login failed for user 'app'.")
 
 
@@ -33,15 +33,26 @@ def odbc() -> Any:
 
 
 def _preload() -> None:
-    with contextlib.suppress(ServerUnavailable, OSError, StopIteration):
-        root = debian.unpack(PACKAGES)
-        for name in ("libltdl.so.7", "libodbcinst.so.2", "libodbc.so.2"):
-            ctypes.CDLL(str(next(root.glob(f"usr/lib/*/{name}"))), mode=ctypes.RTLD_GLOBAL)
+    with contextlib.suppress(ServerUnavailable):
+        unpacked = debian.unpack(*PACKAGES)
+        waiting = [path for path in unpacked.root.rglob("*.so.*") if path.is_file()]
+        loaded = True
+        while loaded:  # each pass loads those whose own libraries are there
+            loaded = [path for path in waiting if _loads(path)]
+            waiting = [path for path in waiting if path not in loaded]
+
+
+def _loads(path: Path) -> bool:
+    for name in (path.name, str(path)):  # the machine's, if it has one: two copies in one process would not do
+        with contextlib.suppress(OSError):
+            ctypes.CDLL(name, mode=ctypes.RTLD_GLOBAL)
+            return True
+    return False
 
 
 def freetds() -> str:
     try:
-        root = debian.unpack(PACKAGES)
+        root = debian.unpack(*PACKAGES).root
     except ServerUnavailable as error:
         pytest.skip(str(error))
     return f"Driver={next(root.glob('usr/lib/*/odbc/libtdsodbc.so'))};TDS_Version=7.4"

@@ -9,21 +9,17 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
+from secretconn.cli.bed import ENGINES, SECRETS_MANAGER, check_installed
 from secretconn.cli.bench.options import Options, add_arguments, options
 from secretconn.cli.bench.progress import progress
 from secretconn.cli.bench.report import Run, as_json, written
 from secretconn.cli.bench.result import Measured
 from secretconn.cli.bench.workload import Workload
-from secretconn.cli.demo.bed import ENGINES, check_installed
 
-__all__ = ["add_parser", "play", "run"]
-
-LOCAL = ("moto", "flask", "flask_cors")
-"""What the local Secrets Manager needs."""
+__all__ = ["add_parser", "run"]
 
 
 def add_parser(subparsers: Any) -> None:
@@ -40,59 +36,38 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Play and report; returns the exit code.
+    """Play and report; return the exit code.
 
     Raises:
         ConfigurationError: Arguments that contradict each other, or something is not installed.
         ServerUnavailable: A server of a real run did not start.
     """
-    wanted = options(arguments)
-    check_installed(_needed(wanted), extra="bench")
-    runs = play(wanted)
-    if wanted.plot is not None:
+    asked = options(arguments)
+    check_installed(_needed(asked), extra="bench")
+    runs = []
+    for place, (label, workload) in enumerate(asked.runs, 1):
+        what = f"{asked.compared} {label} ({place} of {len(asked.runs)})" if label else "bench"
+        with progress(what) as tell:
+            runs.append(Run(label, workload, _play(asked, workload, tell)))
+    if asked.plot is not None:
         from secretconn.cli.bench.plots import draw
 
-        draw(wanted, runs)
-    if wanted.json:
-        print(json.dumps(as_json(wanted, runs), indent=1))
-    else:
-        print("\n".join(written(wanted, runs)))
+        draw(asked, runs, asked.plot)
+    print(json.dumps(as_json(asked, runs), indent=1) if asked.json else "\n".join(written(asked, runs)))
     return 0
 
 
-def play(wanted: Options) -> list[Run]:
-    """All runs that were asked for, one after the other."""
-    played = []
-    with _player(wanted) as playing:
-        for number, (label, workload) in enumerate(wanted.runs, 1):
-            what = f"{wanted.compared} {label} ({number} of {len(wanted.runs)})" if label else "bench"
-            with progress(what) as tell:
-                played.append(Run(label, workload, playing(workload, tell)))
-    return played
-
-
-@contextmanager
-def _player(wanted: Options) -> Iterator[Callable[[Workload, Callable[[float], object]], Measured]]:
-    if not wanted.real:
+def _play(asked: Options, workload: Workload, tell: Callable[[float], object]) -> Measured:
+    if not asked.real:
         from secretconn.cli.bench.simulated import simulate
 
-        yield lambda workload, tell: simulate(workload, progress=tell)
-        return
+        return simulate(workload, progress=tell)
     from secretconn.cli.bench import real
 
-    def play_one(workload: Workload, tell: Callable[[float], object]) -> Measured:
-        with real.started(workload, wanted.engine, _tell) as target:
-            return real.play(workload, target, tell)
-
-    yield play_one
+    with real.started(workload, asked.engine, lambda text: print(f"bench: {text}", file=sys.stderr)) as started:
+        return real.play(workload, started, tell)
 
 
-def _tell(text: str) -> None:
-    print(f"bench: {text}", file=sys.stderr, flush=True)
-
-
-def _needed(wanted: Options) -> list[str]:
-    plots = ["matplotlib"] if wanted.plot is not None else []
-    if not wanted.real:
-        return plots
-    return [*(ENGINES[wanted.engine].modules if wanted.engine in ENGINES else LOCAL), *plots]
+def _needed(asked: Options) -> list[str]:
+    real = [*SECRETS_MANAGER, *(ENGINES[asked.engine].modules if asked.engine in ENGINES else ())]
+    return [*(real if asked.real else ()), *(["matplotlib"] if asked.plot is not None else ())]

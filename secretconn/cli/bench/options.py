@@ -9,19 +9,23 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from secretconn.cli.arguments import number
+from secretconn.cli.bed import ENGINES
 from secretconn.cli.bench.workload import PENDING_PAUSES, Workload
 from secretconn.errors import ConfigurationError
 
-__all__ = ["COMPARED", "ENGINE_NAMES", "PLOTS", "Options", "add_arguments", "duration", "options"]
-
 DAY = 86400.0
 UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": DAY}
+NULL = "null"
+STRATEGIES = {name: name for name in ("single-user", "alternating-users", "none")}
+STAGES = {"both": ("AWSPENDING", "AWSPREVIOUS"), "none": ()}
+PLOTS = (".svg", ".png", ".html")
 
-SIMULATED = {"seconds": 30 * DAY, "processes": 4, "rate": 10.0, "rotate_every": DAY, "window": 10.0}
-REAL = {"seconds": 20.0, "processes": 2, "rate": 20.0, "rotate_every": 5.0, "window": 1.0}
-"""Defaults of either kind of run."""
+SIMULATED = Workload(seconds=30 * DAY)
+REAL = Workload(seconds=20.0, processes=2, rate=20.0, rotate_every=5.0, window=1.0)
+"""The defaults of either kind of run."""
 
 MOST_PROCESSES = {False: 100_000, True: 64}
 MOST_SECONDS = {False: 3660 * DAY, True: DAY}
@@ -29,30 +33,14 @@ MOST_CONNECTS_A_REAL_PROCESS = 2000.0
 MOST_COMPARED = 12
 """Limits; those with two values for a simulated run and a real one."""
 
-STRATEGIES = ("single-user", "alternating-users", "none")
-STAGES = {"both": ("AWSPENDING", "AWSPREVIOUS"), "none": ()}
-ENGINE_NAMES = ("null", "postgresql", "mariadb")
-PLOTS = (".svg", ".png", ".html")
-
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What was asked for.
+    """What was asked for."""
 
-    Attributes:
-        workload: What is played; where values are compared, what they have in common.
-        runs: A label and a workload of each run; one with an empty label where nothing is compared.
-        compared: The option whose values are compared, or "".
-        real: Run the real code in real time.
-        engine: What a real run connects to: "null", "postgresql" or "mariadb".
-        plot: Where a plot goes.
-        dark: Whether it is for a dark page.
-        json: Whether to print JSON.
-    """
-
-    workload: Workload
-    runs: tuple[tuple[str, Workload], ...]
-    compared: str
+    workload: Workload  # where values are compared, what they have in common
+    runs: tuple[tuple[str, Workload], ...]  # with the value that is compared, or ""
+    compared: str  # an option, or ""
     real: bool
     engine: str
     plot: Path | None
@@ -60,98 +48,110 @@ class Options:
     json: bool
 
 
+def seconds(text: str) -> float:
+    """Read seconds from "90", "90s", "15m", "6h" or "30d"."""
+    match = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)([smhd]?)", text.strip())
+    if match is None:
+        raise argparse.ArgumentTypeError(f"must be a time such as 90, 90s, 15m, 6h or 30d, not {text!r}")
+    return float(match[1]) * UNITS[match[2]]
+
+
+def duration(text: str) -> float:
+    """Read seconds that are more than 0."""
+    if seconds(text) == 0:
+        raise argparse.ArgumentTypeError("must be more than 0")
+    return seconds(text)
+
+
+def one_of(choices: Mapping[str, Any], text: str) -> Any:
+    """Return the value that is chosen."""
+    if text not in choices:
+        raise argparse.ArgumentTypeError(f"must be one of {', '.join(choices)}, not {text!r}")
+    return choices[text]
+
+
+class Choice(NamedTuple):
+    """An option that changes the workload: its field, argparse type, metavar and help, and what else it changes."""
+
+    field: str
+    parse: Callable[[str], Any]
+    metavar: str
+    help: str
+    also: Mapping[str, Any] = {}
+
+    def change(self, value: Any) -> dict[str, Any]:
+        return {self.field: value, **self.also}
+
+
+whole, count = number(int, 1, MOST_PROCESSES[False]), number(int, 0, 999_999_999)
+positive = number(float, 0, 1_000_000, above=True)
+
+COMPARED = {
+    "ttl": Choice("ttl", duration, "TIME", "of the cache (default: 1h)"),
+    "processes": Choice("processes", whole, "N", "each has its own cache (default: 4; with --real 2)"),
+    "threads": Choice("workers", whole, "N", "threads of each process (default: 4)", {"tasks": False}),
+    "tasks": Choice("workers", whole, "N", "asyncio tasks of each process, instead", {"tasks": True}),
+    "connects-per-second": Choice("rate", positive, "N", "of each process (default: 10; with --real 20)"),
+    "start-over": Choice("start_over", duration, "TIME", "time over which the processes start (default: 1s)"),
+    "strategy": Choice(
+        "strategy", partial(one_of, STRATEGIES), "NAME", f"{', '.join(STRATEGIES)} (default: single-user)"
+    ),
+    "rotate-every": Choice("rotate_every", duration, "TIME", "period of the rotation (default: 1d; with --real 5s)"),
+    "window": Choice("window", duration, "TIME", "from setSecret to finishSecret (default: 10s; with --real 1s)"),
+    "retries": Choice("retries", count, "N", "further logins after a rejected one (default: 1)"),
+    "patience": Choice("patience", seconds, "TIME", "time to go on asking when no login is good (default: 0)"),
+    "fallback-stages": Choice("fallback_stages", partial(one_of, STAGES), "NAME", "both, or none for AWSCURRENT alone"),
+}
+"""The options of the workload that can be compared."""
+
+SEED = Choice("seed", count, "N", "of all random numbers (default: 1)")
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add bench's options to a parser."""
-    add = partial(parser.add_argument, metavar="TIME")
-    flag = partial(parser.add_argument, action="store_true")
-    number = partial(parser.add_argument, metavar="N")
-    choice = parser.add_argument
-    flag("--real", help="run the library in real processes, against a local Secrets Manager, in real time")
-    choice(
-        "--engine", choices=ENGINE_NAMES, help="with --real: the database (default: null, which only knows passwords)"
-    )
-    long = parser.add_mutually_exclusive_group()
-    long.add_argument("--seconds", type=duration, metavar="TIME", help="how long (default: 30d; with --real 20s)")
-    long.add_argument("--days", type=float, metavar="N", help="the same in days")
-    crew = parser.add_mutually_exclusive_group()
-    crew.add_argument("--threads", type=_whole, metavar="N", help="threads of each process (default: 4)")
-    crew.add_argument("--tasks", type=_whole, metavar="N", help="asyncio tasks of each process, instead")
-    number("--processes", type=_whole, help="each has its own cache (default: 4; with --real 2)")
-    number("--connects-per-second", dest="rate", type=_positive, help="of each process (default: 10; with --real 20)")
-    add("--start-over", type=duration, default=1.0, help="time over which the processes start (default: 1s)")
-    add("--ttl", type=duration, default=3600.0, help="of the cache (default: 1h)")
-    choice("--strategy", choices=STRATEGIES, default="single-user", help="of the rotation (default: single-user)")
-    add("--rotate-every", type=duration, help="period of the rotation (default: 1d; with --real 5s)")
-    add("--window", type=duration, help="from setSecret to finishSecret (default: 10s; with --real 1s)")
-    number("--retries", type=_count, default=1, help="further logins after a rejected one (default: 1)")
-    add("--patience", type=_seconds, default=0.0, help="time to go on asking when no login is good (default: 0)")
-    choice("--fallback-stages", choices=tuple(STAGES), default="both", help="none: AWSCURRENT alone (default: both)")
-    number("--seed", type=_count, default=1, help="of all dice (default: 1)")
-    compared = ", ".join(COMPARED)
-    choice("--compare", metavar="OPTION=A,B,...", help=f"a run for each value; OPTION is one of {compared}")
-    choice("--plot", type=Path, metavar="FILE", help="draw it: a .svg, .png or .html file")
-    flag("--dark", help="the plot is for a dark page (an .html file suits both)")
-    flag("--json", help="print JSON instead of a table")
+    add, engines = parser.add_argument, (NULL, *ENGINES)
+    add("--real", action="store_true", help="run the library in real processes against a local Secrets Manager")
+    add("--engine", choices=engines, help="with --real: the database (default: null, which only knows passwords)")
+    length, crew = (parser.add_mutually_exclusive_group() for _ in range(2))
+    length.add_argument("--seconds", type=duration, metavar="TIME", help="how long (default: 30d; with --real 20s)")
+    length.add_argument("--days", type=float, metavar="N", help="the same in days")
+    for name, choice in [*COMPARED.items(), ("seed", SEED)]:
+        group = crew if choice.field == "workers" else parser
+        group.add_argument(f"--{name}", type=choice.parse, metavar=choice.metavar, help=choice.help)
+    what = f"a run for each value; OPTION is one of {', '.join(COMPARED)}"
+    add("--compare", metavar="OPTION=A,B,...", help=what)
+    add("--plot", type=Path, metavar="FILE", help="draw it: a .svg, .png or .html file")
+    add("--dark", action="store_true", help="the plot is for a dark page (an .html file suits both)")
+    add("--json", action="store_true", help="print JSON instead of a table")
 
 
 def options(arguments: argparse.Namespace) -> Options:
-    """What the arguments say.
+    """Return what the arguments say.
 
     Raises:
         ConfigurationError: They contradict each other, or are out of range.
     """
-    real = bool(arguments.real)
+    real: bool = arguments.real
     if arguments.engine is not None and not real:
         raise ConfigurationError("--engine needs --real; a simulated run has its own database")
     workload = _workload(arguments, REAL if real else SIMULATED)
-    compared = ""
-    runs: tuple[tuple[str, Workload], ...] = (("", workload),)
-    if arguments.compare is not None:
-        compared, runs = _compared(arguments.compare, workload)
+    compared, runs = ("", [("", workload)]) if arguments.compare is None else _compared(arguments.compare, workload)
     for _, one in runs:
         _check(one, real)
+    plot = _plot(arguments.plot)
     return Options(
-        workload, runs, compared, real, arguments.engine or "null", _plot(arguments), arguments.dark, arguments.json
+        workload, tuple(runs), compared, real, arguments.engine or NULL, plot, arguments.dark, arguments.json
     )
 
 
-def duration(text: str) -> float:
-    """Seconds from "90", "90s", "15m", "6h" or "30d"; more than 0."""
-    seconds = _seconds(text)
-    if seconds == 0:
-        raise argparse.ArgumentTypeError("must be more than 0")
-    return seconds
-
-
-def _seconds(text: str) -> float:
-    found = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)([smhd]?)", text.strip())
-    if found is None:
-        raise argparse.ArgumentTypeError(f"must be a time such as 90, 90s, 15m, 6h or 30d, not {text!r}")
-    return float(found[1]) * UNITS[found[2]]
-
-
-def _workload(arguments: argparse.Namespace, default: Mapping[str, Any]) -> Workload:
-    def given(name: str) -> Any:
-        value = getattr(arguments, name)
-        return default[name] if value is None else value
-
-    seconds = given("seconds") if arguments.days is None else arguments.days * DAY
-    return Workload(
-        seconds=seconds,
-        processes=given("processes"),
-        workers=arguments.tasks or arguments.threads or 4,
-        tasks=arguments.tasks is not None,
-        rate=given("rate"),
-        start_over=arguments.start_over,
-        ttl=arguments.ttl,
-        strategy=arguments.strategy,
-        rotate_every=given("rotate_every"),
-        window=given("window"),
-        retries=arguments.retries,
-        patience=arguments.patience,
-        fallback_stages=STAGES[arguments.fallback_stages],
-        seed=arguments.seed,
-    )
+def _workload(arguments: argparse.Namespace, default: Workload) -> Workload:
+    changes: dict[str, Any] = {"seconds": arguments.seconds or default.seconds}
+    if arguments.days is not None:
+        changes["seconds"] = arguments.days * DAY
+    for name, choice in [*COMPARED.items(), ("seed", SEED)]:
+        value = getattr(arguments, name.replace("-", "_"))
+        changes |= {} if value is None else choice.change(value)
+    return replace(default, **changes)
 
 
 def _check(workload: Workload, real: bool) -> None:
@@ -171,7 +171,7 @@ def _check(workload: Workload, real: bool) -> None:
         )
 
 
-def _compared(text: str, workload: Workload) -> tuple[str, tuple[tuple[str, Workload], ...]]:
+def _compared(text: str, workload: Workload) -> tuple[str, list[tuple[str, Workload]]]:
     name, equals, listed = text.partition("=")
     name = name.strip().lstrip("-")
     if not equals or name not in COMPARED:
@@ -179,75 +179,16 @@ def _compared(text: str, workload: Workload) -> tuple[str, tuple[tuple[str, Work
     values = [value.strip() for value in listed.split(",")]
     if not 1 < len(values) <= MOST_COMPARED or len(set(values)) < len(values):
         raise ConfigurationError(f"--compare {name} needs from 2 to {MOST_COMPARED} different values")
-    runs = []
-    for value in values:
-        try:
-            changed = COMPARED[name](value)
-        except (argparse.ArgumentTypeError, ValueError) as error:
-            raise ConfigurationError(f"--compare {name}: {error}") from None
-        runs.append((value, replace(workload, **changed)))
-    return name, tuple(runs)
+    choice = COMPARED[name]
+    try:
+        return name, [(value, replace(workload, **choice.change(choice.parse(value)))) for value in values]
+    except argparse.ArgumentTypeError as error:
+        raise ConfigurationError(f"--compare {name}: {error}") from None
 
 
-def _plot(arguments: argparse.Namespace) -> Path | None:
-    plot: Path | None = arguments.plot
-    if plot is None:
-        return None
-    if plot.suffix not in PLOTS:
+def _plot(plot: Path | None) -> Path | None:
+    if plot is not None and plot.suffix not in PLOTS:
         raise ConfigurationError(f"--plot takes a file that ends in {', '.join(PLOTS)}, not {str(plot)!r}")
-    if not plot.parent.is_dir():
+    if plot is not None and not plot.parent.is_dir():
         raise ConfigurationError(f"--plot: there is no folder {str(plot.parent)!r}")
     return plot
-
-
-def _whole(text: str) -> int:
-    number = _count(text)
-    if not 1 <= number <= MOST_PROCESSES[False]:
-        raise argparse.ArgumentTypeError(f"must be from 1 to {MOST_PROCESSES[False]:,}")
-    return number
-
-
-def _count(text: str) -> int:
-    if not re.fullmatch(r"\d{1,9}", text):
-        raise argparse.ArgumentTypeError(f"must be a whole number from 0, not {text!r}")
-    return int(text)
-
-
-def _positive(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not 0 < number <= 1_000_000:  # noqa: PLR2004  (a million connects a second)
-        raise argparse.ArgumentTypeError(f"must be a number above 0, not {text!r}")
-    return number
-
-
-def _choice(choices: Mapping[str, Any] | tuple[str, ...]) -> Callable[[str], Any]:
-    def choose(text: str) -> Any:
-        if text not in choices:
-            raise argparse.ArgumentTypeError(f"must be one of {', '.join(choices)}, not {text!r}")
-        return choices[text] if isinstance(choices, Mapping) else text
-
-    return choose
-
-
-def _as(name: str, parse: Callable[[str], Any]) -> Callable[[str], dict[str, Any]]:
-    return lambda text: {name: parse(text)}
-
-
-COMPARED: Mapping[str, Callable[[str], dict[str, Any]]] = {
-    "ttl": _as("ttl", duration),
-    "processes": _as("processes", _whole),
-    "threads": lambda text: {"workers": _whole(text), "tasks": False},
-    "tasks": lambda text: {"workers": _whole(text), "tasks": True},
-    "connects-per-second": _as("rate", _positive),
-    "start-over": _as("start_over", duration),
-    "strategy": _as("strategy", _choice(STRATEGIES)),
-    "rotate-every": _as("rotate_every", duration),
-    "window": _as("window", duration),
-    "retries": _as("retries", _count),
-    "patience": _as("patience", _seconds),
-    "fallback-stages": _as("fallback_stages", _choice(STAGES)),
-}
-"""Options that can be compared, and what each value changes."""

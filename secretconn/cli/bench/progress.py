@@ -7,9 +7,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TextIO
-
-__all__ = ["Lines", "progress"]
 
 FIRST = 2.0
 EVERY = 10.0
@@ -17,13 +14,7 @@ EVERY = 10.0
 
 
 class Lines:
-    """Line by line, for a run that takes long.
-
-    Args:
-        what: What is going on.
-        write: Writes a line.
-        clock: Monotonic seconds.
-    """
+    """Tells the progress of ``what`` line by line."""
 
     def __init__(self, what: str, write: Callable[[str], object], clock: Callable[[], float] = time.monotonic) -> None:
         self._what, self._write, self._clock = what, write, clock
@@ -31,7 +22,6 @@ class Lines:
         self._next = self._begun + FIRST
 
     def __call__(self, share: float) -> None:
-        """This share is done."""
         now = self._clock()
         if now >= self._next and share < 1.0:
             self._next = now + EVERY
@@ -39,22 +29,14 @@ class Lines:
 
 
 @contextmanager
-def progress(what: str, stream: TextIO | None = None) -> Iterator[Callable[[float], object]]:
-    """What tells the share that is done, from 0 to 1.
-
-    Args:
-        what: What is going on.
-        stream: Where that is shown. Default: standard error.
-    """
-    stream = stream or sys.stderr
-    if not stream.isatty() or importlib.util.find_spec("rich") is None:
-        yield Lines(what, lambda line: print(line, file=stream, flush=True))
+def progress(what: str) -> Iterator[Callable[[float], object]]:
+    """Yield a callable that is told the share that is done, from 0 to 1."""
+    if not sys.stderr.isatty() or importlib.util.find_spec("rich") is None:
+        yield Lines(what, lambda line: print(line, file=sys.stderr, flush=True))
         return
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress
 
-    console = Console(file=stream)
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as shown:
-        task = shown.add_task(what, total=1.0)
-        yield lambda share: shown.update(task, completed=share)
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=1.0)
+        yield lambda share: bar.update(task, completed=share)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator, Set
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Set
+from typing import NamedTuple
 
-from secretconn._core.rotating import RotatingCredentials
+from secretconn import RotatingCredentials, Runtime
 from secretconn.cli.bench.result import Measured
 from secretconn.cli.bench.workload import Starts, Workload
 from secretconn.events import Event, Fetched, Recovered
@@ -22,82 +22,85 @@ from secretconn.testing.simulation import (
 )
 from secretconn.testing.thinning import SimulatedProcess
 
-__all__ = ["Times", "simulate"]
-
 SLICES = 200
 """How often progress is told."""
 
-NO_DICE = 0.999
-"""What the library's dice say when they are taken away: everything lasts its full time."""
 
-
-@dataclass(frozen=True, slots=True)
-class Times:
-    """How long things take, in seconds.
-
-    Attributes:
-        login: A login to the database.
-        read: A read of the secret: at least, and at most.
-    """
+class Times(NamedTuple):
+    """Seconds of a login to the database, and of a read of the secret (least, most)."""
 
     login: float = 0.005
     read: tuple[float, float] = (0.01, 0.03)
 
 
-@dataclass
-class Tape:
-    """What all processes of a run did.
+def simulate(
+    workload: Workload,
+    *,
+    times: Times | None = None,
+    thinned: bool = True,
+    progress: Callable[[float], object] = lambda _: None,
+) -> Measured:
+    """Play every process of a workload, and tell ``progress`` the share that is done.
 
-    Attributes:
-        quota: Calls a second after which a read is refused; None for no such limit.
-        calls: Second to the calls in it, refused ones too.
-        refused: Calls that were refused.
-        first_calls: Calls of first answers.
-        recovered: See Measured.
-        served_by, recovered_by: See Measured.
+    ``thinned=False`` plays every connect, and takes as long as that takes. The counts are the same.
     """
+    return play(Scene(workload, times or Times()), thinned=thinned, progress=progress)
 
-    clock: Clock
-    quota: int | None = None
-    calls: Counter[int] = field(default_factory=Counter)
-    refused: int = 0
-    first_calls: int = 0
-    recovered: list[float] = field(default_factory=list)
-    served_by: float | None = None
-    recovered_by: float | None = None
-    _admitted: Counter[int] = field(default_factory=Counter)
+
+class Scene:
+    """Clock, secret and server of one run, and the counts of all processes: see Measured."""
+
+    def __init__(self, workload: Workload, times: Times) -> None:
+        self.workload, self.times = workload, times
+        self.clock = Clock(workload.seed)
+        self.calls: Counter[int] = Counter()
+        self.first_calls = 0
+        self.recovered: list[float] = []
+        self.secret = CountedSecret(self)
+        self.server = SimulatedServer({workload.users[0]: "v0"})
+        if workload.rotates:
+            steps = rotations(self.secret, [(self.server, 0.0)], lambda: workload.pause, lambda: workload.between)
+            self.clock.start(steps)
+
+    def process(self, starts: Starts, *, thinned: bool) -> SimulatedProcess:
+        """Return one process of the application."""
+        workload, clock, login = self.workload, self.clock, self.times.login
+        source = CountedSecret(self)
+        source.stages = self.secret.stages
+        rotating = RotatingCredentials("simulated", source=source, runtime=self.runtime(source), **workload.settings)
+        rotating.subscribe(self.saw)
+        client = SimulatedClient(clock, rotating, self.server, "db", lambda: login, lambda: 0.0)
+        times = (starts.begin, starts.phases, workload.interval, workload.seconds)
+        return SimulatedProcess(client, *times, workload.next_change, thinned=thinned)
+
+    def runtime(self, source: SimulatedSecret) -> Runtime:
+        """Return what puts a process on the virtual clock."""
+        return runtime_for(self.clock, source)
 
     def refuses(self) -> bool:
-        """Whether this second's quota is used up; else the read that begins now is counted against it."""
-        second = int(self.clock.now)
-        if self.quota is not None and self._admitted[second] >= self.quota:
-            return True
-        self._admitted[second] += 1
+        """True if a read that begins now fails."""
         return False
 
-    def log(self, calls: int, *, failed: bool) -> None:
-        """A read with so many calls is over."""
-        second = int(self.clock.now)
-        self.calls[second] += calls
-        if failed:
-            self.refused += calls
-        else:
-            self._admitted[second] += calls - 1
+    def count(self, calls: int, *, failed: bool) -> None:  # noqa: ARG002  (for those who refuse reads)
+        """Count a read with so many calls."""
+        self.calls[int(self.clock.now)] += calls
 
     def saw(self, event: Event) -> None:
-        """A subscriber."""
+        """Count an event of any process."""
         if isinstance(event, Recovered):
             self.recovered.append(event.seconds)
-            self.recovered_by = self.clock.now
         elif isinstance(event, Fetched):
             self.first_calls += event.api_calls
-            self.served_by = self.clock.now
 
 
-class TapedSecret(SimulatedSecret):
-    """One process's view of the secret: its calls are its own, the stages are everybody's."""
+class CountedSecret(SimulatedSecret):
+    """One process's view of the secret: its calls are its own, the stages are shared by all."""
 
-    tape: Tape
+    def __init__(self, scene: Scene) -> None:
+        clock, (least, most) = scene.clock, scene.times.read
+        seconds = lambda: clock.random.uniform(least, most)  # noqa: E731
+        super().__init__(clock, seconds, scene.workload.users, scene.refuses)
+        self._scene = scene
 
     def answer(self, stages: tuple[str, ...], held: Set[str], *, by_stage: bool) -> Reading:
         """See SimulatedSecret.answer."""
@@ -106,118 +109,32 @@ class TapedSecret(SimulatedSecret):
             reading = super().answer(stages, held, by_stage=by_stage)
             failed = False
         finally:
-            self.tape.log(self.api_calls - before, failed=failed)
+            self._scene.count(self.api_calls - before, failed=failed)
         return reading
 
 
-def simulate(
-    workload: Workload,
-    *,
-    times: Times | None = None,
-    quota: int | None = None,
-    jitter: bool = True,
-    thinned: bool = True,
-    progress: Callable[[float], object] = lambda _: None,
-) -> Measured:
-    """Play it.
-
-    Args:
-        workload: What is played; every process of it.
-        times: How long things take.
-        quota: Calls a second after which reads fail, as Secrets Manager's throttling makes them. None: no limit. The
-            SDK's own second try is not played.
-        jitter: False takes the library's dice away, to see what they are for.
-        thinned: False plays every connect, and takes as long as that takes. The counts are the same.
-        progress: Told the share that is done, from 0 to 1.
-    """
+def play(scene: Scene, *, thinned: bool = True, progress: Callable[[float], object] = lambda _: None) -> Measured:
+    """Play a scene; see ``simulate``."""
     logging.getLogger("secretconn").addHandler(logging.NullHandler())  # failed reads are counted here, not written
-    scene = _Scene(workload, times or Times(), quota, jitter=jitter)
-    processes = [scene.process(starts, thinned=thinned) for starts in workload.starts()]
+    processes = [scene.process(starts, thinned=thinned) for starts in scene.workload.starts()]
     for process in processes:
         process.start()
     for done in range(1, SLICES + 1):
-        scene.clock.run(workload.seconds * done / SLICES)
+        scene.clock.run(scene.workload.seconds * done / SLICES)
         progress(done / SLICES)
-    return _measured(scene, processes)
-
-
-class _Scene:
-    """Clock, secret and server of one run."""
-
-    def __init__(self, workload: Workload, times: Times, quota: int | None, *, jitter: bool) -> None:
-        self.workload, self.times, self.jitter = workload, times, jitter
-        self.clock = Clock(workload.seed)
-        self.tape = Tape(self.clock, quota)
-        self.secret = self._secret()
-        self.server = SimulatedServer({workload.users[0]: "v0"})
-        if workload.rotates:
-            steps = rotations(self.secret, [(self.server, 0.0)], lambda: workload.pause, lambda: workload.between)
-            self.clock.start(steps)
-
-    def process(self, starts: Starts, *, thinned: bool) -> SimulatedProcess:
-        workload, clock = self.workload, self.clock
-        source = self._secret()
-        runtime = runtime_for(clock, source)
-        rotating = RotatingCredentials(
-            "simulated",
-            source=source,
-            ttl=workload.ttl,
-            retries=workload.retries,
-            patience=workload.patience,
-            fallback_stages=workload.fallback_stages,
-            runtime=runtime if self.jitter else replace(runtime, random=lambda: NO_DICE),
-        )
-        rotating.subscribe(self.tape.saw)
-        login = self.times.login
-        client = SimulatedClient(clock, rotating, self.server, "db", lambda: login, lambda: 0.0)
-        return SimulatedProcess(
-            client,
-            starts.begin,
-            starts.phases,
-            workload.interval,
-            workload.seconds,
-            workload.next_change,
-            thinned=thinned,
-        )
-
-    def _secret(self) -> TapedSecret:
-        clock, (least, most) = self.clock, self.times.read
-        made = TapedSecret(
-            clock,
-            seconds=lambda: clock.random.uniform(least, most),
-            users=self.workload.users,
-            fails=self.tape.refuses,
-        )
-        made.tape = self.tape
-        if hasattr(self, "secret"):
-            made.stages = self.secret.stages
-        return made
-
-
-def _measured(scene: _Scene, processes: list[SimulatedProcess]) -> Measured:
     stats = [process.client.rotating.stats() for process in processes]
+    played: Counter[str] = sum((process.client.counts for process in processes), Counter())
     counted = sum(process.counted for process in processes)
-
-    def total(name: str) -> int:
-        return sum(process.client.counts[name] for process in processes)
-
     return Measured(
         seconds=scene.workload.seconds,
-        connects=counted + total("connects"),
-        failed=total("failed"),
+        connects=counted + played["connects"],
+        failed=played["failed"],
         reads=counted + sum(one.reads for one in stats),
         hits=counted + sum(one.hits for one in stats),
-        api_calls=sum(scene.tape.calls.values()),
-        first_calls=scene.tape.first_calls,
-        calls_by_second=dict(_in_order(scene.tape.calls)),
+        api_calls=scene.calls.total(),
+        first_calls=scene.first_calls,
+        calls_by_second={second: count for second, count in sorted(scene.calls.items()) if count},
         rejected=sum(one.rejected + one.suspected for one in stats),
-        recovered=tuple(scene.tape.recovered),
+        recovered=tuple(scene.recovered),
         rotations=int(scene.secret.stages["AWSCURRENT"][1:]),
-        throttled=scene.tape.refused,
-        served_by=scene.tape.served_by,
-        recovered_by=scene.tape.recovered_by,
     )
-
-
-def _in_order(calls: Counter[int]) -> Iterator[tuple[int, int]]:
-    return ((second, count) for second, count in sorted(calls.items()) if count)

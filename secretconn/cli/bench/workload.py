@@ -6,16 +6,13 @@ import math
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
-
-__all__ = ["PENDING_PAUSES", "Starts", "Workload"]
+from typing import Any, Literal, NamedTuple
 
 PENDING_PAUSES = 2
 """Pauses between setSecret and finishSecret: testSecret lies between them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Starts:
+class Starts(NamedTuple):
     """When one process connects: each worker at ``begin``, then at its phase after that and every interval."""
 
     begin: float
@@ -24,34 +21,18 @@ class Starts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
-    """What is played.
-
-    Attributes:
-        seconds: How long.
-        processes: Processes, each with its own cache.
-        workers: Threads or tasks of each process.
-        tasks: Whether they are tasks.
-        rate: Connects a second, of each process.
-        start_over: Seconds over which the processes start, at times drawn evenly.
-        ttl: The cache's TTL.
-        strategy: "single-user", "alternating-users" or "none" (no rotation).
-        rotate_every: Seconds from one finishSecret to the next; the first comes after as many.
-        window: Seconds between setSecret and finishSecret.
-        retries, patience: As in RotatingCredentials.
-        fallback_stages: As in RotatingCredentials.
-        seed: Of all dice.
-    """
+    """What is played, for so many seconds; the defaults are those of a simulated run. See docs/bench.md."""
 
     seconds: float
     processes: int = 4
-    workers: int = 4
+    workers: int = 4  # threads of each process, or tasks
     tasks: bool = False
-    rate: float = 10.0
+    rate: float = 10.0  # connects a second, of each process
     start_over: float = 1.0
     ttl: float = 3600.0
     strategy: Literal["single-user", "alternating-users", "none"] = "single-user"
-    rotate_every: float = 86400.0
-    window: float = 10.0
+    rotate_every: float = 86400.0  # from one finishSecret to the next; the first comes after as many
+    window: float = 10.0  # between setSecret and finishSecret
     retries: int = 1
     patience: float = 0.0
     fallback_stages: tuple[str, ...] = ("AWSPENDING", "AWSPREVIOUS")
@@ -73,24 +54,28 @@ class Workload:
         return self.rotate_every - self.window - self.pause
 
     @property
+    def settings(self) -> dict[str, Any]:
+        """The arguments of RotatingCredentials."""
+        return {name: getattr(self, name) for name in ("ttl", "retries", "patience", "fallback_stages")}
+
+    @property
     def users(self) -> tuple[str, ...]:
         """The users that take turns."""
         return ("app", "app_clone") if self.strategy == "alternating-users" else ("app",)
 
     @property
     def rotates(self) -> bool:
-        """Whether there is a rotation at all."""
         return self.strategy != "none"
 
     def next_change(self, now: float) -> float:
-        """When the next setSecret after ``now`` is."""
+        """Return when the next setSecret after ``now`` is."""
         if not self.rotates:
             return math.inf
         number = max(1, math.floor((now + self.window) / self.rotate_every) + 1)
         return number * self.rotate_every - self.window
 
     def starts(self) -> Iterator[Starts]:
-        """Of each process; the same for the same seed."""
+        """Yield the starts of each process; the same for the same seed."""
         dice = random.Random(self.seed)  # noqa: S311  (dice, not a secret)
         for _ in range(self.processes):
             begin = dice.uniform(0.0, self.start_over)

@@ -1,7 +1,7 @@
 """``secretconn check SECRET``: everything between this machine and an open connection, step by step, before going live.
 
-Each step's effects are in a module of its own; what a failure means is decided in ``of_source``, ``of_secret`` and
-``of_login`` from the error alone. Nothing but the core's dependencies and the application's own driver is needed.
+Each step's effects are in a module of its own; what a failure means is decided in ``source_errors``, ``description``
+and ``login_errors`` from the error alone, and said in ``findings``.
 """
 
 from __future__ import annotations
@@ -12,19 +12,15 @@ import logging
 import sys
 from typing import Any
 
+from secretconn import Runtime
 from secretconn._core.environment import environment
 from secretconn.cli.check.context import Context
-from secretconn.cli.check.database import log_in, prepare
-from secretconn.cli.check.journal import Journal, Screen
+from secretconn.cli.check.drivers import prepare
+from secretconn.cli.check.login import log_in
 from secretconn.cli.check.options import add_arguments, options
-from secretconn.cli.check.place import choose_source, primary
-from secretconn.cli.check.read_aws import read_aws
-from secretconn.cli.check.read_others import read_others
+from secretconn.cli.check.reading import read
 from secretconn.cli.check.report import Report
-from secretconn.errors import SecretConnError
-from secretconn.runtime import Runtime
-
-__all__ = ["add_parser", "run"]
+from secretconn.cli.check.source import choose_source
 
 
 def add_parser(subparsers: Any) -> None:
@@ -40,36 +36,27 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Check; returns the exit code.
+    """Check; return the exit code.
 
     Raises:
-        ConfigurationError: What was asked for makes no sense.
+        ConfigurationError: Options that contradict each other or are unknown.
     """
     asked, runtime = options(arguments), Runtime()
     logging.getLogger("secretconn").addHandler(logging.NullHandler())  # what it would log is in the findings
-    screen = Screen(sys.stderr if arguments.json else sys.stdout)
-    context = Context(asked, environment(runtime.environ), runtime, Journal(asked.secret, runtime.clock, screen))
-    try:
-        report = check(context)
-    except (SecretConnError, KeyboardInterrupt):
-        screen.broken_off()
-        raise
-    screen.closes(report)
+    report = Report(asked.secret, runtime.clock, sys.stderr if arguments.json else sys.stdout)
+    take_steps(Context(asked, environment(runtime.environ), runtime, report))
+    report.close()
     if arguments.json:
         print(json.dumps(report.as_json(strict=arguments.strict), indent=2))
     return report.exit_code(strict=arguments.strict)
 
 
-def check(context: Context) -> Report:
-    """All steps, up to the first one after which the next makes no sense."""
-    report = context.journal.report
+def take_steps(context: Context) -> None:
+    """Take all steps, up to the first one after which the next makes no sense."""
     source = choose_source(context)
-    if source is None:
-        return report
-    versions = (read_others if primary(source) is None else read_aws)(context, source)
-    if versions is None or report.failed:
-        return report
-    attempts = prepare(context, versions)
+    logins = None if source is None else read(context, source)
+    if source is None or logins is None or context.report.failed:
+        return
+    attempts = prepare(context, logins[0])
     if attempts is not None and context.options.login:
-        log_in(context, source, versions, attempts)
-    return report
+        log_in(context, source, logins, attempts)

@@ -1,42 +1,78 @@
-"""From a version's content to a login, with what is wrong with it noted in the step that read it."""
+"""From a version's content to a login, and what is wrong with it."""
 
 from __future__ import annotations
 
 from secretconn._core.parsing import Shape, parse
-from secretconn.cli.check import of_secret
 from secretconn.cli.check.context import Context
+from secretconn.cli.check.findings import finding, sentence_of
 from secretconn.cli.check.report import Finding, Step
 from secretconn.credentials import CURRENT, PENDING, Credentials, Payload
 from secretconn.errors import SecretFormatError
 
-__all__ = ["login_of", "note_readable"]
-
 
 def login_of(context: Context, step: Step, payload: Payload, stage: str) -> Credentials | None:
-    """The login in one version, or None where it holds none; the current one must say all that a connection needs."""
-    asked = context.options
+    """Return the login in one version, or None if it holds none; the current one must be complete."""
+    asked, facts = context.options, context.report.facts
     try:
         login = parse(payload, asked.secret, Shape(username=asked.username, keys=asked.keys))
+        for problem in login.problems.values():  # a connection may not need it; who checks wants to know
+            raise problem.error(asked.secret, payload.version_id)
     except SecretFormatError as error:
-        finding = of_secret.wrong_format(error)
-        step.findings.append(finding if stage == CURRENT else of_secret.unreadable_stage(stage, finding))
-        note_readable(context, stage, False)
+        note_unreadable(context, step, wrong_format(error), stage)
         return None
-    note_readable(context, stage, True)
+    if stage == PENDING:
+        facts["pending_readable"] = True
     if stage == CURRENT:
-        step.findings += _incomplete(context, login)
+        engine, host = asked.engine or asked.driver, asked.host is not None or not asked.login
+        missing = incomplete(login, host=host, engine=engine is not None)
+        step.findings += [] if missing is None else [missing]
     return login
 
 
-def note_readable(context: Context, stage: str, readable: bool) -> None:
-    """For the report: whether AWSPENDING can be read."""
+def note_unreadable(context: Context, step: Step, why: Finding, stage: str) -> None:
+    """Note that a stage cannot be read: a failure for AWSCURRENT, else a warning."""
+    step.findings.append(why if stage == CURRENT else unreadable_stage(stage, why))
     if stage == PENDING:
-        context.journal.report.facts["pending_readable"] = readable
+        context.report.facts["pending_readable"] = False
 
 
-def _incomplete(context: Context, login: Credentials) -> list[Finding]:
-    asked = context.options
-    engine = asked.engine is not None or asked.driver is not None
-    host = asked.host is not None or not asked.login
-    finding = of_secret.incomplete(login, host=host, engine=engine)
-    return [] if finding is None else [finding]
+def wrong_format(error: SecretFormatError) -> Finding:
+    """Return the finding for content that is no login."""
+    problem = sentence_of(error)
+    name = "malformed" if error.key is None else "missing-key" if "has no" in problem else "wrong-key"
+    return finding(name, problem=problem, key=error.key)
+
+
+def incomplete(login: Credentials, *, host: bool, engine: bool) -> Finding | None:
+    """Return the finding for a login without host or engine, unless that is passed beside the secret."""
+    missing = [
+        name
+        for name, passed, held in (("host", host, login.host), ("engine", engine, login.engine))
+        if held is None and not passed
+    ]
+    if not missing:
+        return None
+    options = " and ".join(f"--{name}" for name in missing)
+    return finding("missing-key:managed", secret_id=login.secret_id, keys=" and no ".join(missing), options=options)
+
+
+def unreadable_stage(stage: str, why: Finding) -> Finding:
+    """Return the warning for AWSPENDING or AWSPREVIOUS: connections work until a rotation needs that stage.
+
+    Args:
+        stage: The stage.
+        why: The finding that the failure would be for the current version.
+    """
+    permission, advice = why.permission and f"{why.permission} (of version stage {stage})", why.advice
+    if why.name == "access-denied":
+        advice = f"Allow {permission}: take away the condition on secretsmanager:VersionStage, or add {stage} to it."
+    key = f"{stage.removeprefix('AWS').lower()}-unreadable"
+    return finding(key, permission=permission, stage=stage, why=why, advice=advice)
+
+
+def sentence(login: Credentials) -> str:
+    """Return a login in one line, without its password."""
+    port = f":{login.port}" if login.port is not None else ""
+    database = f"/{login.database}" if login.database is not None else ""
+    where = f" at {login.host}{port}{database}" if login.host is not None else ""
+    return f"version {login.version_id}: {login.engine or 'no engine'}, user {login.username}{where}"

@@ -3,50 +3,42 @@
 from __future__ import annotations
 
 import socket
-from dataclasses import dataclass
-from typing import Literal
-
-__all__ = ["Probe", "is_network_name", "look", "resolve"]
-
-
-@dataclass(frozen=True, slots=True)
-class Probe:
-    """What a look at an address showed.
-
-    Attributes:
-        outcome: "open", "refused", "silent" (no answer in time) or "unresolved".
-    """
-
-    outcome: Literal["open", "refused", "silent", "unresolved"]
 
 
 def is_network_name(host: str) -> bool:
-    """Whether it is one plain host: no socket's path, no list of hosts, no connection string."""
+    """True if it is one plain host: no socket's path, no list of hosts, no connection string."""
     return bool(host) and not any(sign in host for sign in "/,;=\\@ ()")
 
 
 def resolve(host: str, port: int | None) -> list[str]:
-    """The host's addresses; none where it has none."""
+    """Return the host's addresses; none if it has none."""
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):  # a label that is too long is a UnicodeError
         return []
-    return list(dict.fromkeys(str(address[4][0]) for address in found))
+    return list(dict.fromkeys(str(info[4][0]) for info in infos))
 
 
-def look(host: str, port: int, timeout: float) -> Probe:
-    """Open a connection, say nothing, close it. Only after a login has failed: servers count such connections.
+def look(host: str, port: int, timeout: float, *, greets: bool = False) -> str | None:
+    """Open a connection, say nothing, close it; return the finding's key, or None if something listens.
+
+    Only for after a failed login: servers count such connections.
 
     Args:
         host, port: Where to.
         timeout: Seconds.
+        greets: True if the server must speak first, as MySQL's does.
     """
     try:
-        socket.create_connection((host, port), timeout=timeout).close()
+        connection = socket.create_connection((host, port), timeout=timeout)
     except (socket.gaierror, UnicodeError):
-        return Probe("unresolved")
+        return "wrong-host"
     except ConnectionRefusedError:
-        return Probe("refused")
+        return "closed-port"
     except OSError:  # a timeout, or no route
-        return Probe("silent")
-    return Probe("open")
+        return "no-answer"
+    with connection:
+        try:
+            return None if not greets or connection.recv(1) else "no-greeting"
+        except OSError:
+            return "no-greeting"

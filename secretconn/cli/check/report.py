@@ -1,27 +1,22 @@
-"""Report: what was found, step by step; as JSON, and what it means for the exit code. No effects, no secrets."""
+"""Report: the steps of a check and what they found, written as they are taken, and as JSON."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import io
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple, TextIO
 
-__all__ = ["FAILED", "OK", "WARNING", "Finding", "Report", "Step"]
+WRAPPER = textwrap.TextWrapper(
+    100, initial_indent="    ", subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
+)
 
-OK, WARNING, FAILED = "ok", "warning", "FAILED"
 
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that is wrong, or will be.
-
-    Attributes:
-        name: Its short name, such as "wrong-password"; stable, for scripts.
-        problem: What is wrong, in a sentence or two.
-        advice: What to do about it.
-        warning: Connections can be opened all the same.
-        permission: The permission that lacks, where that is what is wrong.
-    """
+class Finding(NamedTuple):
+    """A problem: its stable name, a sentence, the remedy; whether connections work; the permission that is missing."""
 
     name: str
     problem: str
@@ -32,14 +27,7 @@ class Finding:
 
 @dataclass(slots=True)
 class Step:
-    """One step of a check.
-
-    Attributes:
-        name: "source", "describe", "login", ...
-        told: What it found, in one line.
-        seconds: How long it took; None where that says nothing.
-        findings: What is wrong.
-    """
+    """One step: its name, what it showed in one line, its seconds (None if they say nothing), and its findings."""
 
     name: str
     told: str = ""
@@ -48,80 +36,103 @@ class Step:
 
     @property
     def status(self) -> str:
-        """ "ok", "warning" or "FAILED"."""
         if not self.findings:
-            return OK
-        return WARNING if all(finding.warning for finding in self.findings) else FAILED
+            return "ok"
+        return "warning" if all(finding.warning for finding in self.findings) else "FAILED"
 
 
 @dataclass(slots=True)
 class Report:
-    """A whole check.
-
-    Attributes:
-        secret_id: The secret, as it was named.
-        facts: What was learnt, ready for JSON: source, login, versions, rotation, connections.
-        steps: The steps that were done, in order.
-    """
+    """The steps so far, the facts for JSON, monotonic seconds, and where the steps are written."""
 
     secret_id: str
+    clock: Callable[[], float] = time.monotonic
+    stream: TextIO = field(default_factory=io.StringIO)
     facts: dict[str, Any] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
 
+    @contextmanager
+    def step(self, name: str, *, timed: bool = True) -> Iterator[Step]:
+        """Yield a step to fill in. One that raises is not kept, and its line ends.
+
+        Args:
+            name: Its name.
+            timed: Whether its duration says anything. A step may also set its seconds itself.
+        """
+        step, begun = Step(name), self.clock()
+        self._write(f"{name:<13}")  # at once: the step may take seconds
+        try:
+            yield step
+        except BaseException:
+            self._write("\n")
+            raise
+        if timed and step.seconds is None:
+            step.seconds = self.clock() - begun
+        self.steps.append(step)
+        duration = "" if step.seconds is None else f"{step.seconds * 1000:.0f} ms"
+        self._write(f"{step.status:<8}{duration:>10}   {step.told}".rstrip() + "\n")
+        for one in step.findings:
+            paragraphs = (f"{one.name}: {one.problem}", f"What to do: {one.advice}")
+            self._write("".join(f"{line}\n" for text in paragraphs for line in WRAPPER.wrap(text)))
+
+    def close(self) -> None:
+        """Write the missing permissions and the verdict."""
+        if self.missing_permissions:
+            self._write(f"Missing permissions: {', '.join(self.missing_permissions)}\n")
+        self._write(f"{self.verdict()}\n")
+
     @property
     def findings(self) -> list[Finding]:
-        """All that is wrong, in the order in which it was found."""
         return [finding for step in self.steps for finding in step.findings]
 
     @property
     def failed(self) -> bool:
-        """Whether something is wrong that is more than a warning."""
+        """True if a finding is more than a warning."""
         return any(not finding.warning for finding in self.findings)
 
     @property
-    def lacking(self) -> list[str]:
-        """The permissions that lack, each once."""
-        return _once([one.permission for one in self.findings if one.permission is not None])
+    def missing_permissions(self) -> list[str]:
+        return list(dict.fromkeys(one.permission for one in self.findings if one.permission is not None))
 
     def exit_code(self, *, strict: bool = False) -> int:
-        """0 or 1.
-
-        Args:
-            strict: A warning counts as a failure.
-        """
+        """Return 0 or 1; with ``strict`` a warning counts as a failure."""
         return int(self.failed or (strict and bool(self.findings)))
 
     def verdict(self) -> str:
-        """The line to read if only one is read."""
-        failures = [finding.name for finding in self.findings if not finding.warning]
-        warnings = [finding.name for finding in self.findings if finding.warning]
-        many = f"{len(warnings)} warning{'' if len(warnings) == 1 else 's'}: {', '.join(_once(warnings))}"
+        """Return the last line: READY or FAILED, and the names of the findings."""
+        failures, warnings = (
+            [finding.name for finding in self.findings if finding.warning is warning] for warning in (False, True)
+        )
+        many = f"{len(warnings)} warning{'' if len(warnings) == 1 else 's'}: {', '.join(dict.fromkeys(warnings))}"
         if failures:
-            return f"FAILED: {', '.join(_once(failures))}{f'; {many}' if warnings else ''}"
+            return f"FAILED: {', '.join(dict.fromkeys(failures))}{f'; {many}' if warnings else ''}"
         return f"READY, with {many}" if warnings else "READY"
 
     def as_json(self, *, strict: bool = False) -> dict[str, Any]:
-        """For ``--json``. docs/check.md describes it."""
+        """Return the object of ``--json``, as docs/check.md describes it."""
         return {
             "secret_id": self.secret_id,
             "ready": not self.failed,
             "exit_code": self.exit_code(strict=strict),
             **self.facts,
-            "lacking_permissions": self.lacking,
-            "findings": list(self._findings()),
+            "lacking_permissions": self.missing_permissions,
+            "findings": [
+                {
+                    "name": finding.name,
+                    "severity": "warning" if finding.warning else "failure",
+                    "step": step.name,
+                    "problem": finding.problem,
+                    "advice": finding.advice,
+                }
+                for step in self.steps
+                for finding in step.findings
+            ],
             "steps": [
                 {"step": step.name, "status": step.status.lower(), "seconds": step.seconds, "told": step.told}
                 for step in self.steps
             ],
         }
 
-    def _findings(self) -> Iterator[Mapping[str, str]]:
-        for step in self.steps:
-            for finding in step.findings:
-                severity = "warning" if finding.warning else "failure"
-                told = {"problem": finding.problem, "advice": finding.advice}
-                yield {"name": finding.name, "severity": severity, "step": step.name, **told}
-
-
-def _once(names: list[str]) -> list[str]:
-    return list(dict.fromkeys(names))
+    def _write(self, text: str) -> None:
+        self.stream.write(text)
+        self.stream.flush()

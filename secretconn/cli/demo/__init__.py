@@ -4,29 +4,29 @@ from __future__ import annotations
 
 import argparse
 import logging
+import math
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+import time
+from collections.abc import Callable
 from functools import partial
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any
 
-from secretconn._core.api import aconnect, connect
-from secretconn._core.rotating import RotatingCredentials
-from secretconn.cli.demo.bed import ENGINES, Bed, bed, check_installed
+from secretconn import RotatingCredentials, aconnect, connect
+from secretconn.cli.arguments import number
+from secretconn.cli.bed import ENGINES, SECRETS_MANAGER, Bed, Rotations, bed, check_installed
 from secretconn.cli.demo.board import USUAL, Board
-from secretconn.cli.demo.rotations import Rotations, Schedule
-from secretconn.cli.demo.show import Plain, Scene, Show
-from secretconn.cli.demo.summary import Result, exit_code, summary
-from secretconn.cli.demo.timeline import ASCII, BLOCKS, Glyphs
+from secretconn.cli.demo.rotations import Schedule
+from secretconn.cli.demo.show import Show
+from secretconn.cli.demo.summary import Run, exit_code, summary
 from secretconn.cli.demo.workers import Crew, UsualWay
 
-__all__ = ["add_parser", "play", "run"]
+if TYPE_CHECKING:
+    from secretconn.testing import Strategy
 
-SECONDS = 30.0
-WORKERS = 8
-ROTATIONS = 3
-MOST_WORKERS = 200
+FRAME = 0.125
+"""Seconds between two pictures."""
+
 PLAIN_WIDTH = 100
 
 
@@ -40,23 +40,17 @@ def add_parser(subparsers: Any) -> None:
         "Exit code 1 if a connect through secretconn failed.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument("--engine", choices=tuple(ENGINES), default="postgresql", help="the database")
-    parser.add_argument("--seconds", type=_seconds, default=SECONDS, help="how long the workers connect")
-    parser.add_argument("--workers", type=partial(_whole, most=MOST_WORKERS), default=WORKERS, help="how many")
-    parser.add_argument(
-        "--rotations", type=_whole, default=ROTATIONS, metavar="N", help="of each of the two strategies"
-    )
-    parser.add_argument("--plain", action="store_true", help="line by line; always so when the output is no terminal")
-    parser.set_defaults(run=run)
-
-
-def run(arguments: argparse.Namespace) -> int:
-    """Play the demo; returns its exit code."""
-    return play(arguments)
+    add = parser.add_argument
+    add("--engine", choices=tuple(ENGINES), default="postgresql", help="the database")
+    add("--seconds", type=number(float, 1, 86400), default=30.0, help="how long the workers connect")
+    add("--workers", type=number(int, 1, 200), default=8, help="how many")
+    add("--rotations", type=number(int, 1, 1000), default=3, metavar="N", help="of each of the two strategies")
+    add("--plain", action="store_true", help="line by line; always so when the output is no terminal")
+    parser.set_defaults(run=play)
 
 
 def play(arguments: argparse.Namespace, *, driver: Callable[..., Any] | None = None) -> int:
-    """Play the demo.
+    """Play the demo; return the exit code.
 
     Args:
         arguments: As of ``add_parser``.
@@ -66,94 +60,83 @@ def play(arguments: argparse.Namespace, *, driver: Callable[..., Any] | None = N
         ConfigurationError, ServerUnavailable: Something is not installed, or a server did not start.
     """
     engine = ENGINES[arguments.engine]
-    plain = arguments.plain or not sys.stdout.isatty() or os.environ.get("TERM") == "dumb"
-    check_installed([*engine.modules, *([] if plain else ["rich"])])
+    check_installed([*SECRETS_MANAGER, *engine.modules, "rich"])
     logging.getLogger("secretconn").addHandler(logging.NullHandler())  # or warnings would tear the screen
-    show, width = _show(plain)
+    show = _show(arguments.plain)
     with bed(engine, 2 * arguments.workers + 50, show.starting) as started:
-        result = _load(started, arguments, show, driver or engine.driver)
-    code = exit_code(result)
-    show.end(summary(result, show.glyphs, width), good=code != 1)
-    return code
+        run = _load(started, arguments, show, driver or engine.driver)
+    show.end(summary(run, show.glyphs, show.width))
+    return exit_code(run)
 
 
-def _load(started: Bed, arguments: argparse.Namespace, show: Show, driver: Any) -> Result:
-    """Workers and rotations, until these are over or Ctrl-C."""
+def _load(started: Bed, arguments: argparse.Namespace, show: Show, driver: Any) -> Run:
+    """Let workers connect and the secret rotate until that is over, or Ctrl-C."""
     application, engine = started.application, ENGINES[arguments.engine]
     credentials = RotatingCredentials(application.secret_id, client=started.secrets.client())
     board = Board()
     credentials.subscribe(board.saw)
     usual = UsualWay(started.secrets.client(), application.secret_id, engine.driver, board)
-    schedule = Schedule(arguments.seconds, arguments.rotations)
-    rotations, crew = Rotations(application.rotator, schedule, board), Crew(board)
+    schedule, crew = Schedule(arguments.seconds, arguments.rotations), Crew(board)
     tasks = arguments.workers // 2 if engine.async_driver is not None else 0
     threads = arguments.workers - tasks
-    scene = Scene(
+    run = Run(
         started.title,
-        _crew(threads, tasks),
+        _crew({"thread": threads, "task": tasks}),
         schedule.seconds,
         len(schedule.strategies),
         board,
-        lambda: rotations.over,
         credentials.stats,
         lambda: usual.api_calls,
     )
-    interrupted = True
-    with _ended(rotations, crew), suppress(KeyboardInterrupt):
+    try:
         for _ in range(threads):
             crew.thread(partial(connect, credentials, driver=driver))
         crew.tasks(partial(aconnect, credentials, driver=engine.async_driver), tasks)
         crew.thread(usual, USUAL)
-        rotations.start()
-        show.watch(scene)
-        interrupted = False
-    seconds = board.now
-    return Result(started.title, seconds, board, credentials.stats(), usual.api_calls, rotations.trouble, interrupted)
-
-
-@contextmanager
-def _ended(rotations: Rotations, crew: Crew) -> Iterator[None]:
-    """Nobody works on when this is left, however it is left."""
-    try:
-        yield
+        with show.watching(run) as update:
+            run.trouble = rotate(schedule, application.rotator, board, update)
+    except KeyboardInterrupt:
+        run.interrupted = True
     finally:
-        rotations.end()
         crew.dismiss()
+    run.lasted = board.now
+    return run
 
 
-def _show(plain: bool) -> tuple[Show, int]:
-    """The way to show it, and how wide."""
-    glyphs = _glyphs(sys.stdout)
-    if plain:
-        return Plain(partial(print, flush=True), ASCII), PLAIN_WIDTH
+def rotate(
+    schedule: Schedule,
+    rotator: Callable[[Strategy], Any],
+    board: Board,
+    update: Callable[[], object],
+    sleep: Callable[[float], object] = time.sleep,
+) -> str | None:
+    """Rotate, and show what happens, until the time is over; return why that ended early, if it did."""
+    rotations, late = Rotations(schedule.times(), schedule.strategies, rotator), 0.0
+    while board.now < schedule.seconds + late or rotations.next_at < math.inf:
+        due = rotations.next_at
+        try:
+            for number, strategy, done in rotations.catch_up(due) if board.now >= due + late else ():
+                board.step(number, strategy, done.step, done.version_id, done.previous_version_id)
+                late = board.now - due  # all that follows is as much later: windows keep their length
+        except Exception as error:  # noqa: BLE001  (the summary tells it)
+            return f"{type(error).__name__}: {error}"
+        update()
+        sleep(FRAME)
+    return None
+
+
+def _show(plain: bool) -> Show:
     from rich.console import Console
 
-    from secretconn.cli.demo.screen import WIDEST, Screen
+    class Terminal(Console):
+        def on_broken_pipe(self) -> None:
+            raise  # noqa: PLE0704  (for main(); rich would end the process with 1, which means a failed connect)
 
-    console = Console()
-    return Screen(console, glyphs), min(console.width, WIDEST)
+    if plain or not sys.stdout.isatty() or os.environ.get("TERM") == "dumb":
+        return Show(Terminal(width=PLAIN_WIDTH, force_terminal=False, color_system=None), live=False)
+    return Show(Terminal(), live=True)
 
 
-def _glyphs(stream: TextIO) -> Glyphs:
-    return BLOCKS if (stream.encoding or "").lower().replace("-", "") == "utf8" else ASCII
-
-
-def _crew(threads: int, tasks: int) -> str:
-    parts = [
-        f"{count} {name}{'' if count == 1 else 's'}" for count, name in ((threads, "thread"), (tasks, "task")) if count
-    ]
+def _crew(counts: dict[str, int]) -> str:
+    parts = [f"{count} {name}{'' if count == 1 else 's'}" for name, count in counts.items() if count]
     return f"{' and '.join(parts)} connect"
-
-
-def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not 1.0 <= seconds <= 24 * 3600.0:
-        raise argparse.ArgumentTypeError("must be from 1 to 86400")
-    return seconds
-
-
-def _whole(text: str, most: int = 1000) -> int:
-    number = int(text)
-    if not 1 <= number <= most:
-        raise argparse.ArgumentTypeError(f"must be from 1 to {most}")
-    return number

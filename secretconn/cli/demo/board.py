@@ -9,41 +9,36 @@ import statistics
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Literal, NamedTuple, TypeAlias
 
 from secretconn.events import Event, Fetched, Recovered, Rejected, Rotated
-
-__all__ = ["CELL", "FAILED", "OK", "OURS", "RECOVERED", "USUAL", "Board", "Counts", "Mark", "Outcome", "Side"]
 
 Side: TypeAlias = Literal["secretconn", "without"]
 OURS: Side = "secretconn"
 USUAL: Side = "without"
 SIDES: tuple[Side, ...] = (OURS, USUAL)
 
-Outcome: TypeAlias = int
 OK, RECOVERED, FAILED = 1, 2, 3
-"""What a connect came to. The greater one is the worse one; a cell of the timeline shows the worst in it."""
+"""Outcomes of a connect. The greater one is the worse one; a cell of the timeline shows the worst in it."""
 
 CELL = 0.25
 """Seconds in one cell of the timeline."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass
 class Counts:
-    """One side's counts at one moment.
+    """One side's counts.
 
     Attributes:
-        opened: Connections opened.
-        failed: Connects that raised.
-        broken: Connections opened on which a query failed.
+        broken: Opened connections on which a query failed.
         rejected: Logins that were refused, or may have been.
         recovered: Connections opened after a refused login, in the same connect.
-        median: Seconds an opened connection took in a thread; 0 before the first. Tasks are left out: the other side
-            has none, and an event loop's times are another matter.
-        slowest: The most seconds an opened connection took, in a thread or a task.
-        failed_in: Failed connects by the strategy of the rotation they fell into; "" between rotations.
+        seconds: To open a connection, in threads: an event loop's times are another matter.
+        failed_in: Failed connects by the strategy of the rotation they began in; "" between rotations.
+        cells: The worst outcome in each cell of the timeline in which there was one.
     """
 
     opened: int = 0
@@ -51,68 +46,47 @@ class Counts:
     broken: int = 0
     rejected: int = 0
     recovered: int = 0
-    median: float = 0.0
     slowest: float = 0.0
-    failed_in: Mapping[str, int] = field(default_factory=dict)
+    seconds: list[float] = field(default_factory=list)
+    failed_in: Counter[str] = field(default_factory=Counter)
+    cells: dict[int, int] = field(default_factory=dict)
+    first_error: str | None = None
 
     @property
     def connects(self) -> int:
-        """Connects in all, opened or not."""
         return self.opened + self.failed
 
-    def since(self, earlier: Counts) -> Counts:
-        """What came between an earlier moment and this one; times are left as they are."""
-        return Counts(
-            self.opened - earlier.opened,
-            self.failed - earlier.failed,
-            self.broken - earlier.broken,
-            self.rejected - earlier.rejected,
-            self.recovered - earlier.recovered,
-            self.median,
-            self.slowest,
-        )
+    @property
+    def median(self) -> float:
+        return statistics.median(self.seconds) if self.seconds else 0.0
+
+    @property
+    def row(self) -> tuple[int, int, int]:
+        """Connects, and how many of them recovered and failed."""
+        return self.connects, self.recovered, self.failed
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """A step of a rotation that is done.
-
-    Attributes:
-        at: Seconds since the board was made.
-        number: Which rotation, from 1.
-        strategy: "single-user" or "alternating-users".
-        step: "createSecret", "setSecret", "testSecret" or "finishSecret".
-        counts: Both sides' counts at that moment.
-    """
+class Mark(NamedTuple):
+    """A step of rotation ``number`` that was done after ``at`` seconds, and both sides' ``Counts.row`` then."""
 
     at: float
     number: int
     strategy: str
     step: str
-    counts: Mapping[Side, Counts]
+    rows: Mapping[Side, tuple[int, int, int]]
 
 
 class Board:
-    """The counts, the timeline, and who is connected as whom. Safe to use from any thread.
-
-    Args:
-        clock: Monotonic seconds.
-    """
+    """The counts, the marks, and who is connected as whom. Safe to use from any thread."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+        self._clock, self._begun = clock, clock()
         self._lock = threading.Lock()
-        self._begun = clock()
-        self._tallies: dict[Side, Counter[str]] = {side: Counter() for side in SIDES}
-        self._seconds: dict[Side, list[float]] = {side: [] for side in SIDES}
-        self._slowest: dict[Side, float] = dict.fromkeys(SIDES, 0.0)
-        self._failed_in: dict[Side, Counter[str]] = {side: Counter() for side in SIDES}
-        self._cells: dict[Side, dict[int, Outcome]] = {side: {} for side in SIDES}
-        self._errors: dict[Side, str] = {}
-        self._marks: list[Mark] = []
+        self._counts: dict[Side, Counts] = {side: Counts() for side in SIDES}
         self._labels: dict[str, str] = {}
-        self._user = ""
         self._version = ""
+        self.marks: tuple[Mark, ...] = ()
+        self.user = ""
 
     @property
     def now(self) -> float:
@@ -120,74 +94,65 @@ class Board:
         return self._clock() - self._begun
 
     @property
-    def marks(self) -> tuple[Mark, ...]:
-        with self._lock:
-            return tuple(self._marks)
-
-    @property
     def during(self) -> str:
-        """The strategy of the rotation going on, "" between rotations."""
-        with self._lock:
-            newest = self._marks[-1] if self._marks else None
+        """The strategy of the rotation under way, "" between rotations."""
+        newest = self.marks[-1] if self.marks else None
         return newest.strategy if newest is not None and newest.step != "finishSecret" else ""
 
     @property
     def login(self) -> tuple[str, str, str]:
-        """The user of the newest connection, the version its login is from, and the stage of that version now."""
+        """The user of the newest connection, its login's version, and the stage of that version now."""
         with self._lock:
-            return self._user, self._version, self._labels.get(self._version, "no stage")
+            return self.user, self._version, self._labels.get(self._version, "no stage")
 
     def counts(self, side: Side) -> Counts:
+        """Return a copy of one side's counts."""
         with self._lock:
-            return self._counts(side)
+            one = self._counts[side]
+            return replace(one, seconds=one.seconds[:], failed_in=Counter(one.failed_in), cells=dict(one.cells))
 
-    def cells(self, side: Side) -> dict[int, Outcome]:
-        """The worst outcome in each quarter of a second in which there was one."""
-        with self._lock:
-            return dict(self._cells[side])
+    @contextmanager
+    def turn(self, side: Side, *, in_task: bool = False) -> Iterator[Callable[[], None]]:
+        """Watch one connect; what this yields is called when the connection is open. No error escapes."""
+        begun, during, is_open = self._clock(), self.during, False
 
-    def first_error(self, side: Side) -> str | None:
-        """The type and the text of the first failure; drivers put no password there."""
-        return self._errors.get(side)
+        def opened() -> None:
+            nonlocal is_open
+            is_open = True
+            self.opened(side, self._clock() - begun, in_task=in_task)
 
-    # -- written by the workers and by the rotations ------------------------------------------------------------------
+        try:
+            yield opened
+        except Exception as error:  # noqa: BLE001  (whatever it is, it is counted)
+            self.broke(side, error) if is_open else self.failed(side, error, during)
 
     def opened(self, side: Side, seconds: float, *, in_task: bool = False) -> None:
-        with self._lock:
-            self._tallies[side]["opened"] += 1
-            self._slowest[side] = max(self._slowest[side], seconds)
-            if not in_task:
-                self._seconds[side].append(seconds)
-            self._paint(side, OK)
+        with self._counting(side, OK) as counts:
+            counts.opened += 1
+            counts.slowest = max(counts.slowest, seconds)
+            counts.seconds += [] if in_task else [seconds]
 
     def rejected(self, side: Side) -> None:
         with self._lock:
-            self._tallies[side]["rejected"] += 1
+            self._counts[side].rejected += 1
 
     def recovered(self, side: Side) -> None:
-        with self._lock:
-            self._tallies[side]["recovered"] += 1
-            self._paint(side, RECOVERED)
+        with self._counting(side, RECOVERED) as counts:
+            counts.recovered += 1
 
     def failed(self, side: Side, error: BaseException, during: str = "") -> None:
-        """A connect raised that began during a rotation of this strategy, or between rotations."""
-        with self._lock:
-            self._tallies[side]["failed"] += 1
-            self._failed_in[side][during] += 1
-            self._fault(side, error)
+        """Count a connect that raised and began during a rotation of this strategy, or between rotations."""
+        with self._counting(side, FAILED, error) as counts:
+            counts.failed += 1
+            counts.failed_in[during] += 1
 
     def broke(self, side: Side, error: BaseException) -> None:
-        """A query raised."""
-        with self._lock:
-            self._tallies[side]["broken"] += 1
-            self._fault(side, error)
-
-    def connected_as(self, user: str) -> None:
-        """What the server says who we are."""
-        self._user = user
+        """Count an opened connection on which a query raised."""
+        with self._counting(side, FAILED, error) as counts:
+            counts.broken += 1
 
     def saw(self, event: Event) -> None:
-        """A subscriber for the secretconn side."""
+        """Count an event of secretconn."""
         if isinstance(event, Rejected):
             self.rejected(OURS)
         elif isinstance(event, Recovered):
@@ -199,34 +164,20 @@ class Board:
                     self._labels.setdefault(event.version_id, "AWSCURRENT")
 
     def step(self, number: int, strategy: str, step: str, version_id: str, previous_version_id: str) -> None:
-        """A rotation did a step."""
+        """Note a step that a rotation did."""
         with self._lock:
-            counts = {side: self._counts(side) for side in SIDES}
-            self._marks.append(Mark(self.now, number, strategy, step, counts))
+            rows = {side: counts.row for side, counts in self._counts.items()}
+            self.marks += (Mark(self.now, number, strategy, step, rows),)
             if step == "createSecret":
                 self._labels[version_id] = "AWSPENDING"
             if step == "finishSecret":
                 self._labels = {version_id: "AWSCURRENT", previous_version_id: "AWSPREVIOUS"}
 
-    # -- with the lock held -------------------------------------------------------------------------------------------
-
-    def _counts(self, side: Side) -> Counts:
-        tally, seconds = self._tallies[side], self._seconds[side]
-        return Counts(
-            tally["opened"],
-            tally["failed"],
-            tally["broken"],
-            tally["rejected"],
-            tally["recovered"],
-            statistics.median(seconds) if seconds else 0.0,
-            self._slowest[side],
-            dict(self._failed_in[side]),
-        )
-
-    def _fault(self, side: Side, error: BaseException) -> None:
-        self._errors.setdefault(side, f"{type(error).__name__}: {error}")
-        self._paint(side, FAILED)
-
-    def _paint(self, side: Side, outcome: Outcome) -> None:
-        cell = int(self.now / CELL)
-        self._cells[side][cell] = max(outcome, self._cells[side].get(cell, OK))
+    @contextmanager
+    def _counting(self, side: Side, outcome: int, error: BaseException | None = None) -> Iterator[Counts]:
+        with self._lock:
+            counts, cell = self._counts[side], int(self.now / CELL)
+            counts.cells[cell] = max(outcome, counts.cells.get(cell, OK))
+            if error is not None and counts.first_error is None:
+                counts.first_error = f"{type(error).__name__}: {error}"  # drivers put no password there
+            yield counts

@@ -1,105 +1,43 @@
-"""The rotations of a demo: which, when, and how long the windows between their steps are."""
+"""The rotations of a demo: which, when, and what each step means."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-from secretconn.cli.demo.board import Board
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from secretconn.testing import Strategy
 
-__all__ = ["Rotations", "Schedule", "meaning"]
-
-BEFORE = 0.2
-AFTER = {"createSecret": 0.1, "setSecret": 0.2, "testSecret": 0.15, "finishSecret": 0.35}
-"""How a rotation's share of the load's time is divided: the rest before it, and after each of its steps."""
+STEPS = ("createSecret", "setSecret", "testSecret", "finishSecret")
+AT = (0.2, 0.3, 0.5, 0.65)
+"""When the steps are due, as shares of the time that a rotation has."""
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """What to rotate.
-
-    Attributes:
-        seconds: How long it all takes.
-        each: How many rotations of each strategy.
-    """
+    """``each`` rotations of either strategy, in ``seconds``."""
 
     seconds: float
     each: int
 
     @property
     def strategies(self) -> tuple[Strategy, ...]:
-        single: tuple[Strategy, ...] = ("single-user",)
-        alternating: tuple[Strategy, ...] = ("alternating-users",)
-        return single * self.each + alternating * self.each
+        both: tuple[Strategy, ...] = ("single-user", "alternating-users")
+        return tuple(strategy for strategy in both for _ in range(self.each))
 
-    @property
-    def period(self) -> float:
-        """Seconds for one rotation and the rest around it."""
-        return self.seconds / (2 * self.each)
-
-
-class Rotations:
-    """Rotates by the schedule, in a thread of its own.
-
-    Args:
-        rotator: Makes a Rotator for a strategy.
-        schedule: What and when.
-        board: Told of each step.
-
-    Attributes:
-        trouble: Why it ended early, or None.
-    """
-
-    def __init__(self, rotator: Callable[[Strategy], Any], schedule: Schedule, board: Board) -> None:
-        self._rotator, self._schedule, self._board = rotator, schedule, board
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="secretconn-demo-rotations", daemon=True)
-        self.trouble: str | None = None
-
-    @property
-    def over(self) -> bool:
-        return not self._thread.is_alive()
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def end(self) -> None:
-        """End early, where that is; a rotation that has begun stays as it is."""
-        self._stop.set()
-        if self._thread.ident is not None:
-            self._thread.join()
-
-    def _run(self) -> None:
-        try:
-            for number, strategy in enumerate(self._schedule.strategies, start=1):
-                if not self._one(number, strategy):
-                    return
-        except Exception as error:  # noqa: BLE001  (the summary tells it)
-            self.trouble = f"{type(error).__name__}: {error}"
-
-    def _one(self, number: int, strategy: Strategy) -> bool:
-        """One rotation. False where it was ended early."""
-        period = self._schedule.period
-        if self._stop.wait(period * BEFORE):
-            return False
-        for done in self._rotator(strategy).steps():
-            self._board.step(number, strategy, done.step, done.version_id, done.previous_version_id)
-            if self._stop.wait(period * AFTER[done.step]):
-                return False
-        return True
+    def times(self) -> Iterator[float]:
+        """Yield the seconds at which the steps are due."""
+        period = self.seconds / (2 * self.each)
+        return ((number + share) * period for number in range(2 * self.each) for share in AT)
 
 
 def meaning(strategy: str, step: str) -> str:
-    """What a step means for those who connect, in one sentence."""
+    """Return what a step means for those who connect, in one sentence."""
     if step == "createSecret":
         return "The new login waits under AWSPENDING. Nothing has changed in the database."
     if step == "finishSecret":
         return "The new login is AWSCURRENT now."
     if strategy == "single-user":
-        return "The database takes only the new password; AWSCURRENT still holds the old one."
+        return "The database takes the new password only; AWSCURRENT holds the old one."
     return "The other of the two users has a new password; AWSCURRENT's still works."

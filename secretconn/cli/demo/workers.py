@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import itertools
 import json
 import threading
-import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from secretconn.cli.connections import close
 from secretconn.cli.demo.board import OURS, USUAL, Board, Side
 from secretconn.engines import driver_named, load
-
-__all__ = ["Crew", "UsualWay"]
 
 PAUSE = 0.1
 """Seconds a worker rests between two connections."""
@@ -24,11 +21,7 @@ SELECT = "SELECT item, current_user FROM orders WHERE id = %s"
 
 
 class Crew:
-    """Starts the workers and waits for them to end.
-
-    Args:
-        board: Where they write what they see.
-    """
+    """Starts the workers and waits for them to end; they write what they see on the board."""
 
     def __init__(self, board: Board) -> None:
         self._board = board
@@ -37,16 +30,16 @@ class Crew:
         self._ids = itertools.count(1)
 
     def thread(self, connect: Callable[[], Any], side: Side = OURS) -> None:
-        """One more thread that connects this way."""
+        """Start one more thread that connects this way."""
         self._start(self._work, connect, side, PAUSE * (len(self._threads) % 7) / 7)
 
     def tasks(self, connect: Callable[[], Awaitable[Any]], count: int) -> None:
-        """So many asyncio tasks, in one event loop."""
+        """Start so many asyncio tasks, in one event loop."""
         if count:
             self._start(lambda: asyncio.run(self._loop(connect, count)))
 
     def dismiss(self) -> None:
-        """Let everybody finish the connection at hand, and wait for that."""
+        """Let every worker finish its connection, and wait for that."""
         self._stop.set()
         for thread in self._threads:
             thread.join()
@@ -59,25 +52,15 @@ class Crew:
     def _work(self, connect: Callable[[], Any], side: Side, delay: float) -> None:
         self._stop.wait(delay)  # not all at the same moment
         while not self._stop.is_set():
-            self._turn(connect, side)
+            with self._board.turn(side) as opened:
+                connection = connect()
+                opened()
+                try:
+                    user = _use(connection, next(self._ids))
+                    self._board.user = user if side == OURS else self._board.user
+                finally:
+                    connection.close()
             self._stop.wait(PAUSE)
-
-    def _turn(self, connect: Callable[[], Any], side: Side) -> None:
-        begun, during = time.monotonic(), self._board.during
-        try:
-            connection = connect()
-        except Exception as error:  # noqa: BLE001  (whatever it is, it is counted)
-            self._board.failed(side, error, during)
-            return
-        self._board.opened(side, time.monotonic() - begun)
-        try:
-            user = _use(connection, next(self._ids))
-        except Exception as error:  # noqa: BLE001
-            self._board.broke(side, error)
-        else:
-            self._board.connected_as(user) if side == OURS else None
-        finally:
-            connection.close()
 
     async def _loop(self, connect: Callable[[], Awaitable[Any]], count: int) -> None:
         await asyncio.gather(*(self._awork(connect, PAUSE * number / count) for number in range(count)))
@@ -85,38 +68,21 @@ class Crew:
     async def _awork(self, connect: Callable[[], Awaitable[Any]], delay: float) -> None:
         await asyncio.sleep(delay)
         while not self._stop.is_set():
-            await self._aturn(connect)
+            with self._board.turn(OURS, in_task=True) as opened:
+                connection = await connect()
+                opened()
+                try:
+                    self._board.user = await _ause(connection, next(self._ids))
+                finally:
+                    await close(connection)
             await asyncio.sleep(PAUSE)
-
-    async def _aturn(self, connect: Callable[[], Awaitable[Any]]) -> None:
-        begun, during = time.monotonic(), self._board.during
-        try:
-            connection = await connect()
-        except Exception as error:  # noqa: BLE001
-            self._board.failed(OURS, error, during)
-            return
-        self._board.opened(OURS, time.monotonic() - begun, in_task=True)
-        try:
-            self._board.connected_as(await _ause(connection, next(self._ids)))
-        except Exception as error:  # noqa: BLE001
-            self._board.broke(OURS, error)
-        finally:
-            closing = connection.close()
-            if inspect.isawaitable(closing):
-                await closing
 
 
 class UsualWay:
     """Connects as applications do without secretconn: AWSCURRENT through a cache, read again after a failure.
 
     The kindest form of that pattern: it reads again at once (the cache's own ``refresh_secret_now`` sleeps 2.5 to 5 s
-    before it does) and then tries once more.
-
-    Args:
-        client: A boto3 Secrets Manager client of its own, whose calls are counted.
-        secret_id: The secret.
-        driver: The driver's name.
-        board: Where rejected and recovered logins are counted.
+    before it does) and then tries once more. ``client`` is one of its own, whose calls are counted.
     """
 
     def __init__(self, client: Any, secret_id: str, driver: str, board: Board) -> None:
@@ -176,11 +142,7 @@ async def _ause(connection: Any, number: int) -> str:
 
 
 def _checked(row: Any, number: int) -> str:
-    """The user, if the order is what was written.
-
-    Raises:
-        LookupError: It is not.
-    """
+    """Return the user, or raise LookupError if the order is not what was written."""
     if row is None or row[0] != f"item {number}":
         raise LookupError(f"order {number} is not what was written")
     return str(row[1]).partition("@")[0]

@@ -27,10 +27,10 @@ def test_the_quick_run_meets_what_it_counts(tmp_path: Path) -> None:
     result: dict[str, Any] = json.loads((tmp_path / "results.json").read_text())
     assert {one["name"] for one in result["criteria"] if one["kind"] == "count" and one["met"]} >= {
         f"{name}.{engine}.{what}"
-        for engine in ("postgres", "mariadb")
+        for engine in ("postgres", "mariadb", "mysql")
         for name, what in [("stampede", "threads.calls"), ("stampede", "tasks.calls"), ("window", "failed")]
     }
-    for engine in ("postgres", "mariadb"):
+    for engine in ("postgres", "mariadb", "mysql"):
         assert {row["client"] for row in result["data"]["stampede"][engine]} >= SECRETCONN
         assert result["data"]["window"][engine]["clients"]["plain driver"]["failed"] > 0  # the window was open
     told = (tmp_path / "results.md").read_text()

@@ -36,7 +36,7 @@ def test_the_simulation_counts_what_real_processes_do(strategy: str) -> None:
     simulated = simulate(workload)
     with started(workload, "null") as target:
         real = play(workload, target)
-        served = target.calls()
+        served = target.secrets.calls
     assert real.errors == ()
     assert real.failed == simulated.failed == 0
     assert real.rotations == simulated.rotations == 1

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from secretconn.cli import main
-from secretconn.cli.check.refusals import TLS_OPTIONS
+from secretconn.cli.check.drivers import TLS_OPTIONS
 from secretconn.testing import LocalSecretsManager, Login, PostgresServer, new_password
 from secretconn.testing.agent import LocalAgent
 from secretconn.testing.faults import Answer, FaultySecretsManager
@@ -249,7 +249,7 @@ def test_a_region_that_is_none(bed: Bed, check: Check, tmp_path: Path) -> None:
     }
     assert "\n    no-region: " in check().out
     assert "\n    unknown-profile: " in check("--profile", "nobody").out
-    assert "\n    wrong-region: 'eu_west' is no region's name." in check("--region", "eu_west").out
+    assert "\n    wrong-region: 'eu_west' is not the name of a region." in check("--region", "eu_west").out
 
 
 def test_an_arn_of_another_region(bed: Bed, check: Check) -> None:
@@ -295,6 +295,9 @@ def test_a_file(bed: Bed, check: Check, tmp_path: Path) -> None:
     done = check("--json")
     told = json.loads(done.out)
     assert (done.code, told["source"]["kind"], told["rotation"]) == (0, "file", None)
+    assert [(made["stages"], made["driver"]) for made in told["connections"]] == [("AWSCURRENT", "psycopg")]
+    bed.server.admin().set_password(Login(bed.login.username, new_password()))
+    assert "\n    wrong-password: " in check().out
     bed.words = [f"file://{tmp_path}/none"]
     assert "\n    source-unavailable: Secret file" in check().out
 
@@ -306,6 +309,9 @@ def test_the_agent(bed: Bed, check: Check, tmp_path: Path) -> None:
         done = check()
         assert done.code == 0
         assert re.search(r"^source +ok +agent or extension at http://localhost:\d+$", done.out, re.MULTILINE)
+        assert re.search(rf"^login +ok .*: as {bed.login.username}, with AWSCURRENT$", done.out, re.MULTILINE)
+        bed.server.admin().set_password(Login(bed.login.username, new_password()))
+        assert "\n    wrong-password: " in check().out
         bed.words = ["agent://prod/none"]
         assert "\n    no-such-secret: " in check().out
 

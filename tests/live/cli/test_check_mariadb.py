@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from secretconn.cli import main
-from secretconn.cli.check.refusals import TLS_OPTIONS
+from secretconn.cli.check.drivers import TLS_OPTIONS
 from secretconn.testing import Application, LocalSecretsManager, Login, MariaDBServer, new_password
 
 TAKES_TLS = ("pymysql", "mysql-connector")

@@ -35,7 +35,7 @@ def run(*command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, *command], capture_output=True, text=True, check=False, timeout=120)
 
 
-@pytest.mark.parametrize("engine", ["postgresql", "mariadb"])
+@pytest.mark.parametrize("engine", ["postgresql", "mariadb", "mysql"])
 def test_no_connect_fails(engine: str) -> None:
     done = run("-m", "secretconn", *SHORT, "--engine", engine)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -32,7 +32,7 @@ def ids(connection: Any) -> list[str]:
 def test_a_secret_that_is_wrong(
     content: Any, expected: list[str], secrets_manager: LocalSecretsManager, database: Database, request: Any
 ) -> None:
-    name = f"wrong/{request.node.callspec.id}"
+    name = "wrong/" + request.node.callspec.id.replace(" ", "-")
     secrets_manager.create_secret(name, content)
     connection = database("postgres", RotatingCredentials(name, client=secrets_manager.client()))
     assert ids(connection) == expected

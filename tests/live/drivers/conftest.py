@@ -59,7 +59,10 @@ def app(
     """An application on the driver's server."""
     if case.server not in landlords:
         landlords[case.server] = Application(request.getfixturevalue(case.server), secrets_manager)
-    return Tenant(landlords[case.server])
+    tenant = Tenant(landlords[case.server])
+    if case.needs_cache:
+        assert tenant.accepts(tenant.login())
+    return tenant
 
 
 @pytest.fixture

@@ -5,12 +5,14 @@ Sync and async rows are used alike, with ``await``; a sync driver blocks the eve
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import importlib.util
 import inspect
+import ssl
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pkgutil import resolve_name
 from typing import Any
 
@@ -32,7 +34,7 @@ class DriverCase:
     Attributes:
         id: The name of the row.
         driver: What users call the driver.
-        server: The fixture of its server: "postgres", "mariadb".
+        server: The fixture of its server: "postgres", "mariadb", "mysql".
         connect: Where its own connect callable is.
         connection: Where the type of its connections is.
         rejected: Where the type of its error for a rejected login is.
@@ -41,6 +43,9 @@ class DriverCase:
         options: Arguments of every connect.
         timeout: Its keyword for the seconds a connect may take.
         database: Its keyword for the database.
+        needs_cache: Logs in only where the server remembers the password from another client's login: without TLS it
+            cannot send a ``caching_sha2_password`` server the password itself.
+        suspect: What it says of a rejected login may mean something else.
     """
 
     id: str
@@ -54,6 +59,8 @@ class DriverCase:
     options: Mapping[str, Any] = field(default_factory=dict)
     timeout: str = "connect_timeout"
     database: str = "database"
+    needs_cache: bool = False
+    suspect: bool = False
 
     def __repr__(self) -> str:
         return self.id
@@ -99,7 +106,15 @@ class DriverCase:
     @contextlib.asynccontextmanager
     async def closing(self, call: Any) -> AsyncIterator[Any]:
         """What connect returned, awaited where this driver wants that, and closed in the end."""
-        connection = await call if self.is_async else call
+        try:
+            connection = await call if self.is_async else call
+        except Exception:
+            if "ssl" in self.options and self.is_async:
+                await asyncio.sleep(
+                    0.05
+                )  # asyncio's TLS says goodbye after close(), and warns where the loop ends first
+            raise
+        writer = getattr(connection, "_writer", None)  # aiomysql
         try:
             yield connection
         finally:
@@ -107,6 +122,8 @@ class DriverCase:
             closing = getattr(connection, "ensure_closed", connection.close)()
             if inspect.isawaitable(closing):
                 await closing
+            if isinstance(writer, asyncio.StreamWriter):
+                await writer.wait_closed()
 
     async def ask(self, connection: Any, question: str) -> Any:
         """The first value of a query's first row."""
@@ -199,6 +216,34 @@ def _postgres(
     name: str, driver: str, connect: str, connection: str, rejected: str, *errors: str, **more: Any
 ) -> DriverCase:
     return DriverCase(name, driver, "postgres", connect, connection, rejected, errors, **more)
+
+
+def _any_certificate() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
+TLS: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {
+    "pymysql": ({"ssl": {"check_hostname": False}}, {"ssl_disabled": True}),
+    "mysqlclient": ({"ssl_mode": "REQUIRED"}, {"ssl_mode": "DISABLED"}),
+    "mysql-connector": ({"ssl_disabled": False}, {"ssl_disabled": True}),
+    "mariadb": ({"ssl": True, "ssl_verify_cert": False}, {"ssl": False}),
+    "aiomysql": ({"ssl": _any_certificate()}, {}),
+    "asyncmy": ({"ssl": _any_certificate()}, {}),
+}
+"""Driver to the options that switch TLS on, and off."""
+
+
+def _on_mysql(case: DriverCase) -> tuple[DriverCase, DriverCase]:
+    """The same row on MySQL, with TLS and without."""
+    tls, plain = TLS[case.driver]
+    without = replace(case, id=f"{case.id}-mysql-plain", server="mysql", options={**case.options, **plain})
+    if case.driver == "mysql-connector":
+        without = replace(without, needs_cache=True)
+    if case.id == C_EXTENSION:
+        without = replace(without, rejected="mysql.connector.errors:InterfaceError", suspect=True)
+    return replace(case, id=f"{case.id}-mysql-tls", server="mysql", options={**case.options, **tls}), without
 
 
 _CONNECTOR_ERRORS = ("mysql.connector.errors:ProgrammingError", "mysql.connector.errors:Error")
@@ -327,9 +372,12 @@ DRIVERS = (
 )
 
 
+DRIVERS += tuple(row for case in DRIVERS if case.server == "mariadb" for row in _on_mysql(case))
+
+
 if importlib.util.find_spec("mysql") and not resolve_name("mysql.connector:HAVE_CEXT"):
     # Its C extension cannot be loaded into this process; test_c_extension.py runs its row in one where it can.
-    DRIVERS = tuple(case for case in DRIVERS if case.id != C_EXTENSION)
+    DRIVERS = tuple(case for case in DRIVERS if not case.id.startswith(C_EXTENSION))
 
 
 def named(*names: str) -> tuple[DriverCase, ...]:

@@ -20,10 +20,13 @@ MakeCredentials = Callable[..., RotatingCredentials]
 
 CROWD = 32
 PATIENCE = 60.0
-ASYNC = named("asyncpg", "aiomysql", "psycopg-async")
+ASYNC = named("asyncpg", "aiomysql", "psycopg-async", "aiomysql-mysql-plain", "asyncmy-mysql-tls")
+THREADS = named(
+    "psycopg", "pymysql", *(f"{name}-mysql-{way}" for name in ("pymysql", "mysqlclient") for way in ("tls", "plain"))
+)
 
 
-@pytest.mark.parametrize("case", named("psycopg", "pymysql"), ids=repr)
+@pytest.mark.parametrize("case", THREADS, ids=repr)
 def test_threads_that_are_rejected_at_once_share_one_refresh(
     case: DriverCase, rotator: MakeRotator, credentials: RotatingCredentials, secrets_manager: LocalSecretsManager
 ) -> None:

@@ -37,7 +37,8 @@ async def test_a_rotated_password_costs_one_failed_login_and_one_retry(
     assert spy.sent == [old, old, new]
     assert [type(error) for error in spy.errors] == [case.rejected_type]
     stats = credentials.stats()
-    assert (stats.connects, stats.rejected, stats.suspected, stats.recovered, stats.rotations) == (2, 1, 0, 1, 1)
+    assert (stats.connects, stats.recovered, stats.rotations) == (2, 1, 1)
+    assert (stats.rejected, stats.suspected) == (not case.suspect, case.suspect)
     assert [type(event).__name__ for event in events] == ["Rejected", "Refreshed", "Rotated", "Recovered"]
     async with spy.opened(credentials):
         assert len(spy.sent) == 4
@@ -69,6 +70,8 @@ async def test_connects_work_in_each_moment_of_a_rotation(
     for _rotation in range(2):
         locked_out = []
         for done in rotator(strategy).steps():
+            if case.needs_cache:
+                assert app.accepts(app.login("AWSPENDING")) or done.step == "createSecret"
             async with case.opened(credentials) as connection:
                 assert await case.ask(connection, "SELECT 1") == 1
             async with case.opened(credentials_of(app)) as connection:

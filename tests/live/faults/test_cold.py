@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -28,6 +30,7 @@ CAUSES: dict[str, type[Exception]] = {
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_is_told_with_its_cause_and_the_next_call_works(bed: Bed, name: str) -> None:
+    bed = Bed(bed.app, bed.faulty, read_patience=0.0)
     with bed.faulty.fault(FAULTS[name]), pytest.raises(secretconn.SecretUnavailable) as caught:
         bed.connect()
     cause = caught.value.__cause__
@@ -41,6 +44,7 @@ def test_a_fault_is_told_with_its_cause_and_the_next_call_works(bed: Bed, name: 
 
 @pytest.mark.parametrize("name", FAULTS)
 async def test_the_same_for_tasks(bed: Bed, name: str) -> None:
+    bed = Bed(bed.app, bed.faulty, read_patience=0.0)
     with bed.faulty.fault(FAULTS[name]), pytest.raises(secretconn.SecretUnavailable) as caught:
         await secretconn.aconnect(bed.credentials, driver="psycopg")
     assert caught.value.__cause__ is not None
@@ -58,7 +62,14 @@ def test_a_caller_waits_for_its_timeout_and_no_longer(postgres_app: Application,
         assert isinstance(caught.value.__cause__, TimeoutError)
         with pytest.raises(secretconn.SecretUnavailable):
             bed.connect()
-        assert faulty.hanging == bed.calls == 1  # one call for all who wait
+        assert faulty.hanging == bed.calls == 2  # the first call is abandoned, and nobody joins it
+
+
+@pytest.mark.parametrize("name", ["throttled", "internal error", "reset"])
+def test_a_first_read_that_fails_in_passing_is_repeated(bed: Bed, name: str) -> None:
+    with bed.faulty.fault(FAULTS[name], first(3)):
+        bed.connect()
+    assert bed.calls == 4
 
 
 def test_the_default_client_is_bounded_below_the_default_timeout(faulty: FaultySecretsManager) -> None:
@@ -96,13 +107,19 @@ def test_refused(bed: Bed) -> None:
     assert isinstance(caught.value.__cause__, EndpointConnectionError)
 
 
+def first(number: int) -> Callable[[Request], bool]:
+    """Choose the first requests."""
+    counted = itertools.count()
+    return lambda _request: next(counted) < number
+
+
 def is_value(request: Request) -> bool:
     return request.operation == "GetSecretValue"
 
 
 @pytest.mark.parametrize("left", [b"{}", b'{"SecretString": ""}', b'{"SecretString": "tru'], ids=["no", "empty", "cut"])
 def test_a_reply_without_a_value_is_not_kept(bed: Bed, left: bytes) -> None:
-    with bed.faulty.fault(Answer(200, content=left), is_value), pytest.raises(secretconn.SecretFormatError):
+    with bed.faulty.fault(Answer(200, content=left), is_value), pytest.raises(secretconn.SecretError):
         bed.connect()
     bed.connect()
 

@@ -112,14 +112,25 @@ async def test_mysql_pools(driver: str, mariadb_app: Application, my: RotatingCr
 @pytest.mark.parametrize("driver", MAKE)
 async def test_mysql_pools_drain_on_rotation(driver: str, mariadb_app: Application, my: RotatingCredentials) -> None:
     pool = await MAKE[driver](my, minsize=2, maxsize=2, on_rotation="drain")
+    before = await ids(pool)
     await asyncio.to_thread(mariadb_app.rotator("alternating-users").rotate)
     await my.arefresh()
-    user = ""
-    while user != mariadb_app.login().username:
-        async with pool.acquire() as connection:
-            user = await one(connection)
+    for _ in range(1000):  # the drain is a task of its own
+        if pool.freesize:
+            await asyncio.sleep(0.01)
+    assert pool.freesize == 0
+    after = await ids(pool)
+    assert len(before) == len(after) == 2
+    assert not before.keys() & after.keys()
+    assert set(after.values()) == {mariadb_app.login().username}
     pool.close()
     await pool.wait_closed()
+
+
+async def ids(pool: Any) -> dict[str, str]:
+    """Each of the pool's two connections: the server's number for it, and whose it is."""
+    async with pool.acquire() as first, pool.acquire() as second:
+        return {await one(each, "SELECT CONNECTION_ID()"): await one(each) for each in (first, second)}
 
 
 @pytest.mark.parametrize("driver", MAKE)

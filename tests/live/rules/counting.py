@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 import time
@@ -18,6 +19,19 @@ FULL = os.environ.get("SECRETCONN_FULL", "") not in ("", "0")
 """The long versions of these tests, as in the claims of docs; CI runs shorter ones with the claims scaled."""
 
 DRIVERS: dict[str, Callable[..., Any]] = {"psycopg": psycopg.connect, "pymysql": pymysql.connect}
+
+
+SPEED = 10.0
+"""How many times as fast the clock of ``hurried`` goes: cool-downs and probation take a tenth of their seconds."""
+
+
+def hurried() -> secretconn.Runtime:
+    """A runtime whose seconds are a tenth as long. Databases and Secrets Manager are as slow as they are."""
+    return secretconn.Runtime(
+        clock=lambda: time.monotonic() * SPEED,
+        sleep=lambda seconds: time.sleep(seconds / SPEED),
+        asleep=lambda seconds: asyncio.sleep(seconds / SPEED),
+    )
 
 
 class Caller:
@@ -74,6 +88,18 @@ class Crowd:
         for thread in self._threads:
             thread.join(60.0)
             assert not thread.is_alive()
+
+    def progress(self, connects: int, seconds: float = 60.0) -> None:
+        """Wait until each caller has made so many connects more, however busy the machine is."""
+        wanted = {caller: caller.counts["connects"] + connects for caller in self.callers}
+        self.until(lambda: all(caller.counts["connects"] >= count for caller, count in wanted.items()), seconds)
+
+    def until(self, reached: Callable[[], bool], seconds: float = 60.0) -> None:
+        """Wait until something has happened to the crowd."""
+        give_up = time.monotonic() + seconds
+        while not reached():
+            assert time.monotonic() < give_up, f"not within {seconds:.0f} s"
+            time.sleep(0.01)
 
     def total(self, what: str) -> int:
         return sum(caller.counts[what] for caller in self.callers)

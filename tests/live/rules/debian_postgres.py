@@ -13,32 +13,24 @@ from pathlib import Path
 from secretconn.testing import Application, Login, PostgresServer, ServerUnavailable, debian
 from secretconn.testing._process import end, free_port, open_to, spawn, temporary_folder, unprivileged, wait_until
 
-VERSIONS = ("15", "17", "16", "18")
-PACKAGES = (
-    "|".join(f"postgresql-{version}" for version in VERSIONS),
-    "|".join(f"postgresql-client-{version}" for version in VERSIONS),
-    "libpq5",
-    "locales",
-    "pgbouncer",
-    "libevent-2.1-7|libevent-2.1-7t64",
-    "libc-ares2|libcares2",
-)
+WITHOUT = ("libllvm*", "locales*", "postgresql-*-jit", "ssl-cert", "tzdata-legacy")
 
 DOUBLED = '"'
 """What PgBouncer's file of users wants twice."""
 
 
 class Programs:
-    """The unpacked packages, at a place that the servers' user can reach.
+    """PostgreSQL and PgBouncer unpacked, at a place that the servers' user can reach.
 
     Attributes:
         root: Where they are; below it is ``usr``.
     """
 
     def __init__(self, spare: Path) -> None:
-        unpacked = debian.unpack(PACKAGES, debian.cache_folder() / "debian-postgres")
+        unpacked = debian.unpack("postgresql", "pgbouncer", without=WITHOUT)
+        self._unpacked = unpacked.at(open_to(unprivileged(), unpacked.root, spare / "programs"))
         self._locales = spare / "locales"
-        self.root = open_to(unprivileged(), unpacked, spare / "programs")
+        self.root = self._unpacked.root
 
     @property
     def binaries(self) -> Path:
@@ -49,13 +41,13 @@ class Programs:
 
     @property
     def environment(self) -> dict[str, str]:
-        return debian.environment(self.root)
+        return self._unpacked.environment()
 
     def locale(self, name: str) -> dict[str, str]:
         """Compile a locale; the variables that let a program find it."""
         folder = self._locales
         folder.mkdir(exist_ok=True)
-        share = self.root / "usr/share/i18n"
+        share = debian.unpack("locales", without=["*"]).root / "usr/share/i18n"
         subprocess.run(
             ["localedef", "-c", "-i", share / "locales" / name, "-f", "UTF-8", folder / f"{name}.UTF-8"],
             check=True,

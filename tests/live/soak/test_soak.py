@@ -27,7 +27,7 @@ def soak(out: Path, *options: str) -> tuple[int, str, dict[str, Any]]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("engine", ["postgres", "mariadb"])
+@pytest.mark.parametrize("engine", ["postgres", "mariadb", "mysql"])
 def test_no_connect_fails(engine: str, tmp_path: Path) -> None:
     status, told, result = soak(tmp_path / "soak", "--engine", engine)
     assert status == 0, told

@@ -62,7 +62,7 @@ class Observed:
 @pytest.fixture(scope="session")
 def programs() -> Path:
     """The folder with prometheus and promtool."""
-    return debian.unpack(["prometheus"]) / "usr" / "bin"
+    return debian.unpack("prometheus", without=["fonts-*", "libjs-*"]).root / "usr" / "bin"
 
 
 @pytest.fixture(scope="module")

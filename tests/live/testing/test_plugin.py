@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from secretconn.testing import MariaDBServer, PostgresServer
+from secretconn.testing import MariaDBServer, MySQLServer, PostgresServer
 
 pytest_plugins = ["pytester"]
 
@@ -94,10 +94,13 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 
 @pytest.fixture
-def on_our_servers(postgres: PostgresServer, mariadb: MariaDBServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def on_our_servers(
+    postgres: PostgresServer, mariadb: MariaDBServer, mysql: MySQLServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The servers of these tests are those of the tests within, as if they were services of a CI."""
     monkeypatch.setenv("SECRETCONN_TEST_POSTGRES_URL", url(postgres))
     monkeypatch.setenv("SECRETCONN_TEST_MARIADB_URL", url(mariadb))
+    monkeypatch.setenv("SECRETCONN_TEST_MYSQL_URL", url(mysql))
 
 
 def failed(result: pytest.RunResult) -> set[str]:
@@ -107,12 +110,16 @@ def failed(result: pytest.RunResult) -> set[str]:
     }
 
 
-def left_at(postgres: PostgresServer, mariadb: MariaDBServer) -> list[list[str]]:
+def left_at(postgres: PostgresServer, *others: MariaDBServer | MySQLServer) -> list[list[str]]:
     """Databases and users."""
     return [
         *postgres.sql("SELECT datname FROM pg_database UNION ALL SELECT rolname FROM pg_roles ORDER BY 1"),
-        *mariadb.sql("SELECT schema_name FROM information_schema.schemata ORDER BY 1"),
-        *mariadb.sql("SELECT user FROM mysql.user ORDER BY 1"),
+        *(
+            row
+            for other in others
+            for row in other.sql("SELECT schema_name FROM information_schema.schemata ORDER BY 1")
+        ),
+        *(row for other in others for row in other.sql("SELECT user FROM mysql.user ORDER BY 1")),
     ]
 
 
@@ -248,13 +255,15 @@ def test_rotations_that_fail_or_do_not_happen_fail_the_test(run: Run) -> None:
     assert "0 of at least 1 rotations were done, which proves nothing" in told
     assert "@pytest.mark.secretconn_rotate takes every, pause, strategy, seed, at_least by keyword, not often=" in told
     assert "test_marked_late has the marker secretconn_rotate, but nothing rotates" in told
-    assert "ConfigurationError: the engine must be postgres or mariadb, not 'oracle'" in told
+    assert "ConfigurationError: the engine must be postgres or mariadb or mysql, not 'oracle'" in told
     assert "for its own reason" in told
 
 
 @pytest.mark.usefixtures("on_our_servers")
-def test_no_test_sees_what_another_one_left(run: Run, postgres: PostgresServer, mariadb: MariaDBServer) -> None:
-    before = left_at(postgres, mariadb)
+def test_no_test_sees_what_another_one_left(
+    run: Run, postgres: PostgresServer, mariadb: MariaDBServer, mysql: MySQLServer
+) -> None:
+    before = left_at(postgres, mariadb, mysql)
     result = run(
         """
         import os
@@ -268,7 +277,7 @@ def test_no_test_sees_what_another_one_left(run: Run, postgres: PostgresServer, 
         seen = set()
 
         @pytest.mark.secretconn(secret="prod/orders")
-        @pytest.mark.parametrize("secretconn_engine", ["postgres", "mariadb", "postgres"])
+        @pytest.mark.parametrize("secretconn_engine", ["postgres", "mariadb", "mysql", "postgres"])
         def test_same_name(secretconn_environment, secretconn_application, secretconn_rotator, secretconn_engine):
             shared = secretconn.shared("prod/orders")
             assert shared.stats() == secretconn.Stats()
@@ -307,8 +316,8 @@ def test_no_test_sees_what_another_one_left(run: Run, postgres: PostgresServer, 
             assert secretconn.shared("prod/orders")._ledger.answer is None
         """
     )
-    result.assert_outcomes(passed=6)
-    assert left_at(postgres, mariadb) == before
+    result.assert_outcomes(passed=7)
+    assert left_at(postgres, mariadb, mysql) == before
 
 
 def test_each_worker_has_servers_of_its_own(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import json
+import itertools
+import multiprocessing
+import pickle
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from secretconn import RotatingCredentials, wrap
-from secretconn.cli.bench._worker import Pace, Tally
+from secretconn.cli.bed import Rotations
 from secretconn.cli.bench.null import DRIVER, NullServer, Refused, judge
-from secretconn.cli.bench.real import Rotations, Worker, WorkerFailed
+from secretconn.cli.bench.real import WorkerFailed, heard, measured, step_times, workers
+from secretconn.cli.bench.worker import Pace, Tally
 from secretconn.cli.bench.workload import Workload
 from secretconn.engines.base import Verdict
 from secretconn.events import Fetched, Recovered
@@ -41,30 +44,22 @@ def test_a_worker_in_real_time_connects_when_a_simulated_one_does() -> None:
 
 
 def test_a_process_tells_counts_and_no_text_of_an_error() -> None:
-    now = [100.0]
-    tally = Tally(lambda: now[0])
-    tally.begin()
-    now[0] = 101.5
-    tally.sent(request="anything")
-    tally.ended(None)
-    tally.ended(Refused("user 'app' with password 'hunter2'"))
-    tally.saw(Fetched(secret_id="s", version_id="v", seconds=0.1, api_calls=2))
-    tally.saw(Recovered(secret_id="s", version_id="v", stages=(), attempts=2, seconds=0.25))
+    tally = Tally(calls=[1.5, 1.7, 3.0])
+    with tally.counting():
+        pass
+    with tally.counting():
+        raise Refused("user 'app' with password 'hunter2'")
+    tally.events.append(Fetched(secret_id="s", version_id="v", seconds=0.1, api_calls=2))
+    tally.events.append(Recovered(secret_id="s", version_id="v", stages=(), attempts=2, seconds=0.25))
     credentials = RotatingCredentials("s", source=MemorySource(secret("one")))
     credentials.prefetch()
-    told = tally.whole(credentials)
-    assert told == {
-        "connects": 2,
-        "failed": 1,
-        "errors": ["Refused"],
-        "calls": [1.5],
-        "first_calls": 2,
-        "recovered": [0.25],
-        "reads": 1,
-        "hits": 0,
-        "rejected": 0,
-    }
-    assert "hunter2" not in json.dumps(told)
+    tally.stats = credentials.stats()
+    assert b"hunter2" not in pickle.dumps(tally)
+    told = measured(Workload(seconds=4.0), [tally, tally], rotations=1)
+    assert (told.connects, told.failed, told.errors) == (4, 2, ("Refused",))
+    assert (told.api_calls, told.first_calls, told.calls_by_second) == (6, 4, {1: 4, 3: 2})
+    assert (told.reads, told.hits, told.rejected, told.rotations) == (2, 0, 0, 1)
+    assert told.recovered == (0.25, 0.25)
 
 
 class Rotator:
@@ -79,23 +74,25 @@ class Rotator:
 
 def test_the_steps_of_a_rotation_are_due_as_in_the_simulation() -> None:
     workload = Workload(seconds=60.0, rotate_every=20.0, window=4.0)
-    rotator = Rotator()
-    rotations = Rotations(workload, lambda strategy: rotator)
+    rotator, strategies = Rotator(), itertools.repeat("single-user")
+    rotations = Rotations(step_times(workload), strategies, lambda strategy: rotator)
     assert rotations.next_at == 14.0
-    rotations.catch_up(13.9)
-    assert rotator.done == []
-    rotations.catch_up(workload.next_change(0.0))
+    assert list(rotations.catch_up(13.9)) == rotator.done == []
+    list(rotations.catch_up(workload.next_change(0.0)))
     assert rotator.done == ["createSecret", "setSecret"]
-    rotations.catch_up(20.0)
-    assert (rotator.done, rotations.done, rotations.next_at) == (list(STEPS), 1, 34.0)
-    rotations.catch_up(60.0)
-    assert rotations.done == 3
+    done = list(rotations.catch_up(20.0))
+    assert [(number, strategy, step.step) for number, strategy, step in done] == [
+        (1, "single-user", "testSecret"),
+        (1, "single-user", "finishSecret"),
+    ]
+    assert (rotator.done, rotations.next_at) == (list(STEPS), 34.0)
+    assert [number for number, _, step in rotations.catch_up(60.0) if step.step == "finishSecret"] == [2, 3]
 
 
 def test_without_rotation_nothing_is_ever_due() -> None:
-    rotations = Rotations(Workload(seconds=60.0, strategy="none"), lambda strategy: Rotator())
-    rotations.catch_up(1e9)
-    assert (rotations.done, rotations.next_at) == (0, float("inf"))
+    times = step_times(Workload(seconds=60.0, strategy="none"))
+    rotations = Rotations(times, (), lambda strategy: Rotator())
+    assert (list(rotations.catch_up(1e9)), rotations.next_at) == ([], float("inf"))
 
 
 def test_the_null_database_knows_one_password_of_each_user(tmp_path: Path) -> None:
@@ -137,8 +134,18 @@ async def test_the_library_recovers_on_the_null_database(tasks: bool, tmp_path: 
 
 
 def test_a_process_that_cannot_begin_says_why() -> None:
-    with Worker({"session": {}}) as worker, pytest.raises(WorkerFailed, match="KeyError: 'endpoint_url'"):
-        worker.expect_ready()
+    said = "AttributeError: 'str' object has no attribute 'region'"
+    with workers([("no target", Workload(seconds=1.0), None)]) as (pipe,), pytest.raises(WorkerFailed, match=said):
+        heard(pipe)
+
+
+def test_a_process_that_is_gone_is_told() -> None:
+    with workers([]) as none:
+        assert none == []
+    ours, theirs = multiprocessing.Pipe()
+    theirs.close()
+    with pytest.raises(WorkerFailed, match="it said nothing"):
+        heard(ours)
 
 
 def test_starts_are_spread_over_the_time_and_the_same_for_the_same_seed() -> None:

@@ -6,25 +6,21 @@ import json
 import re
 import subprocess
 import sys
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from secretconn.cli import main
-from secretconn.cli.bench import fleet, fleet_plots
 from secretconn.cli.bench.options import Options
-from secretconn.cli.bench.plots import buckets, page, plot
+from secretconn.cli.bench.plots import DARK, LIGHT, Theme, buckets, page, plot, rendered
 from secretconn.cli.bench.progress import Lines
 from secretconn.cli.bench.report import Run, as_json, seconds_as_text, title, written
-from secretconn.cli.bench.result import MONTH, Measured, figures
-from secretconn.cli.bench.simulated import simulate
-from secretconn.cli.bench.style import DARK, LIGHT, Theme, rendered
+from secretconn.cli.bench.result import MONTH, Measured
 from secretconn.cli.bench.workload import Workload
 
 ROOT = Path(__file__).parents[3]
 DOCS = ROOT / "docs" / "bench.md"
-RESULTS = ROOT / "benchmarks" / "results"
 
 MEASURED = Measured(
     seconds=MONTH / 10,
@@ -53,7 +49,7 @@ def table(lines: list[str]) -> dict[str, list[str]]:
 
 
 def test_figures() -> None:
-    found = figures(MEASURED)
+    found = MEASURED
     assert found.misses == 1
     assert found.hit_rate == 0.999999
     assert found.api_calls_a_month == 100 + 1000 * 10  # the start is not repeated
@@ -63,7 +59,7 @@ def test_figures() -> None:
 
 
 def test_figures_of_nothing() -> None:
-    found = figures(replace(MEASURED, reads=0, hits=0, calls_by_second={}, recovered=()))
+    found = replace(MEASURED, reads=0, hits=0, calls_by_second={}, recovered=())
     assert (found.hit_rate, found.busiest_second) == (0.0, 0)
     assert found.recovery_median is found.recovery_longest is None
 
@@ -152,24 +148,6 @@ def test_there_is_documented_output() -> None:
     assert len(documented()) >= 3
 
 
-def test_the_documented_fleet_is_the_measured_one_and_comes_again() -> None:
-    sizes = json.loads((RESULTS / "fleet.json").read_text())["sizes"]
-    for size, phases in sizes.items():
-        tops = [f"{one['busiest']:,}" for one in phases]
-        (row,) = re.findall(rf"^\| {int(size):,} \|(.*)$", DOCS.read_text(), re.MULTILINE)
-        assert re.findall(r"([\d,]+)[* ]*\(", row) == tops
-    for size in (10, 100):
-        workload = fleet.of_size(size)
-        measured = simulate(workload)
-        assert [asdict(fleet.phase(name, workload, measured)) for name in fleet.PHASES] == sizes[str(size)]
-
-
-def test_the_documented_plots_are_there() -> None:
-    named = re.findall(r'(?:src|srcset)="([^"]+)"', DOCS.read_text())
-    assert len(named) == 4
-    assert all((DOCS.parent / name).stat().st_size > 10_000 for name in named)
-
-
 def test_progress_is_written_now_and_then() -> None:
     now, lines = [0.0], []
     tell = Lines("bench", lines.append, lambda: now[0])
@@ -208,7 +186,7 @@ def contrast(one: str, other: str) -> float:
 def test_colours_can_be_read(theme: Theme) -> None:
     for text in (theme.text, theme.muted, theme.alarm):
         assert contrast(text, theme.background) >= 4.5
-    for drawn in (*theme.series, *fleet_plots.RAMPS[theme is DARK]):
+    for drawn in theme.series:
         assert contrast(drawn, theme.background) >= 2.7, drawn
 
 
@@ -220,6 +198,8 @@ def test_plots_are_drawn_and_are_the_same_again(theme: Theme, compared: str) -> 
     first, second = (rendered(plot(options, runs, theme), "svg") for _ in range(2))
     assert first == second
     assert theme.background.encode() in first
+    assert b"<text" in first
+    assert len(first) < 40_000
     texts = [part.get_text() for part in plot(options, runs, theme).findobj(lambda one: hasattr(one, "get_text"))]
     wanted = "1,000 (10.00% of the quota)" if compared else "quota: 10,000 a second"
     assert wanted in texts
@@ -240,21 +220,8 @@ def test_a_page_has_both_plots_and_the_table() -> None:
 @pytest.mark.parametrize("file", ["out.svg", "out.png", "out.html"])
 def test_the_plot_is_written(file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "--seconds", "1h", "--rotate-every", "10m", "--plot", str(tmp_path / file)]) == 0
-    assert (tmp_path / file).stat().st_size > 10_000
+    assert (tmp_path / file).stat().st_size > 5_000
     assert "cache hit rate" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
-def test_the_fleet_is_drawn(theme: Theme) -> None:
-    runs = {size: simulate(fleet.of_size(size)) for size in (10, 40)}
-    made = fleet_plots.over_time(runs, theme, "caption")
-    assert len(made.axes) == 4
-    assert rendered(made, "svg").startswith(b"<?xml")
-    rows = [("start-up: all at once", 25_000), ("rotation: alternating-users", 0)]
-    bars = fleet_plots.ways(rows, theme, 100_000, "caption")
-    texts = [part.get_text() for part in bars.findobj(lambda one: hasattr(one, "get_text"))]
-    assert "25,000  (2.5 times the quota)" in texts
-    assert rendered(bars, "svg").startswith(b"<?xml")
 
 
 @pytest.mark.parametrize(

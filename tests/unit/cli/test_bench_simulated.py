@@ -9,8 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from secretconn.cli.bench.fleet import FLEET, PHASES, growth, of_size, phase
-from secretconn.cli.bench.result import Measured
 from secretconn.cli.bench.simulated import Times, simulate
 from secretconn.cli.bench.workload import Workload
 
@@ -100,47 +98,3 @@ def test_progress_is_told_to_the_end() -> None:
     simulate(SMALL, progress=told.append)
     assert told == sorted(told)
     assert told[-1] == 1.0
-
-
-def test_beyond_the_quota_reads_are_refused_and_come_later() -> None:
-    workload = replace(SMALL, processes=100, start_over=0.1, strategy="none", seconds=60.0)
-    free, limited = simulate(workload), simulate(workload, quota=20)
-    assert free.throttled == 0
-    assert limited.throttled > 0
-    assert limited.api_calls - limited.throttled == free.api_calls
-    assert limited.served_by is not None
-    assert free.served_by is not None
-    assert free.served_by < 1.0
-    assert limited.served_by > 5.0
-    assert limited.failed > 0 == free.failed
-
-
-def busiest(measured: Measured, workload: Workload) -> dict[str, int]:
-    return {name: phase(name, workload, measured).busiest for name in PHASES}
-
-
-def test_a_fleet_grows_in_proportion_or_slower() -> None:
-    small, large = of_size(100), of_size(800)
-    runs = {one.processes: simulate(one) for one in (small, large)}
-    for name in PHASES:
-        before, after = phase(name, small, runs[100]), phase(name, large, runs[800])
-        assert 1.0 < growth(before, after) <= 8.0, name  # a larger fleet is smoother: its peak stands out less
-        assert 7.5 < after.calls / before.calls < 8.5, name
-    assert runs[800].failed == 0
-
-
-def test_phases_hold_all_calls_but_those_after_the_rotation() -> None:
-    workload = of_size(50)
-    measured = simulate(workload)
-    phases = [phase(name, workload, measured) for name in PHASES]
-    assert [one.begin for one in phases[1:]] == [one.end for one in phases[:-1]]
-    assert phases[0].calls == measured.first_calls == 100
-    assert phases[2].calls == 150
-    assert sum(one.calls for one in phases) <= measured.api_calls
-
-
-def test_jitter_is_what_keeps_a_ttl_from_making_a_crowd() -> None:
-    workload = replace(FLEET, processes=300, start_over=1.0, rate=1.0, strategy="none", seconds=4000.0)
-    with_dice, without = simulate(workload), simulate(workload, jitter=False)
-    tops = [busiest(measured, workload)["TTL"] for measured in (with_dice, without)]
-    assert tops[1] > 10 * tops[0]

@@ -12,12 +12,11 @@ from typing import Any
 import pytest
 
 from secretconn import ConfigurationError
-from secretconn._core.environment import Environment
 from secretconn.cli.check import add_parser
-from secretconn.cli.check.asking import questions
-from secretconn.cli.check.journal import Journal, Screen
-from secretconn.cli.check.options import Options, options, regions_around
+from secretconn.cli.check.options import Options, options
+from secretconn.cli.check.reading import regions_around
 from secretconn.cli.check.report import Finding, Report, Step
+from secretconn.cli.connections import QUESTIONS
 from secretconn.engines import BUILT_IN
 
 FAILURE = Finding("wrong-password", "No.", "Do this.")
@@ -111,8 +110,7 @@ def test_each_lacking_permission_is_named_once() -> None:
 
 def written(*findings: Finding, seconds: float | None = None) -> str:
     stream, now = io.StringIO(), [0.0]
-    journal = Journal("s", lambda: now[0], Screen(stream))
-    with journal.step("login") as step:
+    with Report("s", lambda: now[0], stream).step("login") as step:
         assert stream.getvalue() == "login        "  # at once: what follows may take long
         now[0] += 0.25
         step.told, step.seconds = "psycopg", seconds
@@ -133,31 +131,33 @@ def test_a_line_for_each_step() -> None:
 
 
 def test_a_step_that_raises_is_not_kept() -> None:
-    journal = Journal("s", lambda: 0.0, Screen(io.StringIO()))
+    stream = io.StringIO()
+    report = Report("s", lambda: 0.0, stream)
 
     def step() -> None:
-        with journal.step("login"):
+        with report.step("login"):
             raise ConfigurationError("x")
 
     with pytest.raises(ConfigurationError):
         step()
-    assert journal.report.steps == []
+    assert report.steps == []
+    assert stream.getvalue() == "login        \n"  # its line ends, and what follows begins a new one
 
 
-def test_the_regions_that_somebody_named() -> None:
-    around = Environment(region="eu-west-1", replica_regions=("eu-north-1", "eu-west-1"))
-    environ = {"AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": ""}
-    asked = Options("s", look_in=("sa-east-1",))
-    named = regions_around("us-east-1", asked, around, environ, "eu-central-1")
-    assert named == ["eu-west-1", "eu-central-1", "eu-north-1", "sa-east-1"]
-    assert regions_around(None, Options("s"), Environment(), {}, None) == []
+def test_the_regions_that_are_named_somewhere() -> None:
+    named = ["eu-west-1", "us-east-1", "", None, "eu-central-1", "eu-north-1", "eu-west-1"]
+    assert regions_around("us-east-1", Options("s", look_in=("sa-east-1",)), named) == [
+        "eu-west-1",
+        "eu-central-1",
+        "eu-north-1",
+        "sa-east-1",
+    ]
+    assert regions_around(None, Options("s"), []) == []
 
 
 def test_what_the_servers_say_of_themselves() -> None:
     def asked(engine: str, version: str, rows: list[Any]) -> tuple[str, str]:
-        found = questions(engine)
-        assert found is not None
-        return found.named(version), found.read(rows)
+        return QUESTIONS[engine].named(version), QUESTIONS[engine].read(rows)
 
     assert asked("postgresql", "PostgreSQL 18.6 on x86_64, compiled by gcc", [(True, "TLSv1.3", "AES")]) == (
         "PostgreSQL 18.6",
@@ -169,5 +169,5 @@ def test_what_the_servers_say_of_themselves() -> None:
     assert asked("mysql", "8.0.39", [("Ssl_cipher", ""), ("Ssl_version", "")]) == ("MySQL 8.0.39", "")
 
 
-def test_every_engine_is_asked_or_has_its_own_way() -> None:
-    assert {engine.name for engine in BUILT_IN if questions(engine.name) is None} == {"redis", "mongodb"}
+def test_only_engines_that_exist_are_asked() -> None:
+    assert set(QUESTIONS) <= {engine.name for engine in BUILT_IN}

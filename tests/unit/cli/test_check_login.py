@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 import socket
 from pathlib import Path
@@ -11,10 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from secretconn.cli.check.database import TIMEOUTS
-from secretconn.cli.check.network import Probe, is_network_name, look, resolve
-from secretconn.cli.check.of_login import Failure, by_network, by_server, failure_of, short, unknown
-from secretconn.cli.check.refusals import TLS_OPTIONS, Place
+from secretconn.cli import check
+from secretconn.cli.check.drivers import READ_TIMEOUTS, TIMEOUTS, TLS_OPTIONS, UNLIMITED
+from secretconn.cli.check.findings import FINDINGS
+from secretconn.cli.check.findings.login import LOGIN
+from secretconn.cli.check.login_errors import Failure, Place, by_server, explained, failure_of, short, unknown
+from secretconn.cli.check.network import is_network_name, look, resolve
+from secretconn.credentials import Credentials
 from secretconn.engines import BUILT_IN, Verdict, driver_named
 
 ROOT = Path(__file__).parents[3]
@@ -33,8 +35,7 @@ class DriverError(Exception):
 
 
 def name(error: Exception, place: Place, verdict: Verdict = Verdict.OTHER) -> str | None:
-    found = by_server(failure_of(error, place.engine, verdict, []), place)
-    return None if found is None else found.name
+    return by_server(failure_of(error, place.engine, verdict, []), place)
 
 
 @pytest.mark.parametrize(
@@ -85,6 +86,7 @@ def test_a_wrong_password_over_tls_is_not_taken_for_the_plaintext_attempt_after_
         (4150, "account-blocked"),
         (1862, "password-expired"),
         (2059, "auth-plugin"),
+        (2061, "password-not-sent"),
         (2003, None),
     ],
 )
@@ -92,6 +94,25 @@ def test_mysql_by_code(code: int, expected: str | None) -> None:
     for error in (DriverError(code, "text"), DriverError("text", errno=code)):
         for verdict in (Verdict.OTHER, Verdict.REJECTED) if expected else (Verdict.OTHER,):
             assert name(error, MYSQL, verdict) == expected
+
+
+PLUGIN = "Plugin caching_sha2_password could not be loaded: /x/caching_sha2_password.so: cannot open shared object file"
+CRYPTOGRAPHY = "'cryptography' package is required for sha256_password or caching_sha2_password auth methods"
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (DriverError(1045, PLUGIN), "client-plugin"),
+        (DriverError(PLUGIN, errno=1045), "client-plugin"),
+        (RuntimeError(CRYPTOGRAPHY), "password-not-sent"),
+        (ValueError("Encryption failed"), "password-not-sent"),
+        (ValueError("Encryption failed at something else"), None),
+    ],
+)
+def test_mysql_by_the_clients_own_text(error: Exception, expected: str | None) -> None:
+    """The server never judged these logins."""
+    assert name(error, MYSQL) == expected
 
 
 def test_mysql_answers_alike_where_tls_is_required() -> None:
@@ -120,20 +141,14 @@ def test_other_engines_go_by_the_drivers_table() -> None:
     assert name(DriverError(1049, "the number of another engine"), place) is None
 
 
-@pytest.mark.parametrize(
-    ("outcome", "expected"),
-    [("refused", "closed-port"), ("silent", "no-answer"), ("unresolved", "wrong-host"), ("open", None)],
-)
-def test_what_the_network_shows(outcome: str, expected: str | None) -> None:
-    found = by_network(Probe(outcome), POSTGRESQL)  # type: ignore[arg-type]
-    assert (None if found is None else found.name) == expected
-
-
-def test_what_nobody_knows() -> None:
+def test_a_failure_that_nothing_explains() -> None:
     strange = failure_of(DriverError("strange"), "postgresql", Verdict.SUSPECT, [])
-    assert unknown(strange, POSTGRESQL).name == "login-refused"
+    assert unknown(strange) == "login-refused"
+    barred = failure_of(DriverError("strange"), "postgresql", Verdict.BARRED, [])
+    assert by_server(barred, POSTGRESQL) is None
+    assert unknown(barred) == "user-refused"
     strange = failure_of(DriverError("strange"), "postgresql", Verdict.OTHER, [])
-    assert unknown(strange, POSTGRESQL).name == "connect-failed"
+    assert unknown(strange) == "connect-failed"
 
 
 def test_an_exception_in_one_line() -> None:
@@ -161,11 +176,11 @@ def test_a_text_with_the_password_in_it_is_never_shown(word: str, before: str, a
     error = DriverError("could not connect")
     error.__cause__ = cause
     for one in (error, cause):
-        failure = failure_of(one, "postgresql", verdict, ["other-1", word])
+        logins = [Credentials("s", "v1", "app", password) for password in ("other-1", word)]
+        failure = failure_of(one, "postgresql", verdict, logins)
         assert short(failure) == "DriverError"
-        found = by_server(failure, POSTGRESQL) or unknown(failure, POSTGRESQL)
         same = failure_of(DriverError(), "postgresql", verdict, [])
-        assert found == (by_server(same, POSTGRESQL) or unknown(same, POSTGRESQL))
+        assert by_server(failure, POSTGRESQL) == by_server(same, POSTGRESQL)
 
 
 @settings(deadline=None)
@@ -173,16 +188,20 @@ def test_a_text_with_the_password_in_it_is_never_shown(word: str, before: str, a
 def test_any_failure_is_judged(text: str, code: object, verdict: Verdict) -> None:
     for place in (POSTGRESQL, MYSQL, TLS):
         failure = failure_of(DriverError(text, errno=code, sqlstate=code), place.engine, verdict, [])
-        assert (by_server(failure, place) or unknown(failure, place)).advice
+        assert explained(by_server(failure, place) or unknown(failure), place).advice
 
 
 def test_looking_at_an_address() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
-        assert look("127.0.0.1", port, 5.0) == Probe("open")
-    assert look("127.0.0.1", port, 5.0) == Probe("refused")
-    assert look("255.255.255.255", port, 5.0) == Probe("silent")  # no route, as where packets are dropped
-    assert look("no-such-host.invalid", port, 5.0) == Probe("unresolved")
+        assert look("127.0.0.1", port, 5.0) is None
+    assert look("127.0.0.1", port, 5.0) == "closed-port"
+    assert look("255.255.255.255", port, 5.0) == "no-answer"  # no route, as where packets are dropped
+    assert look("no-such-host.invalid", port, 5.0) == "wrong-host"
+    with socket.create_server(("127.0.0.1", 0)) as mute:  # takes connections into its backlog, and never speaks
+        port = mute.getsockname()[1]
+        assert look("127.0.0.1", port, 0.05, greets=True) == "no-greeting"
+        assert look("127.0.0.1", port, 0.05) is None
     assert resolve("127.0.0.1", port) == ["127.0.0.1"]
     assert resolve("no-such-host.invalid", port) == []
     assert resolve("x" * 70, port) == []  # too long for a label: another exception than for an unknown one
@@ -198,21 +217,25 @@ def test_what_is_no_plain_host_is_left_to_the_driver(host: str) -> None:
 def test_the_tables_name_drivers_that_exist() -> None:
     drivers = {driver.name for engine in BUILT_IN for driver in engine.drivers}
     assert set(TLS_OPTIONS) <= drivers
-    assert set(TIMEOUTS) <= drivers
+    assert {*TIMEOUTS, *READ_TIMEOUTS, *UNLIMITED} <= drivers
     assert all(driver_named(driver).name == driver for driver in TLS_OPTIONS)
+
+
+def test_each_finding_of_a_login_has_its_facts() -> None:
+    for key in set(LOGIN) - {key for key in LOGIN if key.startswith(("missing-driver", "not-possible"))}:
+        found = explained(key, MYSQL)
+        assert (found.name, found.warning) == (key, False)
+        assert not set("{}") & set(found.problem + found.advice)
 
 
 @pytest.mark.skipif(not (ROOT / "docs").exists(), reason="the source distribution has no docs")
 def test_the_page_names_every_finding() -> None:
-    made = {
-        node.args[0].value
-        for path in (ROOT / "secretconn" / "cli" / "check").glob("*.py")
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Name)
-        and node.func.id == "Finding"
-        and isinstance(node.args[0], ast.Constant)
-    } | {"pending-unreadable", "previous-unreadable"}
     listed = re.search(r"## All findings\n(.*?)\n## ", (ROOT / "docs" / "check.md").read_text(), re.DOTALL)
     assert listed is not None
-    assert set(re.findall(r"`([a-z-]+)`", listed[1])) == made
+    assert set(re.findall(r"`([a-z-]+)`", listed[1])) == {key.partition(":")[0] for key in FINDINGS}
+
+
+def test_every_finding_can_be_made() -> None:
+    """A key that no code uses would be a sentence that is never said."""
+    code = "".join(path.read_text() for path in Path(check.__file__).parent.glob("*.py"))
+    assert [key for key in FINDINGS if f'"{key}"' not in code and not key.endswith("-unreadable")] == []

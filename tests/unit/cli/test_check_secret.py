@@ -10,14 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from secretconn._core.parsing import Shape, parse
-from secretconn.cli.check.of_secret import (
-    described,
-    findings_of,
-    incomplete,
-    sentence,
-    unreadable_stage,
-    wrong_format,
-)
+from secretconn.cli.check.contents import incomplete, sentence, unreadable_stage, wrong_format
+from secretconn.cli.check.description import described, findings_of
 from secretconn.cli.check.report import Finding
 from secretconn.credentials import Credentials, Payload
 from secretconn.errors import SecretFormatError
@@ -85,8 +79,13 @@ def test_a_schedule_is_shown_as_it_is_written() -> None:
 
 def format_error(content: str, shape: Shape | None = None) -> SecretFormatError:
     with pytest.raises(SecretFormatError) as caught:
-        parse(Payload("v1", content), "s", shape or Shape())
+        judged(content, shape or Shape())
     return caught.value
+
+
+def judged(content: str, shape: Shape) -> None:
+    for problem in parse(Payload("v1", content), "s", shape).problems.values():
+        raise problem.error("s", "v1")
 
 
 @pytest.mark.parametrize(
@@ -97,6 +96,8 @@ def format_error(content: str, shape: Shape | None = None) -> SecretFormatError:
         ('{"username": "a"}', "missing-key"),
         ('{"password": "a"}', "missing-key"),
         ('{"username": "a", "password": "b", "port": "x"}', "wrong-key"),
+        ('{"username": "a", "password": "b", "database": "x"}', "missing-key"),
+        ('{"user": "a", "password": "b"}', "missing-key"),
         ('{"username": "a", "password": ""}', "wrong-key"),
     ],
 )

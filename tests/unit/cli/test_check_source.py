@@ -18,8 +18,8 @@ from botocore.exceptions import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from secretconn.cli.check.of_source import Call, diagnose, is_not_there, no_client, other_region
-from secretconn.cli.check.read_others import unavailable
+from secretconn.cli.check.findings import finding
+from secretconn.cli.check.source_errors import Call, diagnose, is_not_there, no_client, unavailable
 from secretconn.errors import SecretUnavailable
 
 CALL = Call("GetSecretValue", "prod/orders", "eu-central-1", key="arn:aws:kms:eu-central-1:111122223333:key/1")
@@ -79,7 +79,7 @@ def test_a_misspelt_region_is_told_from_a_network_without_a_way_out() -> None:
     error = EndpointConnectionError(endpoint_url="https://x")
     found = diagnose(error, Call("DescribeSecret", "s", "eu-cental-1"), lambda: REGIONS)
     assert found.name == "wrong-region"
-    assert "; eu-central-1 is one." in found.problem
+    assert found.problem == "'eu-cental-1' is not an AWS region. Did you mean eu-central-1?"
     at_own_address = Call("DescribeSecret", "s", "eu-cental-1", endpoint="https://own")
     assert diagnose(error, at_own_address, lambda: REGIONS).name == "unreachable"
     assert diagnose(error, Call("DescribeSecret", "s", "eu-cental-1"), tuple).name == "unreachable"
@@ -107,7 +107,7 @@ def test_a_name_that_ends_like_an_arn() -> None:
 
 
 def test_the_secret_is_elsewhere() -> None:
-    found = other_region(CALL, "us-east-1")
+    found = finding("wrong-region:elsewhere", call=CALL, region="us-east-1")
     assert found.name == "wrong-region"
     assert "SECRETCONN_REGION=us-east-1" in found.advice
 
@@ -130,7 +130,7 @@ def test_not_there_is_not_denied() -> None:
     ],
 )
 def test_what_an_agent_passes_on(text: str, name: str) -> None:
-    found = unavailable(SecretUnavailable(f"secret 's' {text}", secret_id="s"), "agent://s")
+    found = unavailable(SecretUnavailable(f"secret 's' {text}", secret_id="s"), "s")
     assert found.name == name
     assert text in found.problem
 

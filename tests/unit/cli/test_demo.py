@@ -8,18 +8,17 @@ from dataclasses import replace
 
 import pytest
 
-from secretconn.cli.demo import add_parser
-from secretconn.cli.demo.bed import ENGINES, check_installed
+from secretconn import testing
+from secretconn.cli.bed import ENGINES, check_installed
+from secretconn.cli.connections import QUESTIONS
+from secretconn.cli.demo import add_parser, rotate
 from secretconn.cli.demo.board import CELL, FAILED, OK, OURS, RECOVERED, USUAL, Board, Counts
-from secretconn.cli.demo.rotations import AFTER, BEFORE, Rotations, Schedule, meaning
-from secretconn.cli.demo.show import Plain, Scene
-from secretconn.cli.demo.summary import Result, exit_code, footnote, summary, verdict
+from secretconn.cli.demo.rotations import STEPS, Schedule, meaning
+from secretconn.cli.demo.summary import Run, exit_code, footnote, summary, verdict
 from secretconn.cli.demo.timeline import ASCII, BLOCKS, axis, cells, rotations, span
 from secretconn.errors import ConfigurationError
 from secretconn.events import Fetched, Recovered, Rejected, Rotated, Stats
 from secretconn.testing import RotationStep
-
-STEPS = ("createSecret", "setSecret", "testSecret", "finishSecret")
 
 
 class Clock:
@@ -28,6 +27,9 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
 
 
 @pytest.fixture
@@ -40,14 +42,15 @@ def board(clock: Clock) -> Board:
     return Board(clock)
 
 
-def rotate(board: Board, clock: Clock, number: int = 1, strategy: str = "single-user") -> None:
+def rotated(board: Board, clock: Clock, number: int = 1, strategy: str = "single-user") -> None:
     for step in STEPS:
         board.step(number, strategy, step, f"new-{number}", f"new-{number - 1}")
         clock.now += 0.5
 
 
-def result(board: Board, **changed: object) -> Result:
-    made = Result("PostgreSQL 18.6", 2.0, board, Stats(reads=1000, hits=999, api_calls=7), usual_api_calls=40)
+def result(board: Board, **changed: object) -> Run:
+    stats = Stats(reads=1000, hits=999, api_calls=7)
+    made = Run("PostgreSQL 18.6", "8 threads connect", 2.0, 6, board, lambda: stats, lambda: 40, lasted=2.0)
     return replace(made, **changed)  # type: ignore[arg-type]
 
 
@@ -97,23 +100,28 @@ def test_bad_arguments(words: tuple[str, str]) -> None:
 
 def test_missing_packages_are_named_with_the_pip_line() -> None:
     with pytest.raises(ConfigurationError) as caught:
-        check_installed(["moto", "flask", "rich"], installed=lambda module: module == "flask")
-    assert str(caught.value) == "moto and rich are not installed: pip install 'secretconn[demo]'"
-    check_installed(["moto"], installed=lambda module: True)
+        check_installed(["no_moto", "json", "no_rich"])
+    assert str(caught.value) == "no_moto and no_rich are not installed: pip install 'secretconn[demo]'"
+    check_installed(["json"])
 
 
 @pytest.mark.parametrize("name", ENGINES)
-def test_each_engine_needs_its_own_driver(name: str) -> None:
-    assert ENGINES[name].driver in ENGINES[name].modules
+def test_each_engine_needs_its_own_driver_and_can_be_started_and_asked(name: str) -> None:
+    engine = ENGINES[name]
+    assert engine.driver in engine.modules
+    assert hasattr(testing, engine.server)
+    assert engine.family in QUESTIONS
 
 
 def test_the_schedule_fills_the_time() -> None:
     schedule = Schedule(30.0, 3)
     assert schedule.strategies == ("single-user",) * 3 + ("alternating-users",) * 3
-    assert schedule.period * len(schedule.strategies) == pytest.approx(30.0)
-    assert BEFORE + sum(AFTER.values()) == pytest.approx(1.0)
-    window = schedule.period * (AFTER["setSecret"] + AFTER["testSecret"])
-    assert 1.0 <= window <= 2.0
+    times = list(schedule.times())
+    assert len(times) == len(schedule.strategies) * len(STEPS)
+    assert times == sorted(times)
+    assert 25.0 < times[-1] < 30.0
+    assert 1.0 <= times[3] - times[1] <= 2.0  # the window
+    assert times[4] - times[3] > 2.0  # the rest between two rotations
 
 
 def test_every_step_has_a_meaning() -> None:
@@ -121,20 +129,32 @@ def test_every_step_has_a_meaning() -> None:
         assert meaning(strategy, step).endswith(".")
 
 
-def test_rotations_stop_with_the_reason_when_one_fails(board: Board) -> None:
+def test_rotations_stop_with_the_reason_when_one_fails(board: Board, clock: Clock) -> None:
     class Broken:
         def steps(self) -> object:
             yield RotationStep("createSecret", "s", "new", "old", "orders")
             raise OSError("the database is gone")
 
-    rotating = Rotations(lambda strategy: Broken(), Schedule(0.01, 1), board)
-    rotating.start()
-    while not rotating.over:
-        pass
-    rotating.end()
-    assert rotating.trouble == "OSError: the database is gone"
+    trouble = rotate(Schedule(2.0, 1), lambda strategy: Broken(), board, list, clock.sleep)
+    assert trouble == "OSError: the database is gone"
     assert [mark.step for mark in board.marks] == ["createSecret"]
-    assert exit_code(result(board, trouble=rotating.trouble)) == 1
+    assert exit_code(result(board, trouble=trouble)) == 1
+
+
+@pytest.mark.parametrize("seconds", [0.0, 3.0])
+def test_slow_steps_shorten_no_window_and_every_rotation_ends(board: Board, clock: Clock, seconds: float) -> None:
+    class Slow:
+        def steps(self) -> object:
+            for step in STEPS:
+                clock.now += seconds
+                yield RotationStep(step, "s", "new", "old", "orders")  # type: ignore[arg-type]
+
+    schedule = Schedule(20.0, 1)
+    assert rotate(schedule, lambda strategy: Slow(), board, list, clock.sleep) is None
+    assert [mark.step for mark in board.marks] == [*STEPS, *STEPS]
+    _, changed, _, finished = board.marks[:4]
+    assert finished.at - changed.at == pytest.approx(0.35 * 10.0 + 2 * seconds, abs=0.4)
+    assert board.now == pytest.approx(20.0 + 8 * seconds, abs=1.5)
 
 
 def test_counts(board: Board) -> None:
@@ -151,9 +171,24 @@ def test_counts(board: Board) -> None:
     assert (board.counts(USUAL).connects, board.counts(USUAL).failed) == (1, 1)
 
 
-def test_counts_between_two_moments() -> None:
-    between = Counts(opened=5, failed=1, rejected=2, recovered=2).since(Counts(opened=3, rejected=1))
-    assert (between.opened, between.failed, between.rejected, between.recovered) == (2, 1, 1, 2)
+def test_counts_of_a_moment_stay_what_they_are(board: Board) -> None:
+    board.opened(OURS, 0.01)
+    before = board.counts(OURS)
+    board.failed(OURS, RuntimeError("no"))
+    board.saw(recovered())
+    assert (before.row, board.counts(OURS).row) == ((1, 0, 0), (2, 1, 1))
+    assert before.cells == {0: OK}
+
+
+@pytest.mark.parametrize("is_open", [False, True])
+def test_a_turn_that_raises_is_counted_and_ends_there(board: Board, is_open: bool) -> None:
+    with board.turn(OURS) as opened:
+        if is_open:
+            opened()
+        raise RuntimeError("no")
+    counts = board.counts(OURS)
+    assert (counts.opened, counts.broken, counts.failed) == ((1, 1, 0) if is_open else (0, 0, 1))
+    assert counts.first_error == "RuntimeError: no"
 
 
 def test_a_cell_shows_the_worst(board: Board, clock: Clock) -> None:
@@ -165,12 +200,12 @@ def test_a_cell_shows_the_worst(board: Board, clock: Clock) -> None:
     clock.now += CELL
     board.failed(OURS, RuntimeError("no"))
     board.opened(OURS, 0.01)
-    assert board.cells(OURS) == {0: OK, 1: RECOVERED, 2: FAILED}
+    assert board.counts(OURS).cells == {0: OK, 1: RECOVERED, 2: FAILED}
 
 
 def test_version_in_use_and_its_stage(board: Board) -> None:
     board.saw(Fetched(secret_id="s", version_id="old", seconds=0.1, api_calls=2))
-    board.connected_as("orders")
+    board.user = "orders"
     assert board.login == ("orders", "old", "AWSCURRENT")
     board.step(1, "single-user", "createSecret", "new-1", "old")
     board.saw(recovered())
@@ -218,7 +253,7 @@ def test_span_fits() -> None:
 
 def test_rotations_are_drawn_with_their_windows(board: Board, clock: Clock) -> None:
     clock.now += 1.0
-    rotate(board, clock)
+    rotated(board, clock)
     assert rotations(board.marks, ASCII, now=5.0, first=0, width=40) == "    1-====="
     assert rotations(board.marks[:2], ASCII, now=3.0, first=0, width=40) == "    1-======="
     assert rotations(board.marks, ASCII, now=5.0, first=6, width=40) == "====="
@@ -231,14 +266,14 @@ def test_axis() -> None:
 
 def test_summary_of_a_good_run(board: Board, clock: Clock) -> None:
     board.opened(OURS, 0.004)
-    rotate(board, clock)
-    rotate(board, clock, 2, "alternating-users")
+    rotated(board, clock)
+    rotated(board, clock, 2, "alternating-users")
     board.saw(rejected())
     board.saw(recovered())
     for _ in range(1200):
         board.opened(OURS, 0.004)
     board.failed(USUAL, RuntimeError("password authentication failed"))
-    lines = summary(result(board, seconds=4.0), ASCII, 80)
+    lines = summary(result(board, lasted=4.0), ASCII, 80)
     assert lines[-1] == "PASSED: with secretconn 0 of 1,201 connects failed. Without *: 1 of 1."
     assert lines[0] == "PostgreSQL 18.6, 2 rotations in 4 s (1 single-user, 1 alternating-users)."
     table = {line[2:28].strip(): line[28:].split() for line in lines if line.startswith("  ")}
@@ -285,26 +320,5 @@ def test_ctrl_c_leaves_a_summary(board: Board) -> None:
 
 
 def test_summary_of_nothing(board: Board) -> None:
-    assert verdict(result(board, seconds=0.0)).startswith("FAILED: with secretconn 0 of 0 connects failed.")
-    assert summary(result(board, seconds=0.0), ASCII, 20)
-
-
-def test_plain_writes_a_line_for_each_step(board: Board, clock: Clock) -> None:
-    written: list[str] = []
-
-    def pass_time(seconds: float) -> None:
-        clock.now += seconds
-        turn = len(board.marks)
-        if turn < len(STEPS):
-            board.step(1, "single-user", STEPS[turn], "new", "old")
-        board.opened(OURS, 0.004)
-        board.failed(USUAL, RuntimeError("no"))
-
-    show = Plain(written.append, ASCII, clock=clock, sleep=pass_time)
-    show.starting("a server")("server at 127.0.0.1:5432")
-    scene = Scene("x", "8 threads connect", 2.0, 2, board, lambda: len(board.marks) == len(STEPS), Stats, lambda: 0)
-    show.watch(scene)
-    rows = [line.split() for line in written if "single-user" in line]
-    assert [row[3] for row in rows] == list(STEPS)
-    assert [row[4:] for row in rows] == [["1", "0", "0", "1", "1"]] * 4
-    assert written[:2] == ["Starting a server ...", "  server at 127.0.0.1:5432, after 0.0 s"]
+    assert verdict(result(board, lasted=0.0)).startswith("FAILED: with secretconn 0 of 0 connects failed.")
+    assert summary(result(board, lasted=0.0), ASCII, 20)

@@ -18,6 +18,16 @@ def test_words_that_make_no_sense_end_with_2(words: list[str], capsys: pytest.Ca
     assert "usage: secretconn" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "words", [["demo", "--nonsense"], ["check", "s", "more"], ["bench", "7"], ["demo", "--seconds", "soon"]]
+)
+def test_errors_show_the_command_s_own_usage(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.startswith(f"usage: secretconn {words[0]} ")
+
+
 def test_help_names_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["--help"])

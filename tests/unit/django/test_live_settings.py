@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 import json
 import pickle
 from typing import Any
 
+from secretconn import Credentials
 from secretconn.django.live_settings import LiveSettings, live
 from secretconn.django.options import Secret
 from tests.unit.fakes import Bed
@@ -62,7 +62,7 @@ def test_copies_that_stay_live_share_the_secret() -> None:
 
 def test_a_pin_holds_one_login_and_ends() -> None:
     found = settings()
-    other = dataclasses.replace(found.secret.credentials.current(), username="other", password="p2")
+    other = Credentials("s", "v2", "other", "p2")
     with found.pinned(other, OPTIONS={"pool": True}):
         assert (found["USER"], found["PASSWORD"], found["OPTIONS"]) == ("other", "p2", {"pool": True})
         assert settings()["USER"] == "app"

@@ -20,7 +20,11 @@ from tests.unit.engines.poolers import TOLD
 PAGE = Path(__file__).parents[3] / "docs" / "codes.md"
 
 TABLES = {
-    "mysql": ("MySQL, MariaDB, Aurora MySQL", "_CODES", "MariaDB: real server; MySQL's own codes: error reference"),
+    "mysql": (
+        "MySQL, MariaDB, Aurora MySQL",
+        "_CODES",
+        "MariaDB 10.11, and on MySQL 9.7 1040, 1044, 1045, 1049, 1226, 1862, 2000, 2061, 3118 and 3955: real servers",
+    ),
     "oracle": ("Oracle", "CODES", "constructed, as the driver constructs them"),
     "sqlserver": ("SQL Server", "CODES", "fake server that speaks TDS; the texts of Azure SQL: documentation"),
     "db2": ("Db2 (the reason in SQL30082N)", "REASONS", "fake server that speaks DRDA"),
@@ -35,7 +39,8 @@ POSTGRESQL: list[tuple[str, str, str]] = [
     ("28000", 'PAM authentication failed for user "app"', "source"),
     ("28000", 'LDAP authentication failed for user "app"', "source"),
     ("28000", 'role "app" is not permitted to log in', "real server"),
-    ("28000", 'no pg_hba.conf entry for host "10.0.0.1", user "app"', "real server"),
+    ("28000", 'no pg_hba.conf entry for host "10.0.0.1", user "app", database "d", SSL encryption', "source"),
+    ("28000", 'no pg_hba.conf entry for host "10.0.0.1", user "app", database "d", no encryption', "real server"),
     ("28000", "any other text", "real server"),
     ("08P01", "any other text", "PgBouncer, real server"),
     ("3D000", 'database "orders" does not exist', "real server"),

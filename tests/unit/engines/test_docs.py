@@ -16,7 +16,7 @@ from secretconn.engines import BUILT_IN, Registry, db2, mongodb, mysql, oracle, 
 
 DOCS = Path(__file__).parents[3] / "docs"
 
-MYSQL, POSTGRESQL = "real server (MariaDB)", "real server"
+MYSQL, POSTGRESQL = "real server (MariaDB, MySQL 9.7)", "real server"
 VERIFIED = {
     **dict.fromkeys(["pymysql", "mysqlclient", "aiomysql", "asyncmy", "mysql-connector", "mariadb"], (MYSQL, True)),
     **dict.fromkeys(["psycopg", "psycopg2", "asyncpg", "pg8000"], (POSTGRESQL, True)),

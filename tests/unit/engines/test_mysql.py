@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import given as given_by_hypothesis
+from hypothesis.strategies import characters, text
 
 from secretconn.engines import NOTHING_GIVEN, Given, Verdict, driver_named, engine_named, load
 from secretconn.engines.mysql import classify
@@ -33,6 +35,15 @@ CODES = [
     (2005, "HY000", "Unknown server host 'x' (-2)", OTHER),
     (2013, "HY000", "Lost connection to server at 'handshake'", OTHER),
     (2059, "HY000", "Authentication plugin 'x' cannot be loaded", OTHER),
+    (1045, "HY000", "Plugin caching_sha2_password could not be loaded: /x.so: cannot open shared object file", OTHER),
+    (1045, "28000", "Access denied for user 'Plugin x could not be loaded'@'%' (using password: YES)", REJECTED),
+    (2000, "HY000", "Unknown or undefined error code (2000)", SUSPECT),
+    (
+        2061,
+        "HY000",
+        "Authentication plugin 'caching_sha2_password' reported error: Authentication requires secure connection.",
+        SUSPECT,
+    ),
     (9999, "HY000", "something newer", OTHER),
 ]
 
@@ -91,7 +102,33 @@ def test_the_connector_failover_hides_it_altogether() -> None:
 def test_an_authentication_plugin_the_driver_lacks_is_not_a_refusal() -> None:
     errors = pytest.importorskip("mysql.connector.errors")
     assert classify(errors.NotSupportedError("Authentication plugin 'x' is not supported")) is OTHER
-    assert classify(RuntimeError("'cryptography' package is required for caching_sha2_password auth methods")) is OTHER
+    assert classify(RuntimeError("Authentication plugin 'x' not configured")) is OTHER
+
+
+@pytest.mark.parametrize(
+    ("error", "verdict"),
+    [
+        (RuntimeError("'cryptography' package is required for sha256_password or caching_sha2_password auth methods"),
+         SUSPECT),
+        (ValueError("Encryption failed"), SUSPECT),
+        (RuntimeError("another package is required"), OTHER),
+        (ValueError("Encryption of something else"), OTHER),
+        (ValueError("'cryptography' package is required for sha256_password or caching_sha2_password"), OTHER),
+    ],
+)  # fmt: skip
+def test_a_driver_that_cannot_encrypt_the_password_may_have_a_stale_one(error: Exception, verdict: Verdict) -> None:
+    """The server asks for the password itself only where the hash did not do: it is new to it, or stale."""
+    assert classify(error) is verdict
+
+
+@pytest.mark.parametrize("name", ["pymysql", "aiomysql", "asyncmy"])
+@given_by_hypothesis(text(characters(exclude_categories=["Cs"]), min_size=1))
+def test_a_password_is_sent_as_utf8(name: str, password: str) -> None:
+    """These three encode a text as Latin-1."""
+    adapt = driver_named(name).adapt
+    assert adapt is not None
+    sent = adapt(lambda **keywords: keywords["password"], None)(user="u", password=password)  # type: ignore[arg-type]
+    assert sent.encode("latin-1") == password.encode()
 
 
 def test_wrappers_are_looked_through() -> None:

@@ -27,7 +27,7 @@ STATES = [
     ("28000", 'role "app" is not permitted to log in', BARRED),
     ("28000", "Rolle »app« hat keine Berechtigung zum Einloggen", SUSPECT),
     ("28000", 'no pg_hba.conf entry for host "10.0.0.1", user "app", database "d", SSL encryption', BARRED),
-    # asyncpg before 0.32: the attempt with TLS, which nothing shows, may have been refused for its password
+    # perhaps for want of TLS, perhaps (asyncpg before 0.32) after an attempt with TLS that was refused for its password
     ("28000", 'no pg_hba.conf entry for host "10.0.0.1", user "app", database "d", no encryption', SUSPECT),
     ("28000", 'pg_hba.conf rejects connection for host "10.0.0.1", user "app", database "d", SSL off', SUSPECT),
     ("08P01", "SASL authentication failed", REJECTED),
@@ -87,6 +87,7 @@ WRONG = AT + 'FATAL:  password authentication failed for user "app"\n'
 GERMAN = AT + "FATAL:  Passwort-Authentifizierung für Benutzer »app« fehlgeschlagen\n"
 RUSSIAN = AT + "ВАЖНО:  пользователь «app» не прошёл проверку подлинности (по паролю)\n"
 HBA = AT + 'FATAL:  no pg_hba.conf entry for host "10.0.0.2", user "app", database "d", no encryption\n'
+HBA_TLS = HBA.replace("no encryption", "SSL encryption")
 GERMAN_HBA = AT + "FATAL:  kein pg_hba.conf-Eintrag für Host »10.0.0.2«, Benutzer »app«, Datenbank »d«\n"
 REFUSED = AT + "Connection refused\n\tIs the server running on that host and accepting TCP/IP connections?\n"
 GERMAN_REFUSED = AT + "Verbindungsaufbau abgelehnt\n"
@@ -118,9 +119,10 @@ TEXTS = [
     (GERMAN + GERMAN_HBA, False, False, SUSPECT, SUSPECT),
     (GERMAN_HBA, False, False, SUSPECT, SUSPECT),
     (AT + 'FATAL:  role "app" is not permitted to log in\n', True, False, BARRED, BARRED),
-    (HBA, False, False, BARRED, BARRED),
-    (HBA + HBA, False, False, BARRED, BARRED),
-    (HBA + NO_DATABASE, True, False, BARRED, BARRED),
+    (HBA, False, False, SUSPECT, SUSPECT),  # sslmode=disable: perhaps only for want of TLS
+    (HBA_TLS, False, False, BARRED, BARRED),
+    (HBA_TLS + NO_DATABASE, True, False, BARRED, BARRED),
+    (HBA_TLS + HBA, False, False, SUSPECT, SUSPECT),
     (GERMAN + HBA, False, False, SUSPECT, SUSPECT),
     (AT + "SCRAM-Authentifizierung: ungültige Antwort\n", True, False, OTHER, OTHER),  # libpq's own word
     (NO_DATABASE, True, False, OTHER, OTHER),
@@ -162,7 +164,7 @@ def test_text_of_psycopg2(text: str, verdict: Verdict) -> None:
         (several(failed(GERMAN), "connection timeout expired"), SUSPECT),
         (several(failed(REFUSED), failed(REFUSED)), OTHER),
         (several(failed(REFUSED), "connection timeout expired"), OTHER),
-        (several(failed(NO_DATABASE), failed(HBA)), BARRED),
+        (several(failed(NO_DATABASE), failed(HBA_TLS)), BARRED),
         (several(failed(GERMAN_REFUSED), failed(GERMAN_REFUSED)), OTHER),
     ],
 )
@@ -194,7 +196,7 @@ def test_wrappers_leave_it_to_what_they_wrap() -> None:
     class Wrapper(Exception):
         pass
 
-    for text, verdict in ((GERMAN, SUSPECT), (HBA, BARRED), (GERMAN_REFUSED, OTHER)):
+    for text, verdict in ((GERMAN, SUSPECT), (HBA_TLS, BARRED), (GERMAN_REFUSED, OTHER)):
         inner = psycopg.OperationalError(failed(text))
         django = Wrapper(*inner.args)
         django.__cause__ = inner

@@ -16,7 +16,7 @@ REJECTED, SUSPECT, BARRED, OTHER = Verdict.REJECTED, Verdict.SUSPECT, Verdict.BA
 
 # A code too many sends a failure that is not the login's to the source, or logs in again where that locks the user.
 ONLY: list[tuple[dict[Any, Verdict], set[Any], set[Any], set[Any]]] = [
-    (mysql._CODES, {1045, 1698, 1820, 1862}, set(), {1044, 3118, 3955, 4150, 4151}),
+    (mysql._CODES, {1045, 1698, 1820, 1862}, {2000, 2061}, {1044, 3118, 3955, 4150, 4151}),
     (oracle.CODES, {1017, 9911, 28001}, {1005}, {1031, 1045, 28000}),
     (sqlserver.CODES, {18456, 18487, 18488}, set(), {916, 4060, 17892, 18470, 18486}),
     (db2.REASONS, {"24", "1", "2"}, set(), {"6", "7", "19"}),

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from aws_secretsmanager_caching import SecretCacheConfig
 
 from secretconn import ConfigurationError, RotatingCredentials, Runtime
-from secretconn._core.choose import Reach, choose
+from secretconn._core.choose import Reach, choose, stand_ins
 from secretconn._core.environment import environment
 from secretconn.sources import AgentSource, FileSource, ReplicatedSource, SecretsManagerSource
 from secretconn.sources.base import Source
@@ -21,9 +22,14 @@ class Client:
         region_name = "eu-central-1"
 
 
-def chosen(secret_id: str, environ: dict[str, str] | None = None, **arguments: Any) -> Source:
+def chosen(
+    secret_id: str,
+    environ: dict[str, str] | None = None,
+    cache_config: SecretCacheConfig | None = None,
+    **arguments: Any,
+) -> Source:
     around = {f"SECRETCONN_{name}": value for name, value in (environ or {}).items()}
-    return choose(secret_id, Reach(**arguments), environment(around), Runtime(environ=around))
+    return choose(secret_id, Reach(**arguments), environment(around), Runtime(environ=around), cache_config)
 
 
 def place(source: Source) -> object:
@@ -39,8 +45,11 @@ def place(source: Source) -> object:
         ("extension://s", {}, AgentSource, "http://localhost:2773"),
         ("file:///mnt/my%20db", {}, FileSource, "/mnt/my db"),
         ("s", {"SOURCE": "agent"}, AgentSource, "http://localhost:2773"),
-        ("s", {"SOURCE": "agent", "ENDPOINT_URL": "http://sidecar:99"}, AgentSource, "http://sidecar:99"),
-        ("agent://s", {"ENDPOINT_URL": "http://sidecar:99"}, AgentSource, "http://sidecar:99"),
+        ("s", {"SOURCE": "agent", "ENDPOINT_URL": "http://127.0.0.2:99"}, AgentSource, "http://127.0.0.2:99"),
+        ("agent://s", {"ENDPOINT_URL": "http://localhost:99"}, AgentSource, "http://localhost:99"),
+        ("s", {"SOURCE": "agent", "ENDPOINT_URL": "http://a:99", "REMOTE_AGENT": "yes"}, AgentSource, "http://a:99"),
+        ("prod/50%25", {"SOURCE": "file:///mnt/my%20db"}, FileSource, "/mnt/my db/prod/50%25"),
+        ("file:///mnt/50%", {}, FileSource, "/mnt/50%"),
         ("agent://s", {"SOURCE": "secretsmanager", "ENDPOINT_URL": "http://x"}, AgentSource, "http://localhost:2773"),
         ("prod/s", {"SOURCE": "file:///mnt/secrets"}, FileSource, "/mnt/secrets/prod/s"),
         ("/prod/s", {"SOURCE": "file:///mnt/secrets/"}, FileSource, "/mnt/secrets/prod/s"),
@@ -64,6 +73,7 @@ def test_id_and_environment(secret_id: str, environ: dict[str, str], kind: type,
         ({"SOURCE": "agent", "ENDPOINT_URL": "http://sidecar:99"}, {"profile": "p"}, None),
         ({"REGION": "eu-west-1", "REPLICA_REGIONS": "eu-north-1"}, {"client": Client()}, None),
         ({"REGION": "eu-west-1"}, {"session": object()}, None),
+        ({"REGION": "eu-west-1"}, {"profile": "p"}, None),
         ({"REPLICA_REGIONS": "eu-north-1"}, {"endpoint_url": "http://127.0.0.1:1"}, None),
     ],
 )
@@ -90,6 +100,14 @@ def test_an_address_goes_to_the_agent() -> None:
         ("s", {"ENDPOINT_URL": "http://x", "REPLICA_REGIONS": "eu-west-1"}, {}, "SECRETCONN_ENDPOINT_URL"),
         (ARN, {}, {"replica_regions": ("cn-north-1",)}, "aws-cn"),
         ("s", {}, {"role_arn": "reader"}, "role_arn="),
+        ("s", {}, {"endpoint_url": "http://me:pw@127.0.0.1"}, "has a user in it"),
+        ("agent://s", {}, {"endpoint_url": "http://me:pw@127.0.0.1"}, "has a user in it"),
+        *(
+            ("agent://s", {}, {"endpoint_url": f"http://{host}:2773"}, "SECRETCONN_REMOTE_AGENT=yes")
+            for host in ("sidecar", "10.0.0.1", "127.0.0.1.example", "localhost.example", "[::2]", "1270.0.0.1")
+        ),
+        ("s", {"SOURCE": "agent", "ENDPOINT_URL": "http://sidecar:99"}, {}, "SECRETCONN_REMOTE_AGENT=yes"),
+        ("s", {"REMOTE_AGENT": "maybe"}, {}, "yes or no"),
         ("s", {}, {"external_id": "x"}, "role_arn="),
         ("s", {}, {"role_arn": "arn:aws:iam::123456789012:role/r", "client": Client()}, "role_arn="),
     ],
@@ -99,6 +117,59 @@ def test_contradictions_are_named(
 ) -> None:
     with pytest.raises(ConfigurationError, match=named):
         chosen(secret_id, environ, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("secret_id", "environ"),
+    [("agent://s", {}), ("file:///s", {}), ("s", {"SOURCE": "agent"}), ("s", {"SOURCE": "file:///m"})],
+)
+def test_a_hook_that_would_be_left_out_is_refused(secret_id: str, environ: dict[str, str]) -> None:
+    with pytest.raises(ConfigurationError, match="cache_config= with a hook"):
+        chosen(secret_id, environ, cache_config=SecretCacheConfig(secret_cache_hook=Hook()))
+    assert chosen(secret_id, environ, cache_config=SecretCacheConfig()) is not None
+
+
+class Hook:
+    def put(self, obj: Any) -> Any:
+        return obj
+
+    def get(self, cached_obj: Any) -> Any:
+        return cached_obj
+
+
+def test_replica_regions_in_code_win_over_an_operator_s_address() -> None:
+    source = chosen("s", {"ENDPOINT_URL": "http://x"}, replica_regions=("eu-west-1",))
+    assert isinstance(source, ReplicatedSource)
+
+
+@pytest.mark.parametrize(
+    ("environ", "aws", "arguments", "otherwise"),
+    [
+        ({}, {"AWS_REGION": "eu-west-1"}, {}, "eu-west-1"),
+        ({}, {"AWS_REGION": ""}, {}, None),
+        ({}, {"AWS_REGION": "eu-west-1"}, {"session": object()}, "eu-west-1"),
+        ({"REGION": "eu-north-1"}, {"AWS_REGION": "eu-west-1"}, {"session": object()}, "eu-north-1"),
+        ({"REGION": "eu-north-1"}, {}, {"profile": "p"}, "eu-north-1"),
+    ],
+)
+def test_the_region_where_a_profile_or_session_has_none(
+    environ: dict[str, str], aws: dict[str, str], arguments: dict[str, Any], otherwise: str | None
+) -> None:
+    around = {f"SECRETCONN_{name}": value for name, value in environ.items()} | aws
+    source = choose("s", Reach(**arguments), environment(around), Runtime(environ=around))
+    assert isinstance(source, SecretsManagerSource)
+    assert (source._region, source._otherwise_region) == (None, otherwise)
+
+
+@pytest.mark.parametrize("known", ["prod/orders", ARN, "secretsmanager://prod/orders"])
+@pytest.mark.parametrize("asked", ["prod/orders", ARN, "agent://prod/orders", "secretsmanager://prod/orders"])
+def test_a_test_s_source_is_used_however_the_secret_is_spelled(
+    known: str, asked: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = MemorySource()
+    monkeypatch.setitem(stand_ins, known, mine)
+    assert chosen(asked) is mine
+    assert chosen("prod/others") is not mine
 
 
 def test_a_replica_is_asked_by_the_same_arn_in_its_region() -> None:

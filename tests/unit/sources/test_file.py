@@ -205,7 +205,7 @@ def test_a_fifo_in_a_folder_is_no_key(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["/proc/kmsg", "/proc/self/mem", "/dev/zero", "/dev/tty"])
 def test_a_file_of_the_system_s_ends(name: str) -> None:
-    if not os.path.exists(name):
+    if not Path(name).exists():
         pytest.skip("there is none here")
     assert len(in_time(lambda: FileSource(name).read(STAGES, NOBODY))) == 1
 

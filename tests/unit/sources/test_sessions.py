@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 from botocore.exceptions import ProfileNotFound
 
@@ -25,3 +28,75 @@ def test_another_data_path_has_another_loader(monkeypatch: pytest.MonkeyPatch) -
 def test_a_profile_that_is_not_there_is_told() -> None:
     with pytest.raises(ProfileNotFound):
         new_session("no-such-profile")
+
+
+@pytest.fixture
+def aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A shared configuration, and none of this machine's variables."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    (tmp_path / "config").write_text("[default]\nregion=eu-west-1\n[profile p]\nregion=eu-north-1\n")
+    (tmp_path / "credentials").write_text("[default]\naws_access_key_id=AKFILE\naws_secret_access_key=x\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    return tmp_path
+
+
+EMPTY = [
+    "AWS_DEFAULT_REGION",
+    "AWS_REGION",
+    "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SESSION_TOKEN",
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_SECRETS_MANAGER",
+    "AWS_CA_BUNDLE",
+    "AWS_ROLE_ARN",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_MAX_ATTEMPTS",
+    "AWS_RETRY_MODE",
+    "AWS_DEFAULTS_MODE",
+    "AWS_METADATA_SERVICE_TIMEOUT",
+    "AWS_DATA_PATH",
+]
+
+
+@pytest.mark.usefixtures("aws")
+@pytest.mark.parametrize("name", EMPTY)
+def test_an_empty_variable_counts_as_not_set(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "")
+    session = new_session(None)
+    client = session.create_client("secretsmanager")
+    assert client.meta.endpoint_url == "https://secretsmanager.eu-west-1.amazonaws.com"
+    assert session.get_credentials().access_key == "AKFILE"
+
+
+@pytest.mark.usefixtures("aws")
+def test_an_empty_variable_does_not_hide_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_PROFILE", "")
+    monkeypatch.setenv("AWS_PROFILE", "p")
+    assert new_session(None).get_config_variable("region") == "eu-north-1"
+
+
+@pytest.mark.parametrize("name", ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"])
+def test_nor_the_usual_files(name: str, aws: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (aws / ".aws").mkdir()
+    for file in ("config", "credentials"):
+        (aws / file).rename(aws / ".aws" / file)
+    monkeypatch.setenv("HOME", str(aws))
+    monkeypatch.delenv("AWS_CONFIG_FILE")
+    monkeypatch.delenv("AWS_SHARED_CREDENTIALS_FILE")
+    monkeypatch.setenv(name, "")
+    session = new_session(None)
+    assert session.get_config_variable("region") == "eu-west-1"
+    assert session.get_credentials().access_key == "AKFILE"
+
+
+@pytest.mark.usefixtures("aws")
+def test_a_variable_that_is_set_still_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-south-1")
+    monkeypatch.setenv("AWS_PROFILE", "p")
+    assert new_session(None).get_config_variable("region") == "eu-south-1"

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from secretconn.testing import DatabaseAdmin, Login, MariaDBAdmin, PostgresAdmin
-from secretconn.testing.admins import _own_password, _regrant, admin_for
+from secretconn.testing._mysql_grants import default_roles, regrant, requirement
+from secretconn.testing.admins import _own_password, admin_for
+from secretconn.testing.errors import RotationError
 
 LOGIN = Login("chief", "hunter2")
 
@@ -39,16 +41,44 @@ def test_engine_decides_the_admin_and_its_port(engine: str, kind: type, port: in
             "GRANT SELECT ON x.* TO `u`@`%` REQUIRE SSL WITH GRANT OPTION",
             "GRANT SELECT ON x.* TO %s@%s WITH GRANT OPTION",
         ),
+        ("GRANT SELECT ON x.* TO `o'b``rien`@`%`", "GRANT SELECT ON x.* TO %s@%s"),
+        ("GRANT PROXY ON ``@`` TO `u`@`%` WITH GRANT OPTION", "GRANT PROXY ON ``@`` TO %s@%s WITH GRANT OPTION"),
+        ("REVOKE INSERT ON `a%`.* FROM `u`@`%`", "REVOKE INSERT ON `a%%`.* FROM %s@%s"),
+        ("SET DEFAULT ROLE `role` FOR `u`@`%`", "SET DEFAULT ROLE `role` FOR %s@%s"),
     ],
 )
-def test_grant_is_rewritten_for_the_clone(grant: str, expected: str) -> None:
-    assert _regrant(grant, "clone", "%") == [(expected, ("clone", "%"))]
+def test_line_of_grants_is_rewritten_for_the_clone(grant: str, expected: str) -> None:
+    assert regrant(grant, "clone", "%") == (expected, ("clone", "%"))
 
 
-def test_default_role_is_no_grant() -> None:
-    assert _regrant("SET DEFAULT ROLE `role` FOR `u`@`%`", "clone", "%") == []
+def test_line_that_cannot_be_rewritten_is_an_error() -> None:
+    """Leaving it out could widen the clone's rights."""
+    with pytest.raises(RotationError, match=r"cannot copy: DENY SELECT ON \.\.\."):
+        regrant("DENY SELECT ON `hidden`.* TO `u`@`%`", "clone", "%")
+
+
+@pytest.mark.parametrize(
+    ("row", "clause", "arguments"),
+    [
+        (("", "", "", ""), "", ()),
+        (("ANY", "", "", ""), " REQUIRE SSL", ()),
+        (("X509", "", "", ""), " REQUIRE X509", ()),
+        (("SPECIFIED", "AES", "", "/CN=a"), " REQUIRE SUBJECT %s AND CIPHER %s", ("/CN=a", "AES")),
+        (("SPECIFIED", "", "/CN=ca", ""), " REQUIRE ISSUER %s", ("/CN=ca",)),
+    ],
+)
+def test_tls_requirement_is_kept(row: tuple[str, str, str, str], clause: str, arguments: tuple[str, ...]) -> None:
+    assert requirement(*row) == (clause, arguments)
+
+
+def test_default_roles_of_mysql() -> None:
+    assert default_roles([], "clone", "%") is None
+    assert default_roles([("r", "%"), ("s", "localhost")], "clone", "%") == (
+        "ALTER USER %s@%s DEFAULT ROLE %s@%s, %s@%s",
+        ("clone", "%", "r", "%", "s", "localhost"),
+    )
 
 
 def test_own_password_by_server() -> None:
-    assert "PASSWORD(%s)" in _own_password("5.5.5-10.11.19-MariaDB")
-    assert _own_password("8.4.3").startswith("ALTER USER CURRENT_USER()")
+    assert "PASSWORD(%s)" in _own_password(mysql=False)
+    assert _own_password(mysql=True).startswith("ALTER USER CURRENT_USER()")

@@ -1,4 +1,4 @@
-"""The pure parts of unpacking: where the cache is, what is still missing, and how programs find their libraries."""
+"""The pure parts of unpacking: where the cache is, what a folder is called, how programs start and find libraries."""
 
 from __future__ import annotations
 
@@ -21,14 +21,20 @@ def test_cache_folder_by_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     assert debian.cache_folder() == Path("/xdg/secretconn")
 
 
-def test_recorded_packages_are_not_fetched_again(tmp_path: Path) -> None:
-    (tmp_path / debian.RECORD).write_text('["libaio1t64", "libnuma1"]')
-    assert debian._missing(tmp_path, ["libaio1|libaio1t64", "libnuma1", "pgbouncer"]) == ["pgbouncer"]
-    assert debian.unpack(["libaio1|libaio1t64"], tmp_path) == tmp_path  # apt-get is not called at all
-
-
 def test_libraries_of_the_folder_come_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     library = tmp_path / "usr/lib/x86_64-linux-gnu"
     library.mkdir(parents=True)
     monkeypatch.setenv("LD_LIBRARY_PATH", "/before")
-    assert debian.environment(tmp_path) == {"LD_LIBRARY_PATH": os.pathsep.join([str(library), "/before"])}
+    here = debian.Unpacked(tmp_path)
+    assert here.environment() == {"LD_LIBRARY_PATH": os.pathsep.join([str(library), "/before"])}
+    assert here.command("usr/bin/x") == [f"{tmp_path}/usr/bin/x"]
+
+
+def test_another_suite_s_program_starts_through_its_own_loader(tmp_path: Path) -> None:
+    library = tmp_path / "usr/lib/aarch64-linux-gnu"
+    library.mkdir(parents=True)
+    (library / "ld-linux-aarch64.so.1").touch()
+    there = debian.Unpacked(Path("/elsewhere"), foreign=True).at(tmp_path)
+    loader = [f"{library}/ld-linux-aarch64.so.1", "--library-path", str(library)]
+    assert there.command("usr/sbin/mysqld") == [*loader, f"{tmp_path}/usr/sbin/mysqld"]
+    assert there.environment() == {}

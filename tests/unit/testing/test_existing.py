@@ -8,6 +8,7 @@ import pytest
 
 from secretconn.errors import ConfigurationError
 from secretconn.testing import ExistingServer, MariaDBAdmin, PostgresAdmin
+from tests.unit.test_secrecy import WORD, assert_silent
 
 
 @pytest.mark.parametrize(
@@ -49,3 +50,10 @@ def test_other_urls_are_refused_without_telling_them(url: str) -> None:
     ours = [frame for frame in shown.stack if frame.filename.endswith("/existing.py")]
     assert ours
     assert "hunter2" not in f"{caught.value}{[frame.locals for frame in ours]}"
+
+
+@pytest.mark.parametrize("url", [f"postgres://a:{WORD}[@h:1", f"postgres://a:{WORD}@h:x", f"postgres://a:{WORD}@h/d"])
+def test_a_url_that_cannot_be_is_in_no_frame_of_ours(url: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        ExistingServer(url)
+    assert_silent(caught.value)

@@ -84,7 +84,7 @@ def test_all_its_names_begin_alike(pytester: pytest.Pytester) -> None:
     ours = re.findall(
         r"^(\w+)(?: \[session scope\])? -- .*testing/plugin\.py", "\n".join(result.outlines), re.MULTILINE
     )
-    assert len(ours) == 11
+    assert len(ours) == 12
     assert all(name.startswith("secretconn_") for name in ours)
     assert set(ours) == {name for name in vars(plugin) if name.startswith("secretconn_")}
 
@@ -94,7 +94,8 @@ def test_its_markers_and_options_are_told(pytester: pytest.Pytester) -> None:
     assert "@pytest.mark.secretconn(" in told
     assert "@pytest.mark.secretconn_rotate(" in told
     told = "\n".join(pytester.runpytest_inprocess("-p", PLUGIN, "--help", *ALONE).outlines)
-    for option in ("--secretconn-seed", "secretconn_engine", "secretconn_postgres_url", "secretconn_mariadb_url"):
+    urls = (f"secretconn_{engine}_url" for engine in ("postgres", "mariadb", "mysql"))
+    for option in ("--secretconn-seed", "secretconn_engine", *urls):
         assert option in told
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from secretconn.testing._process import Account, open_to
+from secretconn.testing._process import Account, bare_environment, open_to
 from secretconn.testing.postgres import PostgresServer
 
 STRANGER = Account("stranger", uid=64_000, gid=64_000)
@@ -55,3 +55,9 @@ def test_server_that_was_never_started_shows_no_password() -> None:
     assert server.password not in repr(server)
     assert repr(server) == "<PostgresServer chief:***@127.0.0.1:0 stopped>"
     server.close()
+
+
+def test_a_server_gets_what_it_needs_of_our_environment_and_no_keys() -> None:
+    ours = {"PATH": "/bin", "LC_ALL": "C", "LD_LIBRARY_PATH": "/x", "HOME": "/h"}
+    theirs = {"AWS_SECRET_ACCESS_KEY": "k", "AWS_SESSION_TOKEN": "t", "PGPASSWORD": "p", "PATHS": "x"}
+    assert bare_environment(ours | theirs) == ours

@@ -27,6 +27,7 @@ def test_public_names() -> None:
         "MariaDBAdmin",
         "MariaDBServer",
         "MemorySource",
+        "MySQLServer",
         "PostgresAdmin",
         "PostgresServer",
         "RandomRotations",

@@ -1,0 +1,101 @@
+"""Open connections of any driver, sync or async: ask who the server is and whether TLS is on, and close them.
+
+The questions go to the server, so that every driver of an engine gives the same answer. Only questions that were run on
+a real server are here; of other engines nothing is asked.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+VERSION = "SELECT version()"
+
+
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """How an engine is asked.
+
+    Attributes:
+        named: Returns the server's name and version from ``SELECT version()``.
+        tls: A query for TLS that every user may run.
+        read: Returns protocol and cipher, or "", from its rows.
+    """
+
+    named: Callable[[str], str]
+    tls: str
+    read: Callable[[list[Any]], str]
+
+
+async def settled(value: Any) -> Any:
+    """Return the value, awaited if it can be."""
+    return await value if inspect.isawaitable(value) else value
+
+
+async def close(connection: Any) -> None:
+    """Close a connection."""
+    # aiomysql and asyncmy close without a word to the server by close(); redis-py's clients have aclose()
+    names = ("ensure_closed", "aclose", "close")
+    await settled(next(filter(None, (getattr(connection, name, None) for name in names)))())
+
+
+async def server_of(connection: Any, engine: str) -> str | None:
+    """Return the server's name and version, or None for an engine that is not asked. Raises the driver's errors."""
+    if engine == "redis":
+        return f"Redis {(await settled(connection.info('server')))['redis_version']}"
+    if engine not in QUESTIONS:
+        return None
+    return QUESTIONS[engine].named(str((await _rows(connection, VERSION))[0][0]))
+
+
+async def tls_of(connection: Any, engine: str) -> str | None:
+    """Return protocol and cipher, "" without TLS, None if that is unknown."""
+    if engine not in QUESTIONS:
+        return None
+    try:
+        return QUESTIONS[engine].read(await _rows(connection, QUESTIONS[engine].tls))
+    except Exception:  # noqa: BLE001  (a missing privilege, a proxy; the connection works)
+        return None
+
+
+async def _rows(connection: Any, query: str) -> list[Any]:
+    if hasattr(connection, "fetch"):  # asyncpg
+        return [tuple(row) for row in await connection.fetch(query)]
+    cursor = await settled(connection.cursor())
+    try:
+        await settled(cursor.execute(query))
+        return [tuple(row) for row in await settled(cursor.fetchall())]
+    finally:
+        await settled(cursor.close())
+
+
+def _postgresql(version: str) -> str:
+    """Read "PostgreSQL 18.6 on x86_64-pc-linux-gnu, compiled by gcc ..."."""
+    return version.partition(" on ")[0]
+
+
+def _mysql(version: str) -> str:
+    """Read "10.11.19-MariaDB-0+deb12u1", "8.0.39"."""
+    number, _, rest = version.partition("-")
+    return f"{'MariaDB' if 'mariadb' in rest.lower() else 'MySQL'} {number}"
+
+
+def _sslinfo(rows: list[Any]) -> str:
+    """Read a row of ssl, version, cipher."""
+    return f"{rows[0][1]} {rows[0][2]}" if rows and rows[0][0] else ""
+
+
+def _status(rows: list[Any]) -> str:
+    """Read names and values of status variables."""
+    values = {str(name).lower(): str(value or "") for name, value in rows}
+    return f"{values.get('ssl_version', 'TLS')} {values['ssl_cipher']}" if values.get("ssl_cipher") else ""
+
+
+QUESTIONS = {
+    "postgresql": Questions(
+        _postgresql, "SELECT ssl, version, cipher FROM pg_stat_ssl WHERE pid = pg_backend_pid()", _sslinfo
+    ),
+    "mysql": Questions(_mysql, "SHOW SESSION STATUS LIKE 'Ssl_%'", _status),
+}

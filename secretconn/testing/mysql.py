@@ -1,0 +1,120 @@
+"""MySQLServer: a private MySQL for tests, from PATH, from Docker, or from Debian packages in a cache folder.
+
+Facts: "Initializing the Data Directory", "Caching SHA-2 Pluggable Authentication" and "Creating SSL and RSA
+Certificates and Keys" in the MySQL reference manual.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from secretconn.testing import debian
+from secretconn.testing._mysql_family import QUICK, FamilyServer, Installation, words
+
+__all__ = ["MySQLServer"]
+
+PACKAGE, SUITE = "mysql-server-core", "sid"
+"""Debian's stable releases have no MySQL."""
+
+SMALL = {
+    "loose_mysqlx": "OFF",
+    "disable_log_bin": "1",
+    "loose_innodb_redo_log_capacity": "8M",
+    "secure_file_priv": "NULL",
+    "log_error_verbosity": "3",
+}
+"""No second port, no binary log, a small redo log; notes in the log, because a rejected login is one."""
+
+FIXED_AT_FIRST = ("innodb_data_file_path", "innodb_page_size", "lower_case_table_names")
+"""Settings that the data folder is made with; a folder made without them is of no use."""
+
+OWN = ("*.pem", "auto.cnf")
+"""What each data folder has of its own, and the server makes anew: certificates, keys, the server's id."""
+
+
+class MySQLServer(FamilyServer):
+    """A private MySQL on 127.0.0.1: random port, own data folder and certificate, no blank passwords, data not synced.
+
+    Users log in by ``caching_sha2_password``. TLS is offered to those who ask for it, with a certificate that the
+    server makes at its first start; ``options={"tls_version": ""}`` turns it off. Runs as ``nobody`` when we are root.
+    Dies with this process. The first use of the "debian" rung downloads about 45 MB of packages (MySQL 9.7 of Debian's
+    unreleased suite) into the cache folder; later uses start from there, with a copy of a data folder made once.
+
+    Args:
+        user: The superuser's name.
+        options: Server settings (``{"max_connections": "20"}``).
+        files: More files for the data folder, name to content.
+        ladder: Where to look for a server, in this order: "path", "docker", "debian".
+        image: The image for the "docker" rung.
+        cache: The folder for the "debian" rung; default is that of `secretconn.testing.debian.cache_folder`.
+        wait: Seconds to wait for each step of the start.
+
+    Raises (from ``start``):
+        ServerUnavailable: No rung of the ladder held; the text says why for each.
+    """
+
+    kind = "mysql"
+    engine = "mysql"
+    title = "MySQL"
+    programs = ("mysqld",)
+    image = "mysql:9.7"
+    password_variable = "MYSQL_ROOT_PASSWORD"
+
+    @property
+    def authority(self) -> Path:
+        """The certificate of the authority that signed the server's, for a client that verifies it. Not in Docker."""
+        return self.data / "ca.pem"
+
+    def _settings(self, options: dict[str, str]) -> dict[str, str]:
+        return {**QUICK, **SMALL, **options}
+
+    def _at(self, base: Path, server: str) -> Installation:
+        return Installation(base, server, ".")
+
+    def _from_debian(self) -> Installation:
+        return Installation.unpacked(debian.unpack(PACKAGE, suite=SUITE, cache=self._cache), "usr/sbin/mysqld")
+
+    def _make_data(self, found: Installation) -> None:
+        """Copy the data folder of an earlier server of this version; making one takes some seconds."""
+        if not set(FIXED_AT_FIRST).isdisjoint(self._options):
+            self._install(found)
+            return
+        told = subprocess.run([*found.run(found.server), "--version"], capture_output=True, check=False).stdout
+        template = debian.cache_folder() / f"mysql-data-{hashlib.sha256(told).hexdigest()[:8]}"
+        try:
+            self._copy(template, self.data)
+        except OSError:  # there is none, or it is another user's
+            shutil.rmtree(self.data, ignore_errors=True)
+            self._install(found)
+            self._keep(template)
+
+    def _install(self, found: Installation) -> None:
+        settings = {**self._places(found), **self._options}
+        self._run([*found.run(found.server), "--no-defaults", "--initialize-insecure", *words(settings)])
+
+    def _keep(self, template: Path) -> None:
+        """Keep a copy of the new data folder. It knows no login: root@localhost has no password, and goes at start."""
+        beside = template.with_name(f"{template.name}.{os.getpid()}")
+        with contextlib.suppress(OSError):  # no room, no right; or another process was quicker
+            template.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copytree(self.data, beside, ignore=shutil.ignore_patterns(*OWN))
+            beside.rename(template)
+        shutil.rmtree(beside, ignore_errors=True)
+
+    def _copy(self, template: Path, data: Path) -> None:
+        shutil.copytree(template, data)
+        for folder, _, files in os.walk(data):
+            for name in (".", *files):
+                self._account.own(Path(folder, name))
+
+    def _first_statements(self) -> str:
+        return (
+            "DROP USER IF EXISTS 'root'@'localhost';\n"
+            f"CREATE USER IF NOT EXISTS '{self.user}'@'%' IDENTIFIED BY '{self.password}';\n"
+            f"GRANT ALL PRIVILEGES ON *.* TO '{self.user}'@'%' WITH GRANT OPTION;\n"
+        )
