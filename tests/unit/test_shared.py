@@ -77,9 +77,8 @@ def test_a_client_for_each_call_is_kept_for_sixteen_of_them(name: str) -> None:
     class Client:
         pass
 
-    clients = [
-        weakref.ref(client) for client in (Client() for _ in range(60)) if secretconn.shared(name, client=client)
-    ]
+    made = (Client() for _ in range(60))
+    clients = [weakref.ref(client) for client in made if secretconn.shared(name, client=client)]
     gc.collect()
     assert sum(client() is not None for client in clients) == 16
     kept = [client() for client in clients if client() is not None]

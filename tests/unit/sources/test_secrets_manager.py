@@ -1,4 +1,4 @@
-"""Secrets Manager's source against a client that counts: what is asked, what a failure of one stage means, forks."""
+"""Secrets Manager's source and a client that keeps count: what is asked, what one stage's failure means, forks."""
 
 from __future__ import annotations
 
