@@ -1,4 +1,4 @@
-"""Explore every order of events: `python -m tests.exhaustive [--deep]`. Prints what it saw, or the story of a failure."""
+"""Explore every order of events: `python -m tests.exhaustive [--deep]`. Print what was seen, or a failure's story."""
 
 from __future__ import annotations
 

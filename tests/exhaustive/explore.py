@@ -1,4 +1,4 @@
-"""Explore: every order of events, breadth first, so that the first broken rule is told by one of its shortest stories."""
+"""Explore: every order of events, breadth first, so that a broken rule is told by one of its shortest stories."""
 
 from __future__ import annotations
 
@@ -54,12 +54,13 @@ class _Node:
     since: tuple[Event, ...]
 
 
-def explore(setup: Setup, most: int | None = None) -> Result:
+def explore(setup: Setup, most: int | None = None, until: str | None = None) -> Result:
     """Try every order of events.
 
     Args:
         setup: The world.
         most: Stop after so many states.
+        until: Stop once a connect has ended so.
 
     Raises:
         Broken: the library broke a rule.
@@ -69,7 +70,7 @@ def explore(setup: Setup, most: int | None = None) -> Result:
     start = _Node(None, None, process.snapshot(), ())
     known, ahead = {process.key()}, deque([start])
     with _silence():
-        while ahead and (most is None or len(known) < most):
+        while ahead and (most is None or len(known) < most) and until not in result.examples:
             node = ahead.popleft()
             try:
                 _go_to(process, node)

@@ -45,8 +45,8 @@ CLOSED = (NOTHING_ACCEPTED, TWO_STEPS, COOLING_DOWN, SWITCHED, HIDDEN)
 """Why a connect may fail: the closed list of docs/rules.md."""
 
 CALLS = {"after 0": 1, "after 1": 1, "window 0": 2, "window 1": 3}
-"""API calls of a process for one rotation: noticed after its end, or in its window; and where a step (1) of the rotation
-fell into a connect. With two steps in one connect, or a failed read, there may be more."""
+"""API calls of a process for one rotation: noticed after its end, or in its window; and where a step (1) of it fell
+into a connect. With two steps in one connect, or a failed read, there may be more."""
 
 
 REFUSALS = {0: 1, 1: 2}

@@ -58,7 +58,7 @@ class Setup:
 
 @dataclass(frozen=True)
 class Step:
-    """One step of a rotation: from now on these labels and versions with a value, and what the writer has been told."""
+    """One step of a rotation: the labels, the versions with a value, and the changes that the writer has had."""
 
     name: str
     labels: Mapping[str, str]
