@@ -9,21 +9,20 @@ from __future__ import annotations
 import logging
 import sys
 from collections import deque
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
 from functools import partial
 
 from secretconn import events
 from secretconn._core import reports
-from secretconn._core.answer import Answer, News
+from secretconn._core.answer import Answer
 from secretconn._core.effects import Await, Budget, Flow
 from secretconn._core.flight import Flight, Outcome, Unanswered
 from secretconn._core.observers import Observers
-from secretconn._core.parsing import Shape, parse
+from secretconn._core.parsing import Shape
+from secretconn._core.reading import PLAIN, news_of, parsed_reading
 from secretconn._core.reports import error_of
 from secretconn._core.settings import COLD, Settings
 from secretconn._core.state import SecretState
-from secretconn.credentials import Credentials
-from secretconn.errors import SecretConnError
 from secretconn.runtime import Runtime
 from secretconn.sources.base import CachingSource, Reading, Source, is_passing, is_throttled, name_of, place_of
 
@@ -32,9 +31,6 @@ __all__ = ["Reader"]
 log = logging.getLogger("secretconn.refresh")
 
 NEVER = float("-inf")
-
-PLAIN = ("first", "ttl")
-"""Reasons for which a source's own cache is good enough; all others want to know what is valid now."""
 
 INQUIRIES = 5
 """Inquiries that may begin in one second, however many endpoints refuse their login."""
@@ -307,28 +303,23 @@ class Reader:
     def _take_in(
         self, reading: Reading, flight: Flight, stages: tuple[str, ...], api_calls: int, generation: int
     ) -> tuple[Answer, tuple[events.Event, ...]]:
-        logins, failures = self._parse(reading)
+        policy = self._settings.policy
+        parsed = parsed_reading(reading, self._secret_id, self._shape)
         with self._state.lock:
             if generation != self._generation:
                 raise LookupError("the secret was forgotten while it was read")
             before = self._state.answer
-            cached = reading.cached and flight.reason in PLAIN  # then it is no newer than what was held before
-            tick = flight.tick if not cached else before.tick if before is not None else -1
-            at = before.requested_at if cached and before is not None else flight.begun
-            policy = self._settings.policy
-            whole = (reading.whole or len(stages) > 1 or stages == policy.stages) and not cached
-            held = before.logins if before is not None else {}
-            failures = {**_left_out(reading, stages, logins.keys() | held.keys()), **failures}
-            answer = self._state.add(News(tick, at, reading.stages, logins, failures, stages, whole), policy)
+            news = news_of(parsed, before, flight, stages, policy)
+            answer = self._state.add(news, policy)
             if answer is None:
-                raise failures.get(policy.current) or LookupError(f"no version has the stage {policy.current}")
+                raise news.problems.get(policy.current) or LookupError(f"no version has the stage {policy.current}")
             recovered, self.failures = self.failures, 0
             self._retry_at, self._unanswered = NEVER, None
             now = self._runtime.clock()
             self.fresh_until = now + self._settings.ttl * (0.5 + 0.5 * self._runtime.random())
         if recovered:
             log.info("secretconn: secret %r is readable again, after %d failed reads", self._secret_id, recovered)
-        self._note_unreadable(failures, stages)
+        self._note_unreadable(news.problems, stages)
         told = reports.landed(
             before,
             answer,
@@ -343,16 +334,6 @@ class Reader:
             version = answer.current.version_id
             log.info("secretconn: secret %r was rotated: version %s is current now", self._secret_id, version)
         return answer, told
-
-    def _parse(self, reading: Reading) -> tuple[dict[str, Credentials], dict[str, Exception]]:
-        logins: dict[str, Credentials] = {}
-        failures: dict[str, Exception] = dict(reading.failures)
-        for version, payload in reading.payloads.items():
-            try:
-                logins[version] = parse(payload, self._secret_id, self._shape)
-            except SecretConnError as error:
-                failures |= {stage: error for stage, labelled in reading.stages.items() if labelled == version}
-        return logins, failures
 
     def _failed(self, flight: Flight, error: BaseException) -> Unanswered:
         with self._state.lock:
@@ -389,12 +370,3 @@ class Reader:
             named = name_of(failures[stage])
             log.info("secretconn: secret %r: %s cannot be read (%s), and is left out", self._secret_id, stage, named)
         self._told = (self._told - set(asked)) | failures.keys()
-
-
-def _left_out(reading: Reading, stages: tuple[str, ...], known: Set[str]) -> dict[str, Exception]:
-    """A version that was asked for and that came neither with its content nor with a failure: nobody asks for ever."""
-    return {
-        stage: LookupError(f"the source left out the content of {stage}")
-        for stage in stages
-        if stage in reading.stages and reading.stages[stage] not in known
-    }
