@@ -62,7 +62,7 @@ def test_another_host_port_or_database_is_another_endpoint(parts: dict[str, str 
 
 
 def test_a_secret_without_a_host_knows_what_the_caller_says() -> None:
-    state, bare = SecretState(), replace(OWN, host=None, port=6432)
+    state, bare = SecretState(), Credentials("s", "v1", "app", "p1", port=6432, database="shop")
     assert endpoint(state, bare, host="db", port="6432") is endpoint(state, bare, host="db")
     assert endpoint(state, bare, host="db", port="5432") is not endpoint(state, bare, host="db")
     assert state.endpoint(NOTHING_GIVEN, bare, 5432) is state.own
@@ -110,7 +110,7 @@ def test_ticks_differ_between_threads() -> None:
 
 
 def news(tick: int, version: str) -> News:
-    login = replace(OWN, version_id=version)
+    login = Credentials("s", version, "app", "p1", host="db.example", database="shop")
     return News(tick, 0.0, {CURRENT: version}, {version: login}, {}, (CURRENT,), whole=True)
 
 
