@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections import deque
 from collections.abc import Mapping
 from functools import partial
 
@@ -19,21 +18,18 @@ from secretconn._core.effects import Await, Budget, Flow
 from secretconn._core.flight import Flight, Outcome, Unanswered
 from secretconn._core.observers import Observers
 from secretconn._core.parsing import Shape
-from secretconn._core.reading import PLAIN, news_of, parsed_reading
+from secretconn._core.reading import Inquiries, news_of, parsed_reading, read
 from secretconn._core.reports import error_of
 from secretconn._core.settings import COLD, Settings
 from secretconn._core.state import SecretState
 from secretconn.runtime import Runtime
-from secretconn.sources.base import CachingSource, Reading, Source, is_passing, is_throttled, name_of, place_of
+from secretconn.sources.base import Reading, Source, is_passing, is_throttled, name_of, place_of
 
 __all__ = ["Reader"]
 
 log = logging.getLogger("secretconn.refresh")
 
 NEVER = float("-inf")
-
-INQUIRIES = 5
-"""Inquiries that may begin in one second, however many endpoints refuse their login."""
 
 LOOK = 3.0
 """Seconds, jittered, after the last read, until the source is looked at while an endpoint cools down."""
@@ -66,7 +62,7 @@ class Reader:
         self._unanswered: Unanswered | None = None
         self._retry_at = NEVER
         self._look_at = NEVER
-        self._inquiries: deque[float] = deque(maxlen=INQUIRIES)
+        self._inquiries = Inquiries()
         self._told: set[str] = set()
         self._generation = 0
 
@@ -180,7 +176,7 @@ class Reader:
             self._flight = self._unanswered = None
             self.fresh_until = self._retry_at = self._look_at = NEVER
             self.failures = 0
-            self._inquiries.clear()
+            self._inquiries = Inquiries()
             self._told.clear()
         old.after_fork(in_use)
 
@@ -217,17 +213,9 @@ class Reader:
             flight = self._under_way()
             if flight is not None:
                 return flight
-            if reason == "rejected" and not self.free and (delay := self._full()) > 0:
+            if reason == "rejected" and not self.free and (delay := self._inquiries.full(self._runtime.clock())) > 0:
                 return delay
             return self._fly("rejected" if reason == "next" else reason, stages)
-
-    def _full(self) -> float:
-        """Seconds until another inquiry may begin; 0, and it is counted, where one may."""
-        now = self._runtime.clock()
-        if len(self._inquiries) == INQUIRIES and 0.0 <= now - self._inquiries[0] < 1.0:
-            return max(1.0 - (now - self._inquiries[0]), 0.001)
-        self._inquiries.append(now)
-        return 0.0
 
     def _under_way(self) -> Flight | None:
         """The read under way; nobody joins one past its deadline."""
@@ -282,7 +270,7 @@ class Reader:
         told: tuple[events.Event, ...] = ()
         outcome: Outcome | None = None
         try:
-            reading = self._ask(source, flight.reason, stages)
+            reading = read(source, flight.reason, stages, self._state.answer)
             outcome, told = self._take_in(reading, flight, stages, source.api_calls - calls, generation)
         except Exception as error:  # noqa: BLE001  (told to every waiter, logged once per streak)
             outcome = self._failed(flight, error)
@@ -292,13 +280,6 @@ class Reader:
             if outcome is None:  # broken off by what is no Exception
                 outcome = Unanswered(flight.tick, self._state.tick(), RuntimeError("the read was broken off"))
             self._observers.tell(*told, between=partial(flight.land, outcome))
-
-    def _ask(self, source: Source, reason: str, stages: tuple[str, ...]) -> Reading:
-        answer = self._state.answer
-        held = (answer.logins if answer is not None else {}).keys()
-        if reason not in PLAIN and isinstance(source, CachingSource):
-            return source.read_fresh(stages, held)
-        return source.read(stages, held)
 
     def _take_in(
         self, reading: Reading, flight: Flight, stages: tuple[str, ...], api_calls: int, generation: int

@@ -1,7 +1,8 @@
-"""Reading: what a source read, taken in: each version parsed, each stage that did not come accounted for. Pure functions."""
+"""Reading: how a source is asked, and what it read taken in: each version parsed, each stage accounted for."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
@@ -10,12 +11,37 @@ from secretconn._core.flight import Flight
 from secretconn._core.parsing import Shape, parse
 from secretconn.credentials import Credentials
 from secretconn.errors import SecretConnError
-from secretconn.sources.base import Reading
+from secretconn.sources.base import CachingSource, Reading, Source
 
-__all__ = ["PLAIN", "news_of", "parsed_reading"]
+__all__ = ["Inquiries", "news_of", "parsed_reading", "read"]
+
+INQUIRIES = 5
+"""Inquiries that may begin in one second, however many endpoints refuse their login."""
 
 PLAIN = ("first", "ttl")
 """Reasons for which a source's own cache is good enough; all others want to know what is valid now."""
+
+
+class Inquiries:
+    """Bounds how often an inquiry begins."""
+
+    def __init__(self) -> None:
+        self._begun: deque[float] = deque(maxlen=INQUIRIES)
+
+    def full(self, now: float) -> float:
+        """Return the seconds until another one may begin; 0, and it is counted, where one may."""
+        if len(self._begun) == INQUIRIES and 0.0 <= now - self._begun[0] < 1.0:
+            return max(1.0 - (now - self._begun[0]), 0.001)
+        self._begun.append(now)
+        return 0.0
+
+
+def read(source: Source, reason: str, stages: tuple[str, ...], answer: Answer | None) -> Reading:
+    """Ask the source, past its own cache where what that holds may have been rejected."""
+    held = (answer.logins if answer is not None else {}).keys()
+    if reason not in PLAIN and isinstance(source, CachingSource):
+        return source.read_fresh(stages, held)
+    return source.read(stages, held)
 
 
 @dataclass(frozen=True, slots=True)
