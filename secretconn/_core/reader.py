@@ -8,24 +8,22 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections import deque
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
 from functools import partial
 
 from secretconn import events
 from secretconn._core import reports
-from secretconn._core.answer import Answer, News
+from secretconn._core.answer import Answer
 from secretconn._core.effects import Await, Budget, Flow
 from secretconn._core.flight import Flight, Outcome, Unanswered
 from secretconn._core.observers import Observers
-from secretconn._core.parsing import Shape, parse
+from secretconn._core.parsing import Shape
+from secretconn._core.reading import Inquiries, news_of, parsed_reading, read
 from secretconn._core.reports import error_of
 from secretconn._core.settings import COLD, Settings
 from secretconn._core.state import SecretState
-from secretconn.credentials import Credentials
-from secretconn.errors import SecretConnError
 from secretconn.runtime import Runtime
-from secretconn.sources.base import CachingSource, Reading, Source, is_passing, is_throttled, name_of, place_of
+from secretconn.sources.base import Reading, Source, is_passing, is_throttled, name_of, place_of
 
 __all__ = ["Reader"]
 
@@ -33,14 +31,8 @@ log = logging.getLogger("secretconn.refresh")
 
 NEVER = float("-inf")
 
-PLAIN = ("first", "ttl")
-"""Reasons for which a source's own cache is good enough; all others want to know what is valid now."""
-
-INQUIRIES = 5
-"""Inquiries that may begin in one second, however many endpoints refuse their login."""
-
 LOOK = 3.0
-"""Seconds, jittered, between two background looks at the source while an endpoint cools down."""
+"""Seconds, jittered, after the last read, until the source is looked at while an endpoint cools down."""
 
 
 class Reader:
@@ -70,7 +62,7 @@ class Reader:
         self._unanswered: Unanswered | None = None
         self._retry_at = NEVER
         self._look_at = NEVER
-        self._inquiries: deque[float] = deque(maxlen=INQUIRIES)
+        self._inquiries = Inquiries()
         self._told: set[str] = set()
         self._generation = 0
 
@@ -146,6 +138,9 @@ class Reader:
 
     def behind(self, reason: str) -> None:
         """Read with nobody waiting (rule 3), unless a read failed just now or the interpreter shuts down."""
+        before = self._flight
+        if before is not None and not before.landed and self._is_late(before):
+            self._failed(before, self._too_late().error)  # nobody has waited for it either
         if self._runtime.clock() < self._retry_at or sys.is_finalizing():
             return
         policy = self._settings.policy
@@ -156,9 +151,7 @@ class Reader:
 
     def look(self) -> None:
         """Read behind a cool-down, at most every few seconds: it must not outlast its cure by much (rule 4d)."""
-        now = self._runtime.clock()
-        if now >= self._look_at:
-            self._look_at = now + LOOK * (0.75 + 0.5 * self._runtime.random())
+        if self._runtime.clock() >= self._look_at:
             self.behind("cool-down")
 
     def expire(self) -> None:
@@ -183,7 +176,7 @@ class Reader:
             self._flight = self._unanswered = None
             self.fresh_until = self._retry_at = self._look_at = NEVER
             self.failures = 0
-            self._inquiries.clear()
+            self._inquiries = Inquiries()
             self._told.clear()
         old.after_fork(in_use)
 
@@ -220,17 +213,9 @@ class Reader:
             flight = self._under_way()
             if flight is not None:
                 return flight
-            if reason == "rejected" and not self.free and (delay := self._full()) > 0:
+            if reason == "rejected" and not self.free and (delay := self._inquiries.full(self._runtime.clock())) > 0:
                 return delay
             return self._fly("rejected" if reason == "next" else reason, stages)
-
-    def _full(self) -> float:
-        """Seconds until another inquiry may begin; 0, and it is counted, where one may."""
-        now = self._runtime.clock()
-        if len(self._inquiries) == INQUIRIES and 0.0 <= now - self._inquiries[0] < 1.0:
-            return max(1.0 - (now - self._inquiries[0]), 0.001)
-        self._inquiries.append(now)
-        return 0.0
 
     def _under_way(self) -> Flight | None:
         """The read under way; nobody joins one past its deadline."""
@@ -246,6 +231,7 @@ class Reader:
             return under_way
         now = self._runtime.clock()
         flight = Flight(reason, self._state.tick(), now, now + self._settings.timeout)
+        self._look_at = now + LOOK * (0.75 + 0.5 * self._runtime.random())
         work = partial(self._read, flight, stages, self._generation)
         try:
             self._runtime.spawn(work)
@@ -284,7 +270,7 @@ class Reader:
         told: tuple[events.Event, ...] = ()
         outcome: Outcome | None = None
         try:
-            reading = self._ask(source, flight.reason, stages)
+            reading = read(source, flight.reason, stages, self._state.answer)
             outcome, told = self._take_in(reading, flight, stages, source.api_calls - calls, generation)
         except Exception as error:  # noqa: BLE001  (told to every waiter, logged once per streak)
             outcome = self._failed(flight, error)
@@ -295,38 +281,26 @@ class Reader:
                 outcome = Unanswered(flight.tick, self._state.tick(), RuntimeError("the read was broken off"))
             self._observers.tell(*told, between=partial(flight.land, outcome))
 
-    def _ask(self, source: Source, reason: str, stages: tuple[str, ...]) -> Reading:
-        answer = self._state.answer
-        held = (answer.logins if answer is not None else {}).keys()
-        if reason not in PLAIN and isinstance(source, CachingSource):
-            return source.read_fresh(stages, held)
-        return source.read(stages, held)
-
     def _take_in(
         self, reading: Reading, flight: Flight, stages: tuple[str, ...], api_calls: int, generation: int
     ) -> tuple[Answer, tuple[events.Event, ...]]:
-        logins, failures = self._parse(reading)
+        policy = self._settings.policy
+        parsed = parsed_reading(reading, self._secret_id, self._shape)
         with self._state.lock:
             if generation != self._generation:
                 raise LookupError("the secret was forgotten while it was read")
             before = self._state.answer
-            cached = reading.cached and flight.reason in PLAIN  # then it is no newer than what was held before
-            tick = flight.tick if not cached else before.tick if before is not None else -1
-            at = before.requested_at if cached and before is not None else flight.begun
-            policy = self._settings.policy
-            whole = (reading.whole or len(stages) > 1 or stages == policy.stages) and not cached
-            held = before.logins if before is not None else {}
-            failures = {**_left_out(reading, stages, logins.keys() | held.keys()), **failures}
-            answer = self._state.add(News(tick, at, reading.stages, logins, failures, stages, whole), policy)
+            news = news_of(parsed, before, flight, stages, policy)
+            answer = self._state.add(news, policy)
             if answer is None:
-                raise failures.get(policy.current) or LookupError(f"no version has the stage {policy.current}")
+                raise news.problems.get(policy.current) or LookupError(f"no version has the stage {policy.current}")
             recovered, self.failures = self.failures, 0
             self._retry_at, self._unanswered = NEVER, None
             now = self._runtime.clock()
             self.fresh_until = now + self._settings.ttl * (0.5 + 0.5 * self._runtime.random())
         if recovered:
             log.info("secretconn: secret %r is readable again, after %d failed reads", self._secret_id, recovered)
-        self._note_unreadable(failures, stages)
+        self._note_unreadable(news.problems, stages)
         told = reports.landed(
             before,
             answer,
@@ -341,16 +315,6 @@ class Reader:
             version = answer.current.version_id
             log.info("secretconn: secret %r was rotated: version %s is current now", self._secret_id, version)
         return answer, told
-
-    def _parse(self, reading: Reading) -> tuple[dict[str, Credentials], dict[str, Exception]]:
-        logins: dict[str, Credentials] = {}
-        failures: dict[str, Exception] = dict(reading.failures)
-        for version, payload in reading.payloads.items():
-            try:
-                logins[version] = parse(payload, self._secret_id, self._shape)
-            except SecretConnError as error:
-                failures |= {stage: error for stage, labelled in reading.stages.items() if labelled == version}
-        return logins, failures
 
     def _failed(self, flight: Flight, error: BaseException) -> Unanswered:
         with self._state.lock:
@@ -387,12 +351,3 @@ class Reader:
             named = name_of(failures[stage])
             log.info("secretconn: secret %r: %s cannot be read (%s), and is left out", self._secret_id, stage, named)
         self._told = (self._told - set(asked)) | failures.keys()
-
-
-def _left_out(reading: Reading, stages: tuple[str, ...], known: Set[str]) -> dict[str, Exception]:
-    """A version that was asked for and that came neither with its content nor with a failure: nobody asks for ever."""
-    return {
-        stage: LookupError(f"the source left out the content of {stage}")
-        for stage in stages
-        if stage in reading.stages and reading.stages[stage] not in known
-    }

@@ -21,6 +21,7 @@ from secretconn.errors import ConfigurationError
 from secretconn.events import Stats, Subscriber
 from secretconn.runtime import Runtime
 from secretconn.sources.base import Source
+from secretconn.sources.names import check_secret_id
 
 if TYPE_CHECKING:
     from aws_secretsmanager_caching import SecretCacheConfig
@@ -84,8 +85,7 @@ class RotatingCredentials:
         timeout: float = 15.0,
         runtime: Runtime | None = None,
     ) -> None:
-        if not isinstance(secret_id, str) or not secret_id:
-            raise ConfigurationError("secret_id must be the name or the ARN of a secret")
+        check_secret_id(secret_id)
         reach = Reach(region, profile, endpoint_url, client, session, role_arn, external_id, _regions(replica_regions))
         runtime = self._runtime = runtime or Runtime()
         around = environment(runtime.environ)

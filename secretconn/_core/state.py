@@ -103,12 +103,13 @@ def _key(given: Given, own: Credentials, default_port: int | None) -> EndpointKe
     host = _named(given, "host", given.host)
     if host is not None:
         host = host.rstrip(".").lower()
-        if own.host is not None and host == own.host.rstrip(".").lower():
+        own_host = own.said("host")
+        if own_host is not None and host == own_host.rstrip(".").lower():
             host = None
     port, database = _named(given, "port", given.port), _named(given, "database", given.database)
-    if port == str(own.port or default_port):
+    if port == str(own.said("port") or default_port):
         port = None
-    return host, port, None if database == own.database else database
+    return host, port, None if database == own.said("database") else database
 
 
 def _named(given: Given, name: str, text: str | None) -> str | None:

@@ -38,6 +38,8 @@ CODES: dict[int, Verdict] = {
 # DB-Library's own error beside the server's number: "Adaptive Server connection failed" with the severity of a refused
 # login. FreeTDS, include/sybdb.h (SYBEFCON 20002), src/tds/util.c (20018 TDS general error).
 _FREETDS_REFUSED = "20018, severity 14"
+# Where no text of the server's comes first, the number is that of this process's first failure (measured, 2.4).
+_FREETDS_REPEATS = r"\(+\d+, b?['\"]DB-Lib error message"
 _NUMBER = r"\((\d{3,6})\)"
 # What mssql-python makes of SQLSTATE 28000 (its exceptions.py); also of 4060 and 40615, which cannot be told apart.
 _HIDDEN_28000 = "Invalid authorization specification"
@@ -66,7 +68,8 @@ def _by_db_library(number: int, text: str) -> Verdict:
     verdict = CODES.get(number, Verdict.OTHER)
     if verdict is Verdict.OTHER or _FREETDS_REFUSED not in text:
         return Verdict.OTHER
-    return Verdict.BARRED if verdict is Verdict.BARRED else Verdict.SUSPECT
+    is_current = not re.match(_FREETDS_REPEATS, text)
+    return Verdict.BARRED if verdict is Verdict.BARRED and is_current else Verdict.SUSPECT
 
 
 def _by_odbc(text: str) -> Verdict:

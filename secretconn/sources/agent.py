@@ -106,7 +106,7 @@ class AgentSource:
             if isinstance(found, Payload):
                 by_stage[stage] = found.version_id
                 payloads[found.version_id] = found
-            elif stage == stages[0] and not (found.kind is Kind.NOT_THERE and stage in (PENDING, PREVIOUS)):
+            elif stage == stages[0] and stage not in (PENDING, PREVIOUS):
                 raise self._unavailable(found, asking)
             elif found.kind is not Kind.NOT_THERE:
                 failures[stage] = self._unavailable(found, asking)

@@ -105,6 +105,8 @@ class ReplicatedSource:
 
 def _problem(reading: Reading, current: str) -> Exception | None:
     """Why a reading is of no use: nobody can log in without the current version."""
-    if current not in reading.stages and current not in (PENDING, PREVIOUS):
+    if current in (PENDING, PREVIOUS):
+        return None
+    if current not in reading.stages:
         return LookupError(f"no version has the stage {current}")
     return reading.failures.get(current)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Set
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from secretconn.credentials import PENDING, PREVIOUS, Payload
 from secretconn.errors import ConfigurationError, given_keywords
 from secretconn.sources.arn import partition_of, region_for, secret_arn
 from secretconn.sources.base import Reading, is_passing
+from secretconn.sources.calls import DENIED, Recorder, code_of, is_of_own_credentials, payload_of, stages_of
 from secretconn.sources.role import Role, role_session
 from secretconn.sources.sessions import new_session
 
@@ -31,28 +32,6 @@ READ_TIMEOUT = 3.0
 TOTAL_ATTEMPTS = 2
 """Seconds and tries of the default client. Secrets Manager answers in tens of milliseconds; a caller who waits for the
 SDK's own 60 s and five tries has lost its request long before."""
-
-DENIED = frozenset({"AccessDeniedException", "AccessDenied", "403"})
-"""Codes of a missing permission; the last one is what moto answers."""
-
-OWN_CREDENTIALS = frozenset(
-    {
-        # Source: AWS's "Common error types" and the SDK's own codes for keys that expired, changed or went away.
-        "ExpiredToken",
-        "ExpiredTokenException",
-        "RequestExpired",
-        "UnrecognizedClientException",
-        "InvalidClientTokenId",
-        "InvalidAccessKeyId",
-        "InvalidSignatureException",
-        "SignatureDoesNotMatch",
-        "IncompleteSignature",
-        "MissingAuthenticationToken",
-    }
-)
-OWN_CREDENTIAL_TYPES = frozenset(
-    {"NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "TokenRetrievalError", "SSOError"}
-)
 
 NEVER = 10 * 365 * 86400
 """Seconds after which the cache item would describe the secret by itself, in the middle of a read."""
@@ -158,7 +137,7 @@ class SecretsManagerSource:
                 return self._by_stage(stages[0])
             return self._whole(stages, held)
         except Exception as error:
-            if self._given_client is None and _is_of_own_credentials(error):
+            if self._given_client is None and is_of_own_credentials(error):
                 self._client = None  # they may be others by now: the next read looks for them again
             raise
 
@@ -168,11 +147,11 @@ class SecretsManagerSource:
         try:
             content = self._refreshed(client).get_secret_value(stage)
         except Exception as error:
-            if stage not in (PENDING, PREVIOUS) or is_passing(error) or _is_of_own_credentials(error):
+            if stage not in (PENDING, PREVIOUS) or is_passing(error) or is_of_own_credentials(error):
                 raise
-            absent = _code(error) == "ResourceNotFoundException"
+            absent = code_of(error) == "ResourceNotFoundException"
             return Reading({}, {}, {} if absent else {stage: error}, whole=False)
-        by_stage = _stages(client.description)
+        by_stage = stages_of(client.description)
         version = by_stage[stage]
         return Reading(by_stage, {version: payload_of(content, version)}, whole=False)
 
@@ -184,12 +163,12 @@ class SecretsManagerSource:
         try:
             item = self._refreshed(client)
         except Exception as error:
-            if _code(error) not in DENIED:
+            if code_of(error) not in DENIED:
                 raise
             reading = self._each_stage(stages)
             self._may_describe = False
             return reading
-        by_stage = _stages(client.description)
+        by_stage = stages_of(client.description)
         payloads: dict[str, Payload] = {}
         failures: dict[str, Exception] = {}
         for stage in stages:
@@ -220,7 +199,7 @@ class SecretsManagerSource:
             failures |= reading.failures
         return Reading(by_stage, payloads, failures)
 
-    def _refreshed(self, client: _Recorder) -> SecretCacheItem:
+    def _refreshed(self, client: Recorder) -> SecretCacheItem:
         """A cache item that has just asked. A new one for each read: an abandoned read holds the lock of its own."""
         item = _quick_item()(config=self._cache_config(), client=client, secret_id=self._secret_id)
         if not item.refresh_secret_now():
@@ -236,8 +215,8 @@ class SecretsManagerSource:
         if client is not None and self._given_client is None and not in_use:
             client.close()
 
-    def _recorder(self) -> _Recorder:
-        return _Recorder(self.client, self._secret_id, self._calls)
+    def _recorder(self) -> Recorder:
+        return Recorder(self.client, self._secret_id, self._calls)
 
     def _make_client(self) -> Any:
         from botocore.config import Config
@@ -281,61 +260,6 @@ class SecretsManagerSource:
         return config
 
 
-class _Recorder:
-    """The client as one cache item sees it: counts the calls, keeps the answer and the error that the item hides.
-
-    Started for a stage it describes the secret by the value of that stage, and has the value ready when it is asked.
-    """
-
-    def __init__(self, client: Any, secret_id: str, calls: Iterator[int]) -> None:
-        self.client, self._secret_id, self._calls = client, secret_id, calls
-        self.description: Mapping[str, Any] = {}
-        self._stage: str | None = None
-        self._value: Mapping[str, Any] = {}
-        self._error: Exception | None = None
-
-    def start(self, stage: str | None = None) -> _Recorder:
-        self._stage = stage
-        return self
-
-    def describe_secret(self, **arguments: Any) -> Any:
-        if self._stage is not None:
-            self.description = self._described_by_value(self._stage)
-            return self.description
-        answer = self._call(self.client.describe_secret, arguments)
-        if not isinstance(answer.get("VersionIdsToStages"), Mapping):
-            self._error = ValueError("DescribeSecret's answer has no VersionIdsToStages")
-            raise self._error
-        self.description = answer
-        return answer
-
-    def get_secret_value(self, **arguments: Any) -> Any:
-        if self._value and arguments.get("VersionId") == self._value.get("VersionId"):
-            return self._value
-        return self._call(self.client.get_secret_value, arguments)
-
-    def last_error(self) -> Exception:
-        error, self._error = self._error, None
-        return error if error is not None else RuntimeError("the cache refreshed nothing and told no error")
-
-    def _described_by_value(self, stage: str) -> Mapping[str, Any]:
-        answer = self._call(self.client.get_secret_value, {"SecretId": self._secret_id, "VersionStage": stage})
-        version = answer.get("VersionId") if isinstance(answer, Mapping) else None
-        if not isinstance(version, str):
-            self._error = ValueError("GetSecretValue's answer has no VersionId")
-            raise self._error
-        self._value = answer
-        return {"VersionIdsToStages": {version: sorted({stage, *(answer.get("VersionStages") or ())})}}
-
-    def _call(self, operation: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
-        next(self._calls)
-        try:
-            return operation(**arguments)
-        except Exception as error:
-            self._error = error
-            raise
-
-
 @lru_cache(maxsize=1)
 def _quick_item() -> type[SecretCacheItem]:
     """SecretCacheItem without its sleep of 2.5 to 5 s before a forced refresh; rule 4 keeps a crowd together.
@@ -347,29 +271,6 @@ def _quick_item() -> type[SecretCacheItem]:
     return type(
         "QuickSecretCacheItem", (SecretCacheItem,), {"FORCE_REFRESH_JITTER_SLEEP": -1, "FORCE_REFRESH_MAX_SLEEP": 0}
     )
-
-
-def _code(error: BaseException) -> str | None:
-    response = getattr(error, "response", None)
-    return response.get("Error", {}).get("Code") if isinstance(response, dict) else None
-
-
-def _is_of_own_credentials(error: BaseException) -> bool:
-    """True if the process's own AWS credentials were missing or refused."""
-    names = {kind.__name__ for kind in type(error).__mro__}
-    return _code(error) in OWN_CREDENTIALS or not names.isdisjoint(OWN_CREDENTIAL_TYPES)
-
-
-def _stages(description: Mapping[str, Any]) -> dict[str, str]:
-    versions = description["VersionIdsToStages"]
-    return {stage: version for version, labels in versions.items() for stage in labels}
-
-
-def payload_of(response: Any, version: str) -> Payload:
-    """The secret's content out of a GetSecretValue answer; whatever is wrong with it is for the parser to say."""
-    answer = response if isinstance(response, Mapping) else {}
-    content = answer.get("SecretString")
-    return Payload(version, answer.get("SecretBinary") if content is None else content)  # type: ignore[arg-type]
 
 
 def _refuse_conflicts(

@@ -32,6 +32,8 @@ FOR_MAINTAINER_SCRIPTS = (
 )
 """Patterns of packages that others need to be installed, which is not done here."""
 
+MANUALS = ("usr/share/doc", "usr/share/info", "usr/share/lintian", "usr/share/man")
+
 C_LIBRARY = ("libc6", "libc-bin", "libc-l10n")
 """The machine's own serves packages of its release."""
 
@@ -86,7 +88,11 @@ def cache_folder() -> Path:
 
 
 def unpack(
-    *packages: str, suite: str | None = None, without: Iterable[str] = (), cache: str | Path | None = None
+    *packages: str,
+    suite: str | None = None,
+    without: Iterable[str] = (),
+    drop: Iterable[str] = (),
+    cache: str | Path | None = None,
 ) -> Unpacked:
     """Fetch Debian packages and all they need, and unpack them; what is there already is not fetched again.
 
@@ -98,6 +104,7 @@ def unpack(
         packages: Their names, one or more.
         suite: A suite of Debian's archive to take them from ("sid"); default is what the machine's sources name.
         without: Patterns (fnmatch) of packages to leave out, and what only they need; ``["*"]``: the named ones alone.
+        drop: Patterns (`Path.glob`) of files and folders below root not to keep, besides manuals and the like.
         cache: Where to keep them; default is `cache_folder`.
 
     Returns:
@@ -107,8 +114,8 @@ def unpack(
         ServerUnavailable: No apt-get or dpkg-deb here, or a package or something it needs cannot be had.
     """
     place = (Path(cache) if cache is not None else cache_folder()).absolute() / "debian"
-    patterns = tuple(sorted(without))
-    target = place / _folder_name(packages, suite, patterns)
+    patterns, dropped = tuple(without), tuple(drop)
+    target = place / _folder_name(packages, suite, [*packages[1:], *patterns, *dropped])
     found = Unpacked(target, foreign=suite is not None)
     if target.exists():
         return found
@@ -119,14 +126,15 @@ def unpack(
             left_out = (*FOR_MAINTAINER_SCRIPTS, *(C_LIBRARY if suite is None else ()), *patterns)
             work = place / "work" / target.name  # kept when it fails: the next try goes on from there
             files = _fetch(packages, left_out, target, _ways(work, suite, keyring))
-            _extract(files, target)
+            _extract(files, target, (*MANUALS, *dropped))
             shutil.rmtree(work)
+            if suite is not None:  # its lists have served: nothing else asks for this suite
+                shutil.rmtree(_lists(place, suite))
     return found
 
 
-def _folder_name(packages: Sequence[str], suite: str | None, patterns: Sequence[str]) -> str:
-    rest = " ".join([*packages[1:], "without", *patterns])
-    differs = f"-{hashlib.sha256(rest.encode()).hexdigest()[:8]}" if packages[1:] or patterns else ""
+def _folder_name(packages: Sequence[str], suite: str | None, rest: Sequence[str]) -> str:
+    differs = f"-{hashlib.sha256(' '.join(rest).encode()).hexdigest()[:8]}" if rest else ""
     return f"{suite or _release()}-{packages[0]}{differs}"
 
 
@@ -149,9 +157,13 @@ def _locked(place: Path) -> Iterator[None]:
         yield
 
 
+def _lists(place: Path, suite: str | None) -> Path:
+    return place / f"lists-{suite or _release()}"
+
+
 def _ways(work: Path, suite: str | None, keyring: Path | None) -> list[Callable[[], Apt]]:
     """Ways to reach the archive, in this order: lists that are there, then lists fetched now."""
-    lists = work.parent.parent / f"lists-{suite or _release()}"
+    lists = _lists(work.parent.parent, suite)
     if suite is None:
         return [lambda: Apt(work), lambda: _updated(Apt(work, lists=lists))]
     source = f"deb [signed-by={keyring}] {Apt(work).mirror()} {suite} main"
@@ -194,12 +206,14 @@ def _fetch(
     raise ServerUnavailable(f"{' and '.join(packages)} cannot be had: " + "; then ".join(dict.fromkeys(reasons)))
 
 
-def _extract(files: Sequence[Path], target: Path) -> None:
+def _extract(files: Sequence[Path], target: Path, drop: Sequence[str] = ()) -> None:
     with tempfile.TemporaryDirectory(prefix=".new-", dir=target.parent) as name:
         new = Path(name) / "root"
         new.mkdir()
         for file in files:
             run("dpkg-deb", "--extract", str(file), str(new))
+        for path in [path for pattern in drop for path in new.glob(pattern)]:
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
         new.rename(target)
 
 

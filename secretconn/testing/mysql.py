@@ -77,7 +77,9 @@ class MySQLServer(FamilyServer):
         return Installation(base, server, ".")
 
     def _from_debian(self) -> Installation:
-        return Installation.unpacked(debian.unpack(PACKAGE, suite=SUITE, cache=self._cache), "usr/sbin/mysqld")
+        return Installation.unpacked(
+            debian.unpack(PACKAGE, suite=SUITE, drop=["usr/bin"], cache=self._cache), "usr/sbin/mysqld"
+        )
 
     def _make_data(self, found: Installation) -> None:
         """Copy the data folder of an earlier server of this version; making one takes some seconds."""

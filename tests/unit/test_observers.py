@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import itertools
 import logging
 import signal
 import threading
@@ -23,6 +24,7 @@ from secretconn.events import Event, Fetched, Recovered, Refreshed, Rejected, Ro
 from secretconn.testing.memory import MemorySource
 from tests.unit.fakes import DRIVER, Bed, Refused, Time, login, subscribers
 
+NUMBERS = itertools.count()
 ONE, TWO, THREE = (Event(secret_id=name) for name in ("one", "two", "three"))
 
 
@@ -129,7 +131,7 @@ def test_after_a_fork_counters_begin_anew_and_subscribers_stay() -> None:
 def test_a_subscription_ends_in_a_forked_child_too() -> None:
     bed, told = Bed(), list[Event]()
     end = bed.rotating.subscribe(told.append)
-    roll._after_fork()
+    bed.rotating._after_fork()
     bed.rotating.current()
     assert len(told) == 1
     end()
@@ -373,7 +375,7 @@ def calls(bed: Bed) -> dict[str, Callable[[], object]]:
         "stats": bed.rotating.stats,
         "invalidate": bed.rotating.invalidate,
         "subscribe": lambda: bed.rotating.subscribe(print)(),  # noqa: PLW0108
-        "shared": lambda: secretconn.shared("from a signal handler", region="eu-west-1"),
+        "shared": lambda: secretconn.shared(f"signal/{next(NUMBERS)}", region="eu-west-1"),
         "connect": bed.connect,
         "refresh": bed.rotating.refresh,
         "made": made,

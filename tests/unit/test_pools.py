@@ -72,7 +72,7 @@ def test_a_pool_that_is_gone_leaves_nothing_behind() -> None:
         gc.collect()
     on_rotation(bed.credentials, kept.drain)
     gc.collect()
-    assert sum(isinstance(thing, pools._Draining) for thing in gc.get_objects()) <= 2
+    assert sum(type(thing) is pools._Draining for thing in gc.get_objects()) <= 2
     bed.rotate()
     assert len(kept.drained) == 1
 

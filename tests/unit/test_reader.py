@@ -13,6 +13,7 @@ from secretconn._core.answer import Answer
 from secretconn._core.connector import Connector
 from secretconn._core.effects import Await, Budget
 from secretconn._core.flight import Unanswered
+from secretconn._core.reports import error_of
 from secretconn._core.rotating import core_of, forget
 from secretconn.credentials import CURRENT, PENDING, PREVIOUS
 from secretconn.engines.base import NOTHING_GIVEN
@@ -205,6 +206,22 @@ def test_who_joined_it_waits_until_its_deadline_and_asks_anew() -> None:
     flow.close()
 
 
+def test_one_that_nobody_waits_for_is_told_of_too_and_threads_do_not_pile_up(caplog: pytest.LogCaptureFixture) -> None:
+    bed = Bed(ttl=10.0, timeout=5.0)
+    bed.rotating.current()
+    held_back(bed)
+    bed.time.now += 100.0
+    for _ in range(60):  # a minute, while no read comes back
+        bed.rotating.current()
+        bed.time.now += 1.0
+    assert bed.time.waiting is not None
+    assert len(bed.time.waiting) <= 8
+    assert bed.core.reader.failures == bed.rotating.stats().refresh_failures > 0
+    assert [record.getMessage() for record in caplog.records] == [
+        "secretconn: secret 's' cannot be read (TimeoutError); the held login stays in use"
+    ]
+
+
 def test_an_abandoned_read_that_lands_after_all_counts_as_of_the_moment_it_was_asked() -> None:
     bed = Bed(timeout=5.0)
     bed.rotating.current()
@@ -327,10 +344,8 @@ def test_a_failure_that_landed_after_the_caller_came_ends_its_wait() -> None:
 
 def test_those_who_waited_for_one_failure_get_an_exception_each() -> None:
     """A raised exception belongs to one thread: two that raise one object mix their tracebacks and notes."""
-    bed = Bed()
     for cause in (OSError("gone"), SecretFormatError("no host", secret_id="s", version_id="v1", key="host")):
-        failed = Unanswered(1, 2, cause)
-        raised = [bed.core.reader.error_of(failed) for _ in range(3)]
+        raised = [error_of(cause, "s") for _ in range(3)]
         assert len({id(one) for one in (*raised, cause)}) == 4
         assert {type(one) for one in raised} <= {SecretUnavailable, SecretFormatError}
 
@@ -338,8 +353,11 @@ def test_those_who_waited_for_one_failure_get_an_exception_each() -> None:
 # -- a source that fails in passing (A8) ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("patience", "code", "seconds"), [(5.0, "ThrottlingException", 5.0), (0.0, "SlowDown", 0.0)])
-def test_a_first_read_that_is_throttled_is_repeated_for_some_seconds(
+@pytest.mark.parametrize(
+    ("patience", "code", "seconds"),
+    [(5.0, "InternalServiceError", 5.0), (0.0, "InternalServiceError", 0.0), (5.0, "ThrottlingException", 15.0)],
+)
+def test_a_first_read_that_fails_in_passing_is_repeated_for_some_seconds(
     patience: float, code: str, seconds: float
 ) -> None:
     bed = Bed(read_patience=patience)

@@ -198,7 +198,7 @@ def test_in_a_cool_down_it_is_sent_for_the_database_may_have_been_mended(connect
     bed.server.accepted = {("app", "p1")}
     assert connect(bed) == "connection as app"
     assert passwords(bed) == ["p1", "p1"]
-    assert bed.source.api_calls == calls + 1  # the look behind the cool-down, which nobody waits for
+    assert bed.source.api_calls == calls  # the source is looked at some seconds after the last read
 
 
 # -- a user that may not come in (A3) ---------------------------------------------------------------------------------
@@ -345,18 +345,20 @@ def test_throttled_is_not_refused(connect: Connect) -> None:
     begun = bed.time.now
     bed.source.on_read = lambda: setattr(bed.source, "error", None) if bed.time.now > begun + 3.0 else None
     assert connect(bed) == "connection as app"
-    assert 3.0 < bed.time.now - begun < 5.0
+    assert 3.0 < bed.time.now - begun < 6.0
     assert bed.source.reads < 40
 
 
-@pytest.mark.parametrize(("code", "seconds"), [("ThrottlingException", 5.0), ("AccessDeniedException", 0.0)])
+@pytest.mark.parametrize(
+    ("code", "seconds"), [("ThrottlingException", 15.0), ("InternalServiceError", 5.0), ("AccessDeniedException", 0.0)]
+)
 def test_throttled_for_good_ends_with_the_driver_s_error(connect: Connect, code: str, seconds: float) -> None:
     bed = warm()
     bed.server.accepted, bed.source.error = set(), Answered(code)
     begun = bed.time.now
     with pytest.raises(Refused) as caught:
         connect(bed)
-    assert seconds <= bed.time.now - begun <= seconds * 1.1
+    assert seconds - 0.001 <= bed.time.now - begun <= seconds + 2.0
     assert f"the source gave no answer (Answered: {code})" in caught.value.__notes__[0]
 
 
@@ -472,7 +474,7 @@ def test_a_retry_begins_when_it_begins() -> None:
         to_login(other, Refused())
     bed.time.now += 2.0
     assert to_login(first, Refused()) == "v2"
-    assert first.send(None) is None
+    assert not [step for step in first if isinstance(step, Credentials)]  # accepted: nothing more is sent
     state = bed.core.state.own.state
     assert state is not None
     assert state.accepted is not None

@@ -190,7 +190,7 @@ def test_an_answer_of_somebody_else_s_refresh_may_end_the_patience(connect: Call
     assert bed.time.slept == [pytest.approx(0.2)]
     assert bed.source.reads == 1 + 3 + 1  # the first one, the inquiry's three questions, and somebody else's
     (note,) = caught.value.__notes__
-    assert note.endswith("; the source was asked just now and had no other login.")
+    assert note.endswith(" no other login.")
 
 
 @connects

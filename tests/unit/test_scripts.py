@@ -68,7 +68,7 @@ def test_every_environment_says_what_it_costs() -> None:
     environments = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["secretconn"]["env"]
     for env in environments.values():
         assert 0 < env["fetches"]["packages"] < env["fills"]["packages"]
-        assert env["takes"].startswith("Takes ")
+        assert env["takes"].startswith("takes ")
 
 
 def test_clean_removes_what_the_scripts_made_and_nothing_else(tmp_path: Path) -> None:

@@ -13,7 +13,12 @@ from secretconn._core.state import MAX_ENDPOINTS, Endpoint, SecretState
 from secretconn.credentials import CURRENT, Credentials
 from secretconn.engines.base import NOTHING_GIVEN, Given
 
-OWN = Credentials("s", "v1", "app", "p1", host="db.example", port=None, database="shop")
+
+def named(version: str = "v1", host: str | None = "db.example", port: int | None = None) -> Credentials:
+    return Credentials("s", version, "app", "p1", host=host, port=port, database="shop")
+
+
+OWN = named()
 
 
 def given(**parts: str | None) -> Given:
@@ -62,7 +67,7 @@ def test_another_host_port_or_database_is_another_endpoint(parts: dict[str, str 
 
 
 def test_a_secret_without_a_host_knows_what_the_caller_says() -> None:
-    state, bare = SecretState(), replace(OWN, host=None, port=6432)
+    state, bare = SecretState(), named(host=None, port=6432)
     assert endpoint(state, bare, host="db", port="6432") is endpoint(state, bare, host="db")
     assert endpoint(state, bare, host="db", port="5432") is not endpoint(state, bare, host="db")
     assert state.endpoint(NOTHING_GIVEN, bare, 5432) is state.own
@@ -110,8 +115,7 @@ def test_ticks_differ_between_threads() -> None:
 
 
 def news(tick: int, version: str) -> News:
-    login = replace(OWN, version_id=version)
-    return News(tick, 0.0, {CURRENT: version}, {version: login}, {}, (CURRENT,), whole=True)
+    return News(tick, 0.0, {CURRENT: version}, {version: named(version)}, {}, (CURRENT,), whole=True)
 
 
 def test_what_leaves_no_login_changes_nothing() -> None:

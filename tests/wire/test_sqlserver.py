@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -115,10 +117,10 @@ NUMBERS = [
     (18456, "Login failed for user 'app'.", Verdict.REJECTED),
     (18487, "Login failed for user 'app'. Reason: The password of the account has expired.", Verdict.REJECTED),
     (18488, "Login failed for user 'app'. Reason: The password must be changed.", Verdict.REJECTED),
-    (18470, "Login failed for user 'app'. Reason: The account is disabled.", Verdict.SUSPECT),
-    (18486, "Login failed for user 'app' because the account is currently locked out.", Verdict.SUSPECT),
+    (18470, "Login failed for user 'app'. Reason: The account is disabled.", Verdict.BARRED),
+    (18486, "Login failed for user 'app' because the account is currently locked out.", Verdict.BARRED),
     (18452, "Login failed. The login is from an untrusted domain.", Verdict.OTHER),
-    (4060, 'Cannot open database "x" requested by the login. The login failed.', Verdict.OTHER),
+    (4060, 'Cannot open database "x" requested by the login. The login failed.', Verdict.BARRED),
     (40613, "Database 'x' on server 'y' is not currently available.", Verdict.OTHER),
     (40615, "Cannot open server 'y' requested by the login. Client is not allowed.", Verdict.OTHER),
     (17809, "Could not connect because the maximum number of '100' user connections has been reached.", Verdict.OTHER),
@@ -139,7 +141,29 @@ def test_pymssql_s_verdicts(number: int, text: str, verdict: Verdict) -> None:
         pymssql.connect(server=server.host, port=server.port, user="app", password="x", login_timeout=5)
     found = driver_named("pymssql").classify(caught.value)
     # FreeTDS repeats the number of an earlier failure of this process: OTHER may look like a refusal, not the reverse.
-    assert found is Verdict.SUSPECT or (found is Verdict.OTHER and verdict is Verdict.OTHER)
+    assert found is Verdict.SUSPECT or (found is verdict and verdict is not Verdict.REJECTED)
+
+
+ROOT = Path(__file__).parents[2]
+REPEATING = """
+import pymssql
+from secretconn.engines import driver_named
+from tests.wire.fake import FakeTds
+
+for number in (18486, 18456, 18486):
+    with FakeTds((number, "what it says")) as server:
+        try:
+            pymssql.connect(server=server.host, port=server.port, user="app", password="x", login_timeout=5)
+        except pymssql.Error as error:
+            print(driver_named("pymssql").classify(error).value)
+"""
+
+
+def test_pymssql_s_repeated_number_bars_nobody() -> None:
+    """In a process of its own: the first failure's number is told of all later ones, whatever they are."""
+    pytest.importorskip("pymssql")
+    done = subprocess.run([sys.executable, "-c", REPEATING], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.stdout.split(), done.stderr) == (["barred", "suspect", "suspect"], "")
 
 
 def test_a_refused_connection_is_other() -> None:

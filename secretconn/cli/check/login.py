@@ -107,12 +107,12 @@ def _connection(attempt: Attempt, answers: Answers, stages: str) -> dict[str, An
 
 
 async def _open_and_ask(
-    credentials: RotatingCredentials, attempt: Attempt, clock: Callable[[], float], timeout: float
+    credentials: RotatingCredentials, attempt: Attempt, clock: Callable[[], float], limit: float
 ) -> Answers:
     """Open a connection as the application does, ask who the server is, close it. Raises what connect() raises."""
     credentials.prefetch()  # or the first connect would include the read of the secret
     engine, begun = attempt.driver.engine, clock()
-    connection = await settled(_opening(credentials, attempt, timeout)(**attempt.arguments))
+    connection = await settled(_opening(credentials, attempt, limit)(**attempt.arguments))
     opened = clock()
     try:
         try:
@@ -128,7 +128,7 @@ async def _open_and_ask(
     return Answers(server, tls, opened - begun, asked - opened)
 
 
-def _opening(credentials: RotatingCredentials, attempt: Attempt, timeout: float) -> Callable[..., Any]:
+def _opening(credentials: RotatingCredentials, attempt: Attempt, limit: float) -> Callable[..., Any]:
     """Return connect() or aconnect() for the driver; a driver that may wait for ever gets a limit."""
     name = attempt.driver.name
     if not attempt.is_async:
@@ -138,7 +138,7 @@ def _opening(credentials: RotatingCredentials, attempt: Attempt, timeout: float)
     own = load(attempt.driver, for_async=True)
 
     async def limited(**keywords: Any) -> Any:
-        async with asyncio.timeout(timeout):
+        async with asyncio.timeout(limit):
             return await own(**taken(keywords))
 
     return wrap(limited, credentials, driver=name)

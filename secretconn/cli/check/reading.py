@@ -18,10 +18,11 @@ from secretconn.credentials import CURRENT, PENDING, PREVIOUS, Credentials, Payl
 from secretconn.errors import SecretUnavailable
 from secretconn.sources.arn import secret_arn
 from secretconn.sources.base import Source, place_of
+from secretconn.sources.calls import payload_of
 from secretconn.sources.file import FileSource
 from secretconn.sources.names import secret_name
 from secretconn.sources.replicas import ReplicatedSource
-from secretconn.sources.secrets_manager import SecretsManagerSource, payload_of
+from secretconn.sources.secrets_manager import SecretsManagerSource
 
 STAGES = (CURRENT, PENDING, PREVIOUS)
 

@@ -25,6 +25,11 @@ class Finding(NamedTuple):
     permission: str | None = None
 
 
+def visible(text: str) -> str:
+    """Return the text with control characters written out: a user name must not move the cursor, or forge a line."""
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
+
+
 @dataclass(slots=True)
 class Step:
     """One step: its name, what it showed in one line, its seconds (None if they say nothing), and its findings."""
@@ -70,9 +75,9 @@ class Report:
             step.seconds = self.clock() - begun
         self.steps.append(step)
         duration = "" if step.seconds is None else f"{step.seconds * 1000:.0f} ms"
-        self._write(f"{step.status:<8}{duration:>10}   {step.told}".rstrip() + "\n")
+        self._write(f"{step.status:<8}{duration:>10}   {visible(step.told)}".rstrip() + "\n")
         for one in step.findings:
-            paragraphs = (f"{one.name}: {one.problem}", f"What to do: {one.advice}")
+            paragraphs = (f"{one.name}: {visible(one.problem)}", f"What to do: {visible(one.advice)}")
             self._write("".join(f"{line}\n" for text in paragraphs for line in WRAPPER.wrap(text)))
 
     def close(self) -> None:

@@ -41,8 +41,8 @@ def test_the_simulation_counts_what_real_processes_do(strategy: str) -> None:
     assert real.failed == simulated.failed == 0
     assert real.rotations == simulated.rotations == 1
 
-    # By the rules, with no room: two calls for a start, one GetSecretValue for a version, and nothing uncounted.
-    assert real.first_calls == simulated.first_calls == 2 * workload.processes
+    # By the rules, with no room: one call for a start, one GetSecretValue for a version, and nothing uncounted.
+    assert real.first_calls == simulated.first_calls == workload.processes
     assert served["GetSecretValue"] == 2 * workload.processes + 1  # one more by the rotation itself
     assert served["DescribeSecret"] + served["GetSecretValue"] - 1 == real.api_calls
 

@@ -125,7 +125,7 @@ def test_what_it_calls(bed: Bed, check: Check) -> None:
     bed.store()
     bed.faulty.calls.clear()
     assert check().code == 0
-    assert bed.faulty.calls == {"DescribeSecret": 2, "GetSecretValue": 4}
+    assert bed.faulty.calls == {"DescribeSecret": 1, "GetSecretValue": 4}
 
 
 def test_json_of_a_failure(bed: Bed, check: Check) -> None:

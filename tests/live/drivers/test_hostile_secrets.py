@@ -109,7 +109,7 @@ async def test_nothing_is_refused_that_the_plain_driver_opens(
         f"test/{login.username}", content(app, password) | {"username": login.username}
     )
     ours = await outcome(case, case.opened(RotatingCredentials(secret_id, client=client)))
-    assert plain == ours or (plain, ours) == ("UnicodeEncodeError", "SecretFormatError")
+    assert ours in (plain, login.username)  # PyMySQL and its kin alone do not send UTF-8
 
 
 async def outcome(case: DriverCase, opening: Any) -> str:

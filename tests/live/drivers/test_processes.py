@@ -123,6 +123,6 @@ def test_greenlets_share_one_refresh(
         secrets_manager.reset_calls()
         go(running)
         stats = json.loads(line(running))
-    assert secrets_manager.calls == {"DescribeSecret": 1, "GetSecretValue": 1}
+    assert secrets_manager.calls == {"GetSecretValue": 1}
     assert stats["connects"] == 34
     assert stats["recovered"] == stats["rejected"] >= 1

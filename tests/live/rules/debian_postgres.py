@@ -27,7 +27,7 @@ class Programs:
     """
 
     def __init__(self, spare: Path) -> None:
-        unpacked = debian.unpack("postgresql", "pgbouncer", without=WITHOUT)
+        unpacked = debian.unpack("postgresql", "pgbouncer", without=WITHOUT, drop=["usr/lib/postgresql/*/lib/bitcode"])
         self._unpacked = unpacked.at(open_to(unprivileged(), unpacked.root, spare / "programs"))
         self._locales = spare / "locales"
         self.root = self._unpacked.root

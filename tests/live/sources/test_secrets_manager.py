@@ -190,11 +190,12 @@ def test_a_secret_of_another_account_through_a_role(moto: str, external_id: str 
 def test_the_region_of_a_name(regions: dict[str, str], expected: str, postgres_app: Application) -> None:
     code = (
         "import secretconn, sys\n"
+        "from secretconn._core.rotating import core_of\n"
         "credentials = secretconn.RotatingCredentials(sys.argv[1])\n"
         "try: credentials.prefetch()\n"
         "except secretconn.SecretUnavailable: pass\n"  # it is in one region only
         "except secretconn.ConfigurationError: sys.exit('ConfigurationError')\n"
-        "sys.exit(credentials._refresher._source.place)\n"
+        "sys.exit(core_of(credentials).reader._source.place)\n"
     )
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SECRETCONN_"))}
     around = {name: value for name, value in postgres_app.secrets.environment.items() if not name.endswith("REGION")}

@@ -157,6 +157,12 @@ def test_a_folder_is_there_whole_or_not_at_all(archive: Archive, tmp_path: Path)
     assert not list(tmp_path.glob(".new-*"))
 
 
+def test_what_is_not_wanted_is_not_kept(archive: Archive, tmp_path: Path) -> None:
+    files = [archive.file("server"), archive.file("libfast1")]
+    debian._extract(files, tmp_path / "target", ["usr/share/lib*", "usr/nothing"])
+    assert [path.name for path in (tmp_path / "target/usr/share").iterdir()] == ["server"]
+
+
 def test_an_unknown_package_is_told_by_name(make: Callable[[], Apt], tmp_path: Path) -> None:
     with pytest.raises(ServerUnavailable, match=r"no-such-package cannot be had: .*Unable to locate package"):
         debian._fetch(["no-such-package"], [], tmp_path / "x", [lambda: updated(make())])

@@ -171,3 +171,16 @@ def test_what_the_servers_say_of_themselves() -> None:
 
 def test_only_engines_that_exist_are_asked() -> None:
     assert set(QUESTIONS) <= {engine.name for engine in BUILT_IN}
+
+
+def test_what_a_secret_says_forges_no_line_and_moves_no_cursor() -> None:
+    stream = io.StringIO()
+    report = Report("s", lambda: 0.0, stream)
+    with report.step("login") as step:
+        step.told = "user app\nREADY\x1b[2K\r\u202e"
+        step.findings.append(Finding("connect-failed", "user a\x1b[1A\nREADY", "b\x07"))
+    report.close()
+    written = stream.getvalue()
+    assert all(one.isprintable() or one == "\n" for one in written)
+    assert not any(line.startswith("READY") for line in written.splitlines())
+    assert "user app\\nREADY\\x1b[2K\\r\\u202e" in written

@@ -23,7 +23,7 @@ TABLES = {
     "mysql": (
         "MySQL, MariaDB, Aurora MySQL",
         "_CODES",
-        "MariaDB 10.11, and on MySQL 9.7 1040, 1044, 1045, 1049, 1226, 1862, 2000, 2061, 3118 and 3955: real servers",
+        "real servers, MariaDB 10.11 and MySQL 9.7 (there 1040, 1044, 1045, 1049, 1226, 1862, 2000, 2061, 3118, 3955)",
     ),
     "oracle": ("Oracle", "CODES", "constructed, as the driver constructs them"),
     "sqlserver": ("SQL Server", "CODES", "fake server that speaks TDS; the texts of Azure SQL: documentation"),

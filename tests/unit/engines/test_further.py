@@ -123,6 +123,7 @@ TEXTS: list[tuple[str, BaseException, Verdict]] = [
     ("oracledb", OSError(-2, "Name or service not known"), OTHER),
     ("pymssql", RuntimeError((18456, b"Login failed." + FREETDS.encode())), SUSPECT),
     ("pymssql", RuntimeError((18486, b"Locked." + FREETDS.encode())), BARRED),
+    ("pymssql", RuntimeError((18486, FREETDS.encode())), SUSPECT),  # perhaps the number of an earlier failure
     ("pymssql", RuntimeError((18456, b"Unknown error")), OTHER),
     ("pymssql", RuntimeError((18486, b"Unknown error")), OTHER),
     ("pymssql", RuntimeError((20009, b"Unable to connect. severity 9")), OTHER),

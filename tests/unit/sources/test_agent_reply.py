@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
+import socket
+import threading
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from secretconn.credentials import Payload
-from secretconn.sources.agent_reply import Failed, Kind, Reply, judge
+from secretconn.sources.agent_reply import Address, Failed, Kind, Reply, Unreached, ask, judge
 
 VERSION = {
     "ARN": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:prod/orders-AbCdEf",
@@ -118,3 +122,73 @@ def test_no_failure_repeats_what_was_read(status: int, shape: str) -> None:
     found = judge(Reply(status, (shape % "pw secret").encode()), "s")
     assert "pw secret" not in repr(found)
     assert "pw secret" not in repr(Reply(status, b"pw secret"))
+
+
+# -- the request itself, against a peer that is no good HTTP server ---------------------------------------------------
+
+
+@contextlib.contextmanager
+def peer(*parts: bytes, pause: float = 0.0) -> Iterator[Address]:
+    """Listens once, takes a request and sends these parts, pausing before each; then hangs up."""
+    ended = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            with contextlib.suppress(OSError):
+                connection, _ = server.accept()
+                with connection:
+                    connection.recv(65536)
+                    for part in parts:
+                        if ended.wait(pause):
+                            return
+                        connection.sendall(part)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        try:
+            yield Address("127.0.0.1", server.getsockname()[1])
+        finally:
+            ended.set()
+            thread.join(10)
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"
+
+
+def test_a_peer_that_drips_is_left_when_its_time_is_over() -> None:
+    with peer(HEAD, *[b"x"] * 2000, pause=0.02) as address:
+        found = ask(address, "/", Payload("", ""), 0.3)
+    assert isinstance(found, Unreached)
+    assert isinstance(found.error, TimeoutError)
+    assert not found.starting
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"%s\r\n\r\n",  # no status line
+        b"HTTP/1.1 %s\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%s\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: %s\r\n\r\n{}",
+    ],
+)
+def test_malformed_http_that_quotes_the_secret_is_not_repeated(answer: bytes) -> None:
+    word = "s3cret-in-the-answer"
+    with peer(answer % word.encode()) as address:
+        found = ask(address, "/", Payload("", ""), 5.0)
+    if isinstance(found, Unreached):
+        error = found.error
+        assert word not in f"{error!r}{error.args}{vars(error)}{error.__cause__!r}{error.__context__!r}"
+        assert error.__traceback__ is None
+    else:
+        assert word not in repr(found)
+
+
+def test_what_is_no_answer_at_all_is_told_by_its_kind() -> None:
+    with peer(b"") as address:
+        found = ask(address, "/", Payload("", ""), 5.0)
+    assert isinstance(found, Unreached)
+    assert isinstance(found.error, ConnectionError)
+    found = ask(address, "/", Payload("", ""), 5.0)  # nobody listens there now
+    assert isinstance(found, Unreached)
+    assert found.starting

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ import pytest
 from secretconn import SecretUnavailable
 from secretconn._core.parsing import Shape, parse
 from secretconn.credentials import Credentials
-from secretconn.sources import FileSource
+from secretconn.sources import FileSource, Reading
 
 STAGES = ("AWSCURRENT", "AWSPENDING", "AWSPREVIOUS")
 NOBODY = frozenset[str]()
@@ -159,3 +161,57 @@ def test_a_swap_in_the_middle_of_a_read_is_read_again_whole(tmp_path: Path) -> N
     source = FileSource(folder, resolve=lambda path: Swapping(os.path.realpath(path / "..data")))
     (payload,) = source.read(STAGES, NOBODY).payloads.values()
     assert json.loads(payload.content) == {"username": "user3", "password": "pw3"}
+
+
+# -- what is no file --------------------------------------------------------------------------------------------------
+
+
+def in_time(work: Callable[[], object]) -> list[object]:
+    """What it returns or raises, or nothing where it does not come back."""
+    found: list[object] = []
+
+    def run() -> None:
+        try:
+            found.append(work())
+        except SecretUnavailable as error:
+            found.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(10)
+    return found
+
+
+def test_a_fifo_is_refused_at_once_and_a_good_file_in_its_place_is_read(tmp_path: Path) -> None:
+    """Fault 8: every connect waited for its other end, for good."""
+    place = tmp_path / "db.json"
+    os.mkfifo(place)
+    source = FileSource(place)
+    (error,) = in_time(lambda: source.read(STAGES, NOBODY))
+    assert "it is not a regular file" in str(error)
+    place.unlink()
+    place.write_text(login("pw-1"))
+    assert source.read(STAGES, NOBODY).payloads
+
+
+def test_a_fifo_in_a_folder_is_no_key(tmp_path: Path) -> None:
+    mount(tmp_path / "db", "1", {"username": "user1", "password": "pw1"})
+    os.mkfifo(tmp_path / "db" / "..data" / "other")
+    (reading,) = in_time(lambda: FileSource(tmp_path / "db").read(STAGES, NOBODY))
+    assert isinstance(reading, Reading)
+    (payload,) = reading.payloads.values()
+    assert json.loads(payload.content) == {"username": "user1", "password": "pw1"}
+
+
+@pytest.mark.parametrize("name", ["/proc/kmsg", "/proc/self/mem", "/dev/zero", "/dev/tty"])
+def test_a_file_of_the_system_s_ends(name: str) -> None:
+    if not Path(name).exists():
+        pytest.skip("there is none here")
+    assert len(in_time(lambda: FileSource(name).read(STAGES, NOBODY))) == 1
+
+
+@pytest.mark.parametrize("stage", ["AWSPENDING", "AWSPREVIOUS"])
+def test_a_file_has_no_other_stage(tmp_path: Path, stage: str) -> None:
+    (tmp_path / "db.json").write_text(login("pw-1"))
+    reading = FileSource(tmp_path / "db.json").read((stage,), NOBODY)
+    assert (reading.stages, reading.payloads, reading.failures) == ({}, {}, {})

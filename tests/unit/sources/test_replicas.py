@@ -100,3 +100,22 @@ def test_events_tell_which_region_answered() -> None:
     told = [(type(event).__name__, event.place) for event in events if hasattr(event, "place")]
     assert told == [("Fetched", "eu-central-1"), ("Refreshed", "eu-west-1"), ("RefreshFailed", "eu-central-1")]
     assert rotating.stats().api_calls == regions.source.api_calls
+
+
+def test_every_region_that_failed_is_left_alone_for_a_while() -> None:
+    time, regions = Time(), [Region(name) for name in ("eu-central-1", "eu-west-1", "eu-north-1")]
+    source = ReplicatedSource("s", regions, lambda: time.now)
+    regions[0].error = regions[1].error = OSError("down")
+    for _ in range(3):
+        source.read(STAGES, NOBODY)
+        time.now += 5.0
+    assert [region.reads for region in regions] == [1, 1, 3]
+
+
+def test_a_stage_that_is_not_there_or_not_readable_is_no_failing_region() -> None:
+    regions = Regions()
+    assert regions.source.read(("AWSPENDING",), NOBODY).failures == {}
+    regions.first.put("v2", login("p2"), "AWSPENDING")
+    regions.first.unreadable["AWSPENDING"] = OSError("denied")
+    assert regions.source.read(("AWSPENDING",), NOBODY).failures.keys() == {"AWSPENDING"}
+    assert regions.asked() == (2, 0)

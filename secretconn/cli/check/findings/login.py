@@ -30,8 +30,8 @@ LOGIN = {
     ),
     "no-greeting": (
         "{place.address} takes connections and says nothing, and a server of this kind speaks first.",
-        "Is this the right port? A proxy or load balancer in between may have no server behind it, or the server hangs: "
-        "see its log.",
+        "Is this the right port? A proxy or load balancer in between may have no server behind it, or the server may "
+        "hang: see its log.",
     ),
     # The login.
     "login-refused": (
@@ -55,8 +55,8 @@ LOGIN = {
     ),
     "tls-or-password": (
         "The server at {place.address} refused the login of user {place.user!r}. MariaDB and MySQL say the same to a "
-        "wrong password and to a connection without TLS where they require it (REQUIRE SSL, require_secure_transport; for "
-        "MySQL Connector/Python, caching_sha2_password too), and {place.driver} may not have used TLS.",
+        "wrong password and to a connection without TLS where they require it (REQUIRE SSL, require_secure_transport; "
+        "for MySQL Connector/Python, caching_sha2_password too), and {place.driver} may not have used TLS.",
         "Try with TLS first: {tls}. If the login is refused then too, secret and database do not agree: put the right "
         "password into the secret, or rotate the secret now.",
     ),
@@ -70,8 +70,8 @@ LOGIN = {
     "client-plugin": (
         "{place.driver}'s client library, MariaDB Connector/C, could not load an authentication plugin, so the server "
         "was sent no login.",
-        "Install the plugin named in the driver's message, in this image (Debian: in package libmariadb3), or say where "
-        "it is: environment variable MARIADB_PLUGIN_DIR. Other drivers need no plugin files.",
+        "Install the plugin named in the driver's message, in this image (Debian: in package libmariadb3), or set "
+        "MARIADB_PLUGIN_DIR to its folder. Other drivers need no plugin files.",
     ),
     "tls-required": (
         "The server at {place.address} lets user {place.user!r} in from here with TLS only, and this connection had "

@@ -1,0 +1,86 @@
+"""Reading: how a source is asked, and what it read taken in: each version parsed, each stage accounted for."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
+
+from secretconn._core.answer import Answer, News, Policy
+from secretconn._core.flight import Flight
+from secretconn._core.parsing import Shape, parse
+from secretconn.credentials import Credentials
+from secretconn.errors import SecretConnError
+from secretconn.sources.base import CachingSource, Reading, Source
+
+__all__ = ["Inquiries", "news_of", "parsed_reading", "read"]
+
+INQUIRIES = 5
+"""Inquiries that may begin in one second, however many endpoints refuse their login."""
+
+PLAIN = ("first", "ttl")
+"""Reasons for which a source's own cache is good enough; all others want to know what is valid now."""
+
+
+class Inquiries:
+    """Bounds how often an inquiry begins."""
+
+    def __init__(self) -> None:
+        self._begun: deque[float] = deque(maxlen=INQUIRIES)
+
+    def full(self, now: float) -> float:
+        """Return the seconds until another one may begin; 0, and it is counted, where one may."""
+        if len(self._begun) == INQUIRIES and 0.0 <= now - self._begun[0] < 1.0:
+            return max(1.0 - (now - self._begun[0]), 0.001)
+        self._begun.append(now)
+        return 0.0
+
+
+def read(source: Source, reason: str, stages: tuple[str, ...], answer: Answer | None) -> Reading:
+    """Ask the source, past its own cache where what that holds may have been rejected."""
+    held = (answer.logins if answer is not None else {}).keys()
+    if reason not in PLAIN and isinstance(source, CachingSource):
+        return source.read_fresh(stages, held)
+    return source.read(stages, held)
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A reading whose versions are logins or problems."""
+
+    reading: Reading
+    logins: Mapping[str, Credentials]
+    problems: Mapping[str, Exception]
+
+
+def parsed_reading(reading: Reading, secret_id: str, shape: Shape) -> Parsed:
+    """Parse each version. One that is no login is a problem of its stages, and hides no other."""
+    logins: dict[str, Credentials] = {}
+    problems: dict[str, Exception] = dict(reading.failures)
+    for version, payload in reading.payloads.items():
+        try:
+            logins[version] = parse(payload, secret_id, shape)
+        except SecretConnError as error:
+            problems |= {stage: error for stage, labelled in reading.stages.items() if labelled == version}
+    return Parsed(reading, logins, problems)
+
+
+def news_of(parsed: Parsed, before: Answer | None, flight: Flight, stages: tuple[str, ...], policy: Policy) -> News:
+    """Return what is new. What came out of a cache is no newer than what was held before."""
+    reading = parsed.reading
+    cached = reading.cached and flight.reason in PLAIN
+    tick = flight.tick if not cached else before.tick if before is not None else -1
+    at = before.requested_at if cached and before is not None else flight.begun
+    whole = (reading.whole or len(stages) > 1 or stages == policy.stages) and not cached
+    known = parsed.logins.keys() | (before.logins.keys() if before is not None else set())
+    problems = {**_left_out(reading, stages, known), **parsed.problems}
+    return News(tick, at, reading.stages, parsed.logins, problems, stages, whole)
+
+
+def _left_out(reading: Reading, stages: tuple[str, ...], known: Set[str]) -> dict[str, Exception]:
+    """Versions that were asked for and came neither with content nor with a failure, so that none is asked for ever."""
+    return {
+        stage: LookupError(f"the source left out the content of {stage}")
+        for stage in stages
+        if stage in reading.stages and reading.stages[stage] not in known
+    }

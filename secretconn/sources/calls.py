@@ -1,0 +1,110 @@
+"""Calls: the client as the cache item sees it, and what Secrets Manager's answers and errors mean."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from secretconn.credentials import Payload
+
+__all__ = ["DENIED", "Recorder", "code_of", "is_of_own_credentials", "payload_of", "stages_of"]
+
+DENIED = frozenset({"AccessDeniedException", "AccessDenied", "403"})
+"""Codes of a missing permission; the last one is what moto answers."""
+
+OWN_CREDENTIALS = frozenset(
+    {
+        # Source: AWS's "Common error types" and the SDK's own codes for keys that expired, changed or went away.
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "RequestExpired",
+        "UnrecognizedClientException",
+        "InvalidClientTokenId",
+        "InvalidAccessKeyId",
+        "InvalidSignatureException",
+        "SignatureDoesNotMatch",
+        "IncompleteSignature",
+        "MissingAuthenticationToken",
+    }
+)
+OWN_CREDENTIAL_TYPES = frozenset(
+    {"NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "TokenRetrievalError", "SSOError"}
+)
+
+
+class Recorder:
+    """The client as one cache item sees it: counts the calls, keeps the answer and the error that the item hides.
+
+    Started for a stage it describes the secret by the value of that stage, and has the value ready when it is asked.
+    """
+
+    def __init__(self, client: Any, secret_id: str, calls: Iterator[int]) -> None:
+        self.client, self._secret_id, self._calls = client, secret_id, calls
+        self.description: Mapping[str, Any] = {}
+        self._stage: str | None = None
+        self._value: Mapping[str, Any] = {}
+        self._error: Exception | None = None
+
+    def start(self, stage: str | None = None) -> Recorder:
+        self._stage = stage
+        return self
+
+    def describe_secret(self, **arguments: Any) -> Any:
+        if self._stage is not None:
+            self.description = self._described_by_value(self._stage)
+            return self.description
+        answer = self._call(self.client.describe_secret, arguments)
+        if not isinstance(answer.get("VersionIdsToStages"), Mapping):
+            self._error = ValueError("DescribeSecret's answer has no VersionIdsToStages")
+            raise self._error
+        self.description = answer
+        return answer
+
+    def get_secret_value(self, **arguments: Any) -> Any:
+        if self._value and arguments.get("VersionId") == self._value.get("VersionId"):
+            return self._value
+        return self._call(self.client.get_secret_value, arguments)
+
+    def last_error(self) -> Exception:
+        error, self._error = self._error, None
+        return error if error is not None else RuntimeError("the cache refreshed nothing and told no error")
+
+    def _described_by_value(self, stage: str) -> Mapping[str, Any]:
+        answer = self._call(self.client.get_secret_value, {"SecretId": self._secret_id, "VersionStage": stage})
+        version = answer.get("VersionId") if isinstance(answer, Mapping) else None
+        if not isinstance(version, str):
+            self._error = ValueError("GetSecretValue's answer has no VersionId")
+            raise self._error
+        self._value = answer
+        return {"VersionIdsToStages": {version: sorted({stage, *(answer.get("VersionStages") or ())})}}
+
+    def _call(self, operation: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
+        next(self._calls)
+        try:
+            return operation(**arguments)
+        except Exception as error:
+            self._error = error
+            raise
+
+
+def code_of(error: BaseException) -> str | None:
+    response = getattr(error, "response", None)
+    return response.get("Error", {}).get("Code") if isinstance(response, dict) else None
+
+
+def is_of_own_credentials(error: BaseException) -> bool:
+    """True if the process's own AWS credentials were missing or refused."""
+    names = {kind.__name__ for kind in type(error).__mro__}
+    return code_of(error) in OWN_CREDENTIALS or not names.isdisjoint(OWN_CREDENTIAL_TYPES)
+
+
+def stages_of(description: Mapping[str, Any]) -> dict[str, str]:
+    versions = description["VersionIdsToStages"]
+    return {stage: version for version, labels in versions.items() for stage in labels}
+
+
+def payload_of(response: Any, version: str) -> Payload:
+    """The secret's content out of a GetSecretValue answer; whatever is wrong with it is for the parser to say."""
+    answer = response if isinstance(response, Mapping) else {}
+    content = answer.get("SecretString")
+    return Payload(version, answer.get("SecretBinary") if content is None else content)  # type: ignore[arg-type]
