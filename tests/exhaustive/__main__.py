@@ -23,7 +23,7 @@ BOUNDED = (
     Setup(SINGLE, rotations=1, connects=2),
     Setup(SINGLE, rotations=1, empty_first=True, describes=False),
 )
-"""Each is complete, and all together end within a minute."""
+"""A minute of a processor."""
 
 
 def deep() -> list[Setup]:

@@ -14,6 +14,7 @@ from typing import Any
 from secretconn import RotatingCredentials
 from secretconn._core.connector import Connector
 from secretconn._core.effects import Await, Wait
+from secretconn._core.reading import Inquiries
 from secretconn._core.rotating import core_of
 from secretconn._core.state import Endpoint
 from secretconn.credentials import CURRENT, PENDING, Credentials, Payload
@@ -130,7 +131,7 @@ class Process:
             self._endpoints[name].state = state
         for name, value in reader:
             setattr(self.core.reader, name, _copied(value))
-        self.core.reader._inquiries.clear()  # how many begin in a second is not what is explored here
+        self.core.reader._inquiries = Inquiries()  # how many begin in a second is not what is explored here
         for name, value in own:
             setattr(self, name, _copied(value))
         self.connects, self.work, self.seen = [], None, []
@@ -261,7 +262,7 @@ class Process:
         connect.offered, connect.quiet = self.world.offers(endpoint), self._is_quiet(endpoint)
         self._say(f"connect {connect.number} to the {endpoint} begins")
         self.connects.append(connect)
-        self.core.reader._inquiries.clear()
+        self.core.reader._inquiries = Inquiries()
         step = self.world.now.name
         self.costs = self.costs.begin(step in {"createSecret", "setSecret"})
         self._advance(connect, None)

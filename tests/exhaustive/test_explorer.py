@@ -10,9 +10,13 @@ from tests.exhaustive.process import CLOSED, COOLING_DOWN, HIDDEN, NOTHING_ACCEP
 from tests.exhaustive.world import Setup
 
 
+MOST = 8000
+"""States, breadth first; `python -m tests.exhaustive` explores the larger worlds to their end."""
+
+
 @pytest.mark.parametrize("setup", BOUNDED, ids=str)
 def test_every_order_of_events(setup: Setup) -> None:
-    result = explore(setup)
+    result = explore(setup, most=MOST)
     print(result)
     assert result.ends["succeeds"] > 50
     assert result.ends.keys() <= {"succeeds", *CLOSED}
