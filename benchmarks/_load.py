@@ -1,5 +1,7 @@
 """The load of the soak: a process of its own whose threads and tasks connect all the time with one RotatingCredentials.
 
+With ``idle`` each worker has one of its own and sleeps through one or two rotations between two connects.
+
 Run by soak.py. It reads one JSON object (what to connect to) from standard input, then commands, one a line:
 "lap" answers the counts since the last lap, "stop" answers the whole and ends.
 """
@@ -96,11 +98,17 @@ class Load:
         self.stopping = threading.Event()
         server = LocalSecretsManager()
         client = server.client(endpoint_url=wish["endpoint_url"])
-        self.credentials = secretconn.RotatingCredentials(
-            wish["secret_id"], client=client, fallback_stages=tuple(wish["fallback_stages"])
-        )
-        self.credentials.subscribe(self.tally.told)
-        self.credentials.prefetch()
+        self.idle = bool(wish.get("idle"))
+        self.all = [
+            secretconn.RotatingCredentials(
+                wish["secret_id"], client=client, fallback_stages=tuple(wish["fallback_stages"])
+            )
+            for _ in range(wish["threads"] + wish["tasks"] if self.idle else 1)
+        ]
+        for credentials in self.all:
+            credentials.subscribe(self.tally.told)
+            credentials.prefetch()
+        self.left = list(self.all)
         self.threads = [threading.Thread(target=self._thread, daemon=True) for _ in range(wish["threads"])]
         if wish["tasks"]:
             self.threads.append(threading.Thread(target=lambda: asyncio.run(self._loop(wish["tasks"])), daemon=True))
@@ -108,7 +116,7 @@ class Load:
     def _thread(self) -> None:
         calls = Calls()
         name = DRIVERS[self.engine][0]
-        connect = secretconn.wrap(calls.sync(self.engine), self.credentials, driver=name)
+        connect = secretconn.wrap(calls.sync(self.engine), self.credentials(), driver=name)
         while not self.stopping.is_set():
             calls.made, begun, error = 0, time.monotonic(), None
             try:
@@ -125,7 +133,7 @@ class Load:
     async def _task(self) -> None:
         calls = Calls()
         name = DRIVERS[self.engine][1]
-        connect = secretconn.wrap(calls.tasks(self.engine), self.credentials, driver=name)
+        connect = secretconn.wrap(calls.tasks(self.engine), self.credentials(), driver=name)
         while not self.stopping.is_set():
             calls.made, begun, error = 0, time.monotonic(), None
             try:
@@ -137,6 +145,10 @@ class Load:
             self.tally.one(begun, calls.made, error)
             if self.pause:
                 await asyncio.sleep(self.seconds())
+
+    def credentials(self) -> secretconn.RotatingCredentials:
+        """Return the next worker's own login where workers idle, else the one they share."""
+        return self.left.pop() if self.idle else self.all[0]
 
     def seconds(self) -> float:
         """How long a worker waits this time: the pause on average, so that nobody marches in step."""
@@ -160,8 +172,13 @@ class Load:
             "p50": quantile(ordered, 0.5),
             "p99": quantile(ordered, 0.99),
             "max": ordered[-1] if ordered else 0.0,
-            "stats": asdict(self.credentials.stats()),
+            "stats": self.stats(),
         }
+
+    def stats(self) -> dict[str, int]:
+        """The counters, those of all workers together where each has its own."""
+        every = [asdict(credentials.stats()) for credentials in self.all]
+        return {name: sum(stats[name] for stats in every) for name in every[0]}
 
 
 def quantile(ordered: list[float], share: float) -> float:

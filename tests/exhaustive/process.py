@@ -22,6 +22,7 @@ from secretconn.errors import SecretError
 from secretconn.runtime import Runtime
 from secretconn.sources.base import Reading
 from secretconn.testing.simulation import DRIVER, Rejection
+from tests.exhaustive.costs import Costs, TooMuch
 from tests.exhaustive.keys import EPOCH, Key, Tick
 from tests.exhaustive.world import Setup, Step, World
 
@@ -43,14 +44,6 @@ SWITCHED = "the lagging server switched between two logins"
 HIDDEN = "no DescribeSecret, and AWSPENDING read as missing"
 CLOSED = (NOTHING_ACCEPTED, TWO_STEPS, COOLING_DOWN, SWITCHED, HIDDEN)
 """Why a connect may fail: the closed list of docs/rules.md."""
-
-CALLS = {"after 0": 1, "after 1": 1, "window 0": 2, "window 1": 3}
-"""API calls of a process for one rotation: noticed after its end, or in its window; and where a step (1) of it fell
-into a connect. With two steps in one connect, or a failed read, there may be more."""
-
-
-REFUSALS = {0: 1, 1: 2}
-"""Refused logins in one rotation, of connects that follow each other, by the steps that fell into one of them."""
 
 
 class Violation(AssertionError):
@@ -106,8 +99,7 @@ class Process:
         self.asked_at, self.reason = -1, ""
         self.refused: dict[str, dict[str, int]] = {name: {} for name in setup.endpoints}
         self.api_calls = 0
-        self.calls = self.refusals = 0
-        self.in_window, self.rough = False, 0
+        self.costs = Costs.of(setup)
         self._acting: Connect | None = None
         self._looks: Iterator[int] = iter(())
         self._failure: str | None = None
@@ -150,7 +142,7 @@ class Process:
     def key(self) -> int:
         """Return the state as a hash."""
         key = Key(self.now)
-        key.put((self.world.at, self.world.late, self.failures, self.calls, self.refusals, self.in_window, self.rough))
+        key.put((self.world.at, self.world.late, self.failures, *vars(self.costs).values()))
         key.put(self.core.state.answer)
         for name, endpoint in self._endpoints.items():
             key.put(endpoint.state)
@@ -235,11 +227,9 @@ class Process:
         self._world_moved(self.setup.endpoints if step.name != "setSecret" else ("writer",))
 
     def _new_rotation(self) -> None:
-        """What a process that slept through the one before needs for that one does not count for this one."""
         answer = self.core.state.answer
         behind = answer is not None and answer.current.version_id != self.world.now.labels[CURRENT]
-        self.calls = self.refusals = -1 if behind else 0
-        self.in_window, self.rough = bool(self.connects), 2 if self.connects else 0
+        self.costs = self.costs.new_rotation(behind, bool(self.connects))
 
     def _do_arrive(self) -> None:
         self.world.late += 1
@@ -250,7 +240,7 @@ class Process:
         for connect in self.connects:
             if connect.endpoint in endpoints:
                 connect.steps = min(connect.steps + 1, 2)
-                self.rough = max(self.rough, connect.steps)
+                self.costs = self.costs.rougher(connect.steps)
                 connect.offered &= self.world.offers(connect.endpoint)
             if isinstance(connect.pending, Credentials):
                 accepts = self.world.accepts(connect.endpoint, connect.pending.version_id)
@@ -273,7 +263,7 @@ class Process:
         self.connects.append(connect)
         self.core.reader._inquiries.clear()
         step = self.world.now.name
-        self.in_window |= step in {"createSecret", "setSecret"}
+        self.costs = self.costs.begin(step in {"createSecret", "setSecret"})
         self._advance(connect, None)
 
     def _do_return(self, index: int, accepted: bool) -> None:
@@ -292,11 +282,18 @@ class Process:
         self._advance(connect, connect.error)
 
     def _count_refusal(self) -> None:
-        """A server that counts refused logins locks the account: where one connects at a time there is one."""
-        self.refusals = min(self.refusals + 1, 6)
-        bound = REFUSALS.get(self.rough)
-        if bound is not None and self.refusals > bound and self.setup.connects == 1 and len(self.setup.endpoints) == 1:
-            raise Violation(f"I4: {self.refusals} refused logins in one rotation; at most {bound} are needed")
+        """A server that counts refused logins locks the account."""
+        try:
+            self.costs = self.costs.refusal()
+        except TooMuch as error:
+            raise Violation(f"I4: {error}") from None
+
+    def _count_calls(self, calls: int) -> None:
+        try:
+            self.costs = self.costs.call(calls)
+        except TooMuch as error:
+            raise Violation(f"I3: {error}") from None
+        self.most_calls[self.costs.case] = max(self.costs.calls, self.most_calls.get(self.costs.case, 0))
 
     def _do_waited(self, index: int) -> None:
         connect = self.connects[index]
@@ -313,18 +310,13 @@ class Process:
         assert work is not None
         self.work, self._looks, self._failure = None, iter((*looks, *looks[-1:] * 4)), failure
         self.failures -= failure is not None
-        self.rough = 2 if failure is not None else self.rough
+        self.costs = self.costs.rougher(2 if failure is not None else 0)
         for connect in self.connects:
             connect.hidden |= failure == "not found" and not self.setup.describes
         work()
         self.seen = []
         if self.reason == "rejected":
-            self.calls = min(self.calls + self.api_calls - before, 9)
-            case = f"{'window' if self.in_window else 'after'} {self.rough}"
-            self.most_calls[case] = max(self.calls, self.most_calls.get(case, 0))
-            bound = CALLS.get(case)
-            if bound is not None and self.calls > bound and self.setup.describes and len(self.setup.endpoints) == 1:
-                raise Violation(f"I3: {self.calls} calls in one rotation; at most {bound} are needed")
+            self._count_calls(self.api_calls - before)
         if failure != "throttled":
             for name, refused in self.refused.items():
                 self.refused[name] = {version: at for version, at in refused.items() if at > began}
@@ -500,7 +492,7 @@ class Process:
             self.tell(text)
 
 
-OWN = ("now", "begun", "failures", "asked_at", "refused", "calls", "refusals", "in_window", "rough")
+OWN = ("now", "begun", "failures", "asked_at", "refused", "costs")
 
 
 UNCHANGING = {
