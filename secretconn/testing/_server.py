@@ -192,7 +192,8 @@ class ManagedServer(ABC):
                 account=self._account,
                 log=log,
                 folder=self.folder,
-                environment=self._environment,
+                # Its own: MariaDB and MySQL delete every "#sql..." in the temporary folder when they start.
+                environment={"TMPDIR": str(self.folder), **self._environment},
                 death_signal=death_signal,
             )
 

@@ -398,6 +398,24 @@ def test_an_old_read_that_lands_after_all_was_forgotten_is_nobody_s() -> None:
     assert bed.time.slept == []
 
 
+@pytest.mark.parametrize("error", [None, OSError("cut off")], ids=["lands", "fails"])
+def test_nor_is_one_that_is_in_the_middle_then(error: Exception | None) -> None:
+    bed = Bed()
+    bed.rotating.current()
+    held_back(bed)
+    bed.rotating.invalidate()
+    bed.rotating.current()
+    (work,), bed.time.waiting = bed.time.waiting or (), None
+    bed.source.error, bed.source.on_read = error, lambda: forget(bed.rotating)
+    work()
+    assert bed.core.state.answer is None
+    assert bed.core.reader.failures == 0
+    assert bed.rotating.stats() == Stats(refresh_failures=0)
+    bed.source.error = bed.source.on_read = None
+    assert bed.rotating.current().version_id == "v1"
+    assert bed.time.slept == []
+
+
 def test_who_waits_while_all_is_forgotten_reads_anew() -> None:
     bed = Bed()
     held_back(bed)

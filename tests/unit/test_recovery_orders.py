@@ -198,7 +198,7 @@ def test_in_a_cool_down_it_is_sent_for_the_database_may_have_been_mended(connect
     bed.server.accepted = {("app", "p1")}
     assert connect(bed) == "connection as app"
     assert passwords(bed) == ["p1", "p1"]
-    assert bed.source.api_calls == calls  # the source is looked at some seconds after the last read
+    assert bed.source.api_calls == calls
 
 
 # -- a user that may not come in (A3) ---------------------------------------------------------------------------------

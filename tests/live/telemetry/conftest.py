@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
@@ -118,9 +119,13 @@ def _prometheus(programs: Path, target: int, folder: Path) -> Iterator[str]:
 def _wait_for(address: str, log: Path, seconds: float = 30.0) -> None:
     until = time.monotonic() + seconds
     while time.monotonic() < until:
-        with contextlib.suppress(OSError):
+        try:
             _get(address)
             return
+        except urllib.error.HTTPError as error:
+            error.close()  # Python 3.14 warns otherwise
+        except OSError:
+            pass
         time.sleep(0.05)
     raise AssertionError(f"{address} does not answer: {log.read_text()}")
 

@@ -124,7 +124,7 @@ def test_a_damaged_file_leaves_no_folder_and_the_next_try_goes_on(
     whole = archive.file("libfast1").read_bytes()
     archive.file("libfast1").write_bytes(whole[:-1] + b"x")
     target = tmp_path / "debian" / "server"
-    with pytest.raises(ServerUnavailable, match="Hash Sum mismatch"):
+    with pytest.raises(ServerUnavailable, match=r"Failed to fetch .*libfast1"):
         debian._fetch(["server"], [], target, [make])
     assert not target.exists()
     archive.file("libfast1").write_bytes(whole)

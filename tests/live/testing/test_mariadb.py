@@ -48,6 +48,10 @@ def test_plain_by_default(mariadb: MariaDBServer) -> None:
     assert mariadb.sql("SHOW VARIABLES LIKE 'have_ssl'")[0][1] != "YES"
 
 
+def test_temporary_tables_are_out_of_reach_of_other_servers(mariadb: MariaDBServer) -> None:
+    assert mariadb.sql("SELECT @@tmpdir") == [[str(mariadb.folder)]]
+
+
 def test_password_is_nowhere_in_sight(mariadb: MariaDBServer) -> None:
     assert mariadb.password not in repr(mariadb)
     assert mariadb.password not in repr(mariadb.admin())
