@@ -9,7 +9,6 @@ from tests.exhaustive.explore import explore
 from tests.exhaustive.process import CLOSED, COOLING_DOWN, HIDDEN, NOTHING_ACCEPTED, SWITCHED, TWO_STEPS
 from tests.exhaustive.world import Setup
 
-
 MOST = 8000
 """States, breadth first; `python -m tests.exhaustive` explores the larger worlds to their end."""
 
