@@ -7,6 +7,7 @@ import gc
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -312,6 +313,9 @@ def test_a_refresh_in_its_real_thread_stands_in_the_callers_trace(scope: Telesco
 
     expected = [request.get_span_context()]
     asyncio.run(task())
+    for thread in threading.enumerate():  # what a read brought is told after its callers go on
+        if thread.name == "secretconn-refresh":
+            thread.join(10)
     assert [span.parent for span in scope.spans("secretconn.refresh")] == expected
 
 
@@ -431,7 +435,7 @@ def test_the_global_provider_is_one_whoever_names_it(calls: str) -> None:
 
 
 FORKING = """
-import json, os
+import json, os, threading
 from opentelemetry import metrics
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
@@ -447,6 +451,11 @@ def report(reader):
             told[key] = point.count if one.name.endswith("duration") else point.value
     print(json.dumps(told), flush=True)
 
+def settled():                                  # what a read brought is told after its callers go on
+    for thread in threading.enumerate():
+        if thread.name == "secretconn-refresh":
+            thread.join()
+
 def secret(name):
     return RotatingCredentials(name, source=MemorySource({"username": "app", "password": "p", "host": "db"}))
 
@@ -456,6 +465,7 @@ instrument()                                    # no provider is set yet
 held, gone, long_gone = secret("held"), secret("gone"), secret("long gone")
 instrument(meter_provider=earlier_provider)
 held.current(); held.current(); gone.current(); long_gone.current()
+settled()
 del long_gone
 report(early)
 del gone
@@ -464,6 +474,7 @@ if os.fork() == 0:
     metrics.set_meter_provider(MeterProvider([reader]))
     instrument()
     held.current(); held.refresh(); secret("new").current()
+    settled()
     report(reader)
     report(early)
     os._exit(0)

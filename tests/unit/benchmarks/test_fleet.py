@@ -78,7 +78,7 @@ def test_beyond_the_quota_reads_are_refused_and_come_later() -> None:
     assert free.served_by is not None
     assert free.served_by < 1.0
     assert limited.served_by > 5.0
-    assert limited.measured.failed > 0 == free.measured.failed
+    assert limited.measured.failed == free.measured.failed == 0  # a throttled read is repeated (rule 4c)
 
 
 def test_a_fleet_grows_in_proportion_or_slower() -> None:
@@ -96,7 +96,7 @@ def test_phases_hold_all_calls_but_those_after_the_rotation() -> None:
     run = measured(workload)
     phases = [phase(name, workload, run) for name in PHASES]
     assert [one.begin for one in phases[1:]] == [one.end for one in phases[:-1]]
-    assert phases[0].calls == run.first_calls == 100
+    assert phases[0].calls == run.first_calls == 50
     assert phases[2].calls == 150
     assert sum(one.calls for one in phases) <= run.api_calls
 

@@ -69,12 +69,12 @@ def test_the_same_seed_gives_the_same_run() -> None:
     assert simulate(SMALL) != simulate(replace(SMALL, seed=2))
 
 
-def test_a_start_costs_two_calls_a_process_and_a_rotation_three() -> None:
-    """One DescribeSecret and one GetSecretValue; the same after the rejection, and one more after the probation."""
+def test_a_start_costs_one_call_a_process_and_a_rotation_three() -> None:
+    """One GetSecretValue; two after the rejection in the window, and one DescribeSecret after the probation."""
     workload = replace(SMALL, ttl=1e6, seconds=500.0)
     measured = simulate(workload)
-    assert measured.first_calls == 2 * workload.processes
-    assert measured.api_calls == (2 + 3) * workload.processes
+    assert measured.first_calls == workload.processes
+    assert measured.api_calls == (1 + 3) * workload.processes
     assert workload.processes <= measured.rejected <= workload.processes * workload.workers
     assert measured.failed == 0
 
