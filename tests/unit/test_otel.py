@@ -462,7 +462,7 @@ def secret(name):
 early = InMemoryMetricReader()
 earlier_provider = MeterProvider([early])
 instrument()                                    # no provider is set yet
-held, gone, long_gone = secret("held"), secret("gone"), secret("long gone")
+held, gone, long_gone = secret("held"), secret("gone"), secret("long-gone")
 instrument(meter_provider=earlier_provider)
 held.current(); held.current(); gone.current(); long_gone.current()
 settled()
@@ -485,11 +485,11 @@ report(early)
 
 def test_a_forked_worker_sets_its_own_provider_and_counts_from_zero() -> None:
     before, own, inherited, parent = map(json.loads, run(FORKING).splitlines())
-    assert before["secretconn.reads long gone"] == parent["secretconn.reads long gone"] == 1
+    assert before["secretconn.reads long-gone"] == parent["secretconn.reads long-gone"] == 1
     for child in (own, inherited):
         assert child["secretconn.reads held"] == 1
         assert child["secretconn.reads new"] == 1
-        assert not {"secretconn.reads gone", "secretconn.reads long gone"} & set(child)
+        assert not {"secretconn.reads gone", "secretconn.reads long-gone"} & set(child)
     assert own["secretconn.refresh.duration held"] == 1
     assert (parent["secretconn.reads held"], parent["secretconn.reads gone"]) == (2, 1)
 
