@@ -182,7 +182,7 @@ async def test_a_newer_version_with_the_same_login_is_not_sent_again(
     assert secrets_manager.calls == {"GetSecretValue": 3, "DescribeSecret": 1}  # the third is AWSPREVIOUS
 
 
-@pytest.mark.parametrize(("retries", "tried"), [(1, ["current", "pending"]), (9, ["current", "pending", "previous"])])
+@pytest.mark.parametrize(("retries", "tried"), [(r, ["current", "pending", "previous"]) for r in (1, 9)])
 @pytest.mark.parametrize("case", SOME, ids=repr)
 async def test_no_password_is_sent_twice_in_one_connect(
     case: DriverCase,
