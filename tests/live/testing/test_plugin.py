@@ -283,7 +283,7 @@ def test_no_test_sees_what_another_one_left(
             assert shared.stats() == secretconn.Stats()
             orders.by_name()
             assert shared.stats().rejected == 0
-            assert secretconn_environment.calls == {"GetSecretValue": 1}
+            assert secretconn_environment.calls["GetSecretValue"] == 1
             secretconn_environment.delay = 0.001
             assert shared.current().username == secretconn_application.username
             assert shared.current().engine == secretconn_engine
