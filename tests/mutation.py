@@ -1,104 +1,250 @@
-"""A pytest plugin for scripts/mutate, and `python -m tests.mutation`, which counts what it found.
+"""Mutation testing: `python -m tests.mutation [PATTERN ...]`, and the pytest plugin it runs. See docs/mutation.md.
 
-mutmut notes which functions a test calls, tries only those tests on their mutants, and forks a process for each mutant
-after everything is imported. But the readers of a driver's arguments are built at import, by functions that no test
-calls itself. So those count as called by every test, and their mutants are tried on a fresh import.
+mutmut makes the mutants. The plugin tries them within one pytest session: the tests are collected once; each is run
+once to see which functions it calls; then each mutant gets a fork of this process and in it the tests of its function,
+first those that have killed its neighbours, then the fastest ones. Mutants of what runs while the code is imported are
+tried in a new interpreter.
 """
 
 from __future__ import annotations
 
+import contextlib
+import fnmatch
 import json
 import os
+import select
+import signal
+import subprocess
 import sys
-from collections import Counter
+import time
+import tomllib
+from collections import Counter, defaultdict
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-AT_IMPORT = Path("called-at-import.json").resolve()  # in mutmut's own folder
-STATS = Path("mutmut-stats.json").resolve()
+FOLDER = Path("mutants")
+OUTCOMES = Path("outcomes.json")
+SECONDS, FACTOR = 4.0, 8.0
+"""A test may take so many seconds, and so many times what it takes unchanged: a mutant may go round without end."""
+GROUPS = {
+    "core, sources, events": (2.0, ("_core/", "sources/", "events.py")),
+    "engines": (5.0, ("engines/",)),
+    "frameworks, pools, redis": (5.0, ("django/", "sqlalchemy.py", "psycopg.py", "pools.py", "redis.py", "otel.py")),
+}
+"""What is reported together, and the percentage of survivors it must stay under."""
 
-HELD_TO_5_PERCENT = ("connect.py", "rotating.py", "engines/")
-
-
-def pytest_configure() -> None:
-    from hypothesis import settings
-
-    settings.register_profile("mutation", derandomize=True, database=None, deadline=None, max_examples=25)
-    settings.load_profile("mutation")
-
-
-def pytest_load_initial_conftests() -> None:
-    """Forget what is imported, for a mutant of what runs at import; and before the run that shows all tests pass."""
-    function = os.environ.get("MUTANT_UNDER_TEST", "").partition("__mutmut_")[0]
-    if AT_IMPORT.exists() and function in ("", *json.loads(AT_IMPORT.read_text())):
-        for name in [name for name in sys.modules if name.partition(".")[0] in ("secretconn", "tests")]:
-            del sys.modules[name]
+Tell = Callable[[bytes], object]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The fastest first: most mutants are dead before the slow ones."""
-    if unnamed := [item.nodeid for item in items if " at 0x" in item.nodeid]:
-        raise pytest.UsageError(f"give this test an id without an address, it is not found again: {unnamed[0]}")
-    if STATS.exists():
-        seconds = json.loads(STATS.read_text())["duration_by_test"]
-        items.sort(key=lambda item: seconds.get(item.nodeid, 0.0))
+class Trials:
+    """Tries each mutant that has no outcome yet and whose name matches one of the patterns."""
+
+    def __init__(self, patterns: list[str]) -> None:
+        self._patterns = patterns
+        self._outcomes: dict[str, list[str]] = json.loads(OUTCOMES.read_text()) if OUTCOMES.exists() else {}
+        self._calls: defaultdict[str, list[int]] = defaultdict(list)  # function: the tests that call it
+        self._at_import: set[str] = set()
+        self._items: list[pytest.Item] = []
+        self._seconds: dict[int, float] = {}
+        self._kills: defaultdict[str, Counter[int]] = defaultdict(Counter)
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        self._items, self._at_import = session.items, set(_called())
+        for index in range(len(self._items)):
+            self._watch(index)
+        names = [name for name in _mutants() if any(fnmatch.fnmatch(name, pattern) for pattern in self._patterns)]
+        for number, name in enumerate(names, 1):
+            if name not in self._outcomes:
+                begun = time.monotonic()
+                function = name.partition("__mutmut_")[0]
+                found = self._try_anew(name) if function in self._at_import else self._try(name, function)
+                self._outcomes[name] = list(found)
+                print(
+                    f"{number}/{len(names)} {time.monotonic() - begun:.1f} s {name}: {' by '.join(found)}", flush=True
+                )
+                OUTCOMES.write_text(json.dumps(self._outcomes, indent=0))
+        return True
+
+    def _watch(self, index: int) -> None:
+        """Run one test, in a fork, to see which functions it calls and how long it takes."""
+
+        def run(tell: Tell) -> int:
+            _activate("stats")
+            _called().clear()
+            failed = self._fails(index)
+            tell(json.dumps(sorted(_called())).encode())
+            return failed
+
+        begun = time.monotonic()
+        code, told = _in_fork(run, lambda _: 60.0)
+        self._seconds[index] = time.monotonic() - begun
+        if code == 0:
+            for function in json.loads(told):
+                self._calls[function].append(index)
+        else:
+            print(f"left out, fails where nothing is changed: {self._items[index].nodeid}", flush=True)
+
+    def _try(self, name: str, function: str) -> tuple[str, str]:
+        kills = self._kills[function]
+        tests = sorted(self._calls[function], key=lambda index: (-kills[index], self._seconds[index]))
+
+        def run(tell: Tell) -> int:
+            _activate(name)
+            for index in tests:
+                tell(b"%d " % index)
+                if self._fails(index):
+                    return 1
+            return 0
+
+        code, told = _in_fork(
+            run, lambda told: SECONDS + FACTOR * self._seconds[int(told.split()[-1])] if told else 9.0
+        )
+        if code == 0:
+            return "survived", f"{len(tests)} tests"
+        last = int(told.split()[-1])
+        kills[last] += 1
+        return "killed" if code is not None else "timeout", self._items[last].nodeid
+
+    def _try_anew(self, name: str) -> tuple[str, str]:
+        fastest = sorted({index for tests in self._calls.values() for index in tests}, key=self._seconds.__getitem__)
+        Path("tests.txt").write_text("\n".join(self._items[index].nodeid for index in fastest))
+        command = [sys.executable, "-m", "pytest", "-x", "-q", *_settings()["pytest_add_cli_args"], "@tests.txt"]
+        environment = {**os.environ, "MUTANT_UNDER_TEST": name, "MUTANT_PATTERNS": ""}
+        try:
+            done = subprocess.run(command, env=environment, timeout=200, capture_output=True, text=True, check=False)
+        except subprocess.TimeoutExpired:
+            return "timeout", "a new interpreter"
+        return ("killed" if done.returncode else "survived"), done.stdout.strip().splitlines()[-1]
+
+    def _fails(self, index: int) -> int:
+        """Run one test in this process; 1 if it fails."""
+        item, failed = self._items[index], []
+
+        class Reports:
+            def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+                failed.extend([report] * report.failed)
+
+        item.config.pluginmanager.unregister(name="terminalreporter")
+        item.config.pluginmanager.register(Reports())
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
+        return int(bool(failed))
 
 
-def pytest_collection_finish() -> None:
-    called = _calls()
-    if called:
-        AT_IMPORT.write_text(json.dumps(sorted(called)))
-        called.clear()
+def _in_fork(work: Callable[[Tell], int], patience: Callable[[bytes], float]) -> tuple[int | None, bytes]:
+    """Do some work in a fork. Return its code, or None where it was silent for too long, and what it told."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.setpgid(0, 0)
+        code = 1
+        try:
+            code = work(lambda told: os.write(writer, told))
+        finally:
+            os._exit(code)
+    os.close(writer)
+    told, code = b"", None
+    while select.select([reader], [], [], patience(told))[0]:
+        more = os.read(reader, 1 << 16)
+        told += more
+        if not more:
+            code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+            break
+    os.close(reader)
+    with contextlib.suppress(ProcessLookupError):  # with all that it has started
+        os.killpg(child, signal.SIGKILL)
+    if code is None:
+        os.waitpid(child, 0)
+    return code, told
 
 
-def pytest_runtest_setup() -> None:
-    if os.environ.get("MUTANT_UNDER_TEST") == "stats":
-        _calls().update(json.loads(AT_IMPORT.read_text()))
-
-
-def _calls() -> set[str]:
-    """The functions called since the last test, as mutmut keeps them while it gathers them; empty at other times."""
+def _called() -> set[str]:
+    """The functions called so far, as mutmut keeps them."""
     from mutmut.state import state
 
     return state()._stats
 
 
-# -- the report --------------------------------------------------------------------------------------------------------
+def _activate(name: str) -> None:
+    from mutmut.mutation.trampoline import set_mutant_under_test
+
+    set_mutant_under_test(name)
+
+
+def _mutants() -> list[str]:
+    files = sorted(Path("secretconn").rglob("*.py.meta"))
+    return [name for path in files for name in json.loads(path.read_text())["exit_code_by_key"]]
+
+
+def _settings() -> dict[str, Any]:
+    settings: dict[str, Any] = tomllib.loads(Path("pyproject.toml").read_text())["tool"]["mutmut"]
+    return settings
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    from hypothesis import settings
+
+    settings.register_profile("mutation", derandomize=True, database=None, deadline=None, max_examples=25)
+    settings.load_profile("mutation")
+    if patterns := os.environ.get("MUTANT_PATTERNS"):
+        config.pluginmanager.register(Trials(patterns.split()))
+
+
+# -- the whole pass, and its report ------------------------------------------------------------------------------------
 
 
 def main() -> int:
-    """Print the counts of each module and the change that each survivor makes; 1 if too many survived."""
-    root = Path("mutants/secretconn")
-    found = {path: json.loads(path.read_text())["exit_code_by_key"] for path in sorted(root.rglob("*.py.meta"))}
+    """Make the mutants, try them and print what came of it; 1 if too many survived."""
+    names = sys.argv[1:]
+    settings = _settings()
+    if not FOLDER.exists():
+        _make()
+    environment = {**os.environ, "MUTANT_UNDER_TEST": "stats", "PYTHONPATH": str(FOLDER.resolve())}
+    environment["MUTANT_PATTERNS"] = " ".join(names or ["*"])
+    tests = [*settings["pytest_add_cli_args"], *settings["pytest_add_cli_args_test_selection"]]
+    subprocess.run([sys.executable, "-m", "pytest", "-q", *tests], cwd=FOLDER, env=environment, check=False)
+    return _report()
+
+
+def _make() -> None:
+    from mutmut.__main__ import create_mutants
+    from mutmut.utils.file_utils import copy_also_copy_files, copy_src_dir
+
+    FOLDER.mkdir()
+    copy_src_dir()
+    copy_also_copy_files()
+    create_mutants(1)
+
+
+def _report() -> int:
+    outcomes: dict[str, list[str]] = json.loads((FOLDER / OUTCOMES).read_text())
+    os.chdir(FOLDER)
+    by_file: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for path in sorted(Path("secretconn").rglob("*.py.meta")):
+        for name in json.loads(path.read_text())["exit_code_by_key"]:
+            by_file[str(path.relative_to("secretconn").with_suffix(""))][outcomes.get(name, ["not tried"])[0]] += 1
+    os.chdir("..")
+    failed = False
     print("| module | mutants | killed | by a timeout | survived |\n|---|---:|---:|---:|---:|")
-    all_counts: Counter[str] = Counter()
-    for path, codes in found.items():
-        name = str(path.relative_to(root)).removesuffix(".meta")
-        counts = Counter(_outcome(code) for code in codes.values())
-        if counts.total():
-            print(_row(f"`{name}`", counts))
-        if name.startswith(HELD_TO_5_PERCENT):
-            all_counts += counts
-    print(_row("`connect.py`, `rotating.py`, `engines/`", all_counts))
-    for codes in found.values():
-        for mutant, code in codes.items():
-            if _outcome(code) == "survived":
-                print(f"\n{mutant}\n{_change(mutant)}")
-    return int(all_counts["survived"] >= 0.05 * all_counts.total() or all_counts["not tried"] > 0)
-
-
-def _outcome(code: int | None) -> str:
-    from mutmut.stats import status_by_exit_code
-
-    status = "not tried" if code is None else status_by_exit_code[code]
-    return {"no tests": "survived", "suspicious": "survived", "segfault": "killed"}.get(status, status)
+    for title, (percent, starts) in GROUPS.items():
+        counts: Counter[str] = Counter()
+        for file, found in by_file.items():
+            if file.startswith(starts):
+                print(_row(f"`{file}`", found))
+                counts += found
+        print(_row(f"**{title}**", counts))
+        failed |= counts["not tried"] > 0 or 100 * counts["survived"] >= percent * counts.total()
+    for name, (outcome, _) in outcomes.items():
+        if outcome == "survived":
+            print(f"\n{name}\n{_change(name)}")
+    return int(failed)
 
 
 def _row(name: str, counts: Counter[str]) -> str:
-    return f"| {name} | {counts.total()} | {counts['killed']} | {counts['timeout']} | {counts['survived']} |" + (
-        f" {counts['not tried']} not tried" if counts["not tried"] else ""
-    )
+    rest = f" {counts['not tried']} not tried" if counts["not tried"] else ""
+    return f"| {name} | {counts.total()} | {counts['killed']} | {counts['timeout']} | {counts['survived']} |{rest}"
 
 
 def _change(mutant: str) -> str:

@@ -142,7 +142,6 @@ class RotatingCredentials:
         answer = self._state.answer
         if answer is None:
             self._observers.counters.add(misses=1)
-            self._reader.prepare()
             return run(self._reader.first(), self._runtime).current
         if self._clock() >= self._reader.fresh_until:
             self._stale()
@@ -173,8 +172,6 @@ class RotatingCredentials:
         Raises:
             SecretUnavailable, SecretFormatError: it gave none; the held login stays in use.
         """
-        if self._state.answer is None:
-            self._reader.prepare()
         return run(self._refreshing(), self._runtime)
 
     async def arefresh(self) -> Credentials:
@@ -195,12 +192,7 @@ class RotatingCredentials:
         An event is told after what it tells of has taken effect, in the thread where that happened, or in that of
         another event which is being told just then. A subscriber is not told of what it causes itself.
         """
-        subscription = self._observers.subscribe(subscriber)
-
-        def unsubscribe() -> None:
-            subscription.active = False
-
-        return unsubscribe
+        return self._observers.subscribe(subscriber).end
 
     def _after_fork(self) -> None:
         """In a forked child: keep what is held, take new locks, let go of the parent's client (rule 10)."""

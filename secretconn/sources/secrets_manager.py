@@ -116,6 +116,8 @@ class SecretsManagerSource:
 
     def prepare(self) -> None:
         """Import the SDK and the cache: an import that a fork breaks off is locked for ever in the child."""
+        import encodings.idna  # noqa: F401  (for host names)
+
         import aws_secretsmanager_caching.cache  # noqa: F401
         import boto3  # noqa: F401
         import botocore.config  # noqa: F401

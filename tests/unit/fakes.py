@@ -127,7 +127,7 @@ def login(password: str, user: str = "app", **more: object) -> dict[str, object]
 
 def subscribers(rotating: RotatingCredentials) -> int:
     """How many are told of what happens to it."""
-    return sum(one.active for one in core_of(rotating).observers._subscriptions)
+    return sum(one.subscriber is not None for one in core_of(rotating).observers._subscriptions)
 
 
 class StageSource(MemorySource):
