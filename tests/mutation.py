@@ -40,11 +40,13 @@ Tell = Callable[[bytes], object]
 
 
 class Trials:
-    """Tries each mutant that has no outcome yet and whose name matches one of the patterns."""
+    """Tries the mutants whose names match one of the patterns; without any, those that have no outcome yet."""
 
     def __init__(self, patterns: list[str]) -> None:
-        self._patterns = patterns
         self._outcomes: dict[str, list[str]] = json.loads(OUTCOMES.read_text()) if OUTCOMES.exists() else {}
+        names = [name for names in _mutants().values() for name in names]
+        wanted = [name for name in names if any(fnmatch.fnmatch(name, pattern) for pattern in patterns)]
+        self._names = wanted if patterns else [name for name in names if name not in self._outcomes]
         self._calls: defaultdict[str, list[int]] = defaultdict(list)  # function: the tests that call it
         self._at_import: set[str] = set()
         self._items: list[pytest.Item] = []
@@ -55,17 +57,15 @@ class Trials:
         self._items, self._at_import = session.items, set(_called())
         for index in range(len(self._items)):
             self._watch(index)
-        names = [name for name in _mutants() if any(fnmatch.fnmatch(name, pattern) for pattern in self._patterns)]
-        for number, name in enumerate(names, 1):
-            if name not in self._outcomes:
-                begun = time.monotonic()
-                function = name.partition("__mutmut_")[0]
-                found = self._try_anew(name) if function in self._at_import else self._try(name, function)
-                self._outcomes[name] = list(found)
-                print(
-                    f"{number}/{len(names)} {time.monotonic() - begun:.1f} s {name}: {' by '.join(found)}", flush=True
-                )
-                OUTCOMES.write_text(json.dumps(self._outcomes, indent=0))
+        print(f"{len(self._items)} tests take {sum(self._seconds.values()):.0f} s", flush=True)
+        for number, name in enumerate(self._names, 1):
+            begun = time.monotonic()
+            function = name.partition("__mutmut_")[0]
+            outcome, by = self._try_anew(name) if function in self._at_import else self._try(name, function)
+            self._outcomes[name] = [outcome, by]
+            seconds = time.monotonic() - begun
+            print(f"{number}/{len(self._names)} {name}: {outcome} by {by} in {seconds:.1f} s", flush=True)
+            OUTCOMES.write_text(json.dumps(self._outcomes, indent=0))
         return True
 
     def _watch(self, index: int) -> None:
@@ -112,7 +112,8 @@ class Trials:
         fastest = sorted({index for tests in self._calls.values() for index in tests}, key=self._seconds.__getitem__)
         Path("tests.txt").write_text("\n".join(self._items[index].nodeid for index in fastest))
         command = [sys.executable, "-m", "pytest", "-x", "-q", *_settings()["pytest_add_cli_args"], "@tests.txt"]
-        environment = {**os.environ, "MUTANT_UNDER_TEST": name, "MUTANT_PATTERNS": ""}
+        environment = {**os.environ, "MUTANT_UNDER_TEST": name}
+        del environment["MUTANT_PATTERNS"]
         try:
             done = subprocess.run(command, env=environment, timeout=200, capture_output=True, text=True, check=False)
         except subprocess.TimeoutExpired:
@@ -173,9 +174,13 @@ def _activate(name: str) -> None:
     set_mutant_under_test(name)
 
 
-def _mutants() -> list[str]:
-    files = sorted(Path("secretconn").rglob("*.py.meta"))
-    return [name for path in files for name in json.loads(path.read_text())["exit_code_by_key"]]
+def _mutants() -> dict[str, list[str]]:
+    """Of each file that is changed the names of its mutants."""
+    package = Path("secretconn")
+    return {
+        str(path.relative_to(package).with_suffix("")): list(json.loads(path.read_text())["exit_code_by_key"])
+        for path in sorted(package.rglob("*.py.meta"))
+    }
 
 
 def _settings() -> dict[str, Any]:
@@ -188,7 +193,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
     settings.register_profile("mutation", derandomize=True, database=None, deadline=None, max_examples=25)
     settings.load_profile("mutation")
-    if patterns := os.environ.get("MUTANT_PATTERNS"):
+    if (patterns := os.environ.get("MUTANT_PATTERNS")) is not None:
         config.pluginmanager.register(Trials(patterns.split()))
 
 
@@ -197,12 +202,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def main() -> int:
     """Make the mutants, try them and print what came of it; 1 if too many survived."""
-    names = sys.argv[1:]
-    settings = _settings()
-    if not FOLDER.exists():
-        _make()
+    _make()
     environment = {**os.environ, "MUTANT_UNDER_TEST": "stats", "PYTHONPATH": str(FOLDER.resolve())}
-    environment["MUTANT_PATTERNS"] = " ".join(names or ["*"])
+    environment["MUTANT_PATTERNS"] = " ".join(sys.argv[1:])
+    settings = _settings()
     tests = [*settings["pytest_add_cli_args"], *settings["pytest_add_cli_args_test_selection"]]
     subprocess.run([sys.executable, "-m", "pytest", "-q", *tests], cwd=FOLDER, env=environment, check=False)
     return _report()
@@ -212,20 +215,17 @@ def _make() -> None:
     from mutmut.__main__ import create_mutants
     from mutmut.utils.file_utils import copy_also_copy_files, copy_src_dir
 
-    FOLDER.mkdir()
+    FOLDER.mkdir(exist_ok=True)
     copy_src_dir()
     copy_also_copy_files()
     create_mutants(1)
 
 
 def _report() -> int:
-    outcomes: dict[str, list[str]] = json.loads((FOLDER / OUTCOMES).read_text())
-    os.chdir(FOLDER)
-    by_file: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for path in sorted(Path("secretconn").rglob("*.py.meta")):
-        for name in json.loads(path.read_text())["exit_code_by_key"]:
-            by_file[str(path.relative_to("secretconn").with_suffix(""))][outcomes.get(name, ["not tried"])[0]] += 1
-    os.chdir("..")
+    with contextlib.chdir(FOLDER):
+        outcomes: dict[str, list[str]] = json.loads(OUTCOMES.read_text())
+        mutants = _mutants()
+    by_file = {file: Counter(outcomes.get(name, ["not tried"])[0] for name in mutants[file]) for file in mutants}
     failed = False
     print("| module | mutants | killed | by a timeout | survived |\n|---|---:|---:|---:|---:|")
     for title, (percent, starts) in GROUPS.items():
@@ -236,8 +236,8 @@ def _report() -> int:
                 counts += found
         print(_row(f"**{title}**", counts))
         failed |= counts["not tried"] > 0 or 100 * counts["survived"] >= percent * counts.total()
-    for name, (outcome, _) in outcomes.items():
-        if outcome == "survived":
+    for name in (name for names in mutants.values() for name in names):
+        if outcomes.get(name, [""])[0] == "survived":
             print(f"\n{name}\n{_change(name)}")
     return int(failed)
 

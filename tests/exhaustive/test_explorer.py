@@ -30,7 +30,7 @@ EXCEPTIONS = {
     TWO_STEPS: Setup(SINGLE),
     COOLING_DOWN: Setup(SINGLE),
     SWITCHED: Setup(SINGLE, rotations=1, lagging=True),
-    HIDDEN: Setup(SINGLE, failures=2, describes=False),
+    HIDDEN: Setup(SINGLE, rotations=1, failures=3, describes=False),
 }
 
 

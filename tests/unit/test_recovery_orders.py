@@ -261,6 +261,20 @@ def test_one_that_stays_unreadable_holds_nobody_up_for_long_and_is_named(connect
     assert "quote" not in caught.value.__notes__[0]
 
 
+def test_a_denied_pending_version_fails_a_connect_in_the_window(connect: Connect) -> None:
+    """docs/rules.md, "What can still fail". finishSecret ends it."""
+    bed = warm()
+    bed.source.put("v2", login("p2"), PENDING)
+    bed.source.unreadable[PENDING] = Answered("AccessDeniedException")
+    bed.server.accepted = {("app", "p2")}
+    with pytest.raises(Refused) as caught:
+        connect(bed)
+    assert "AWSPENDING could not be read (Answered: AccessDeniedException)" in caught.value.__notes__[0]
+    bed.source.stages = {CURRENT: "v2", PREVIOUS: "v1"}
+    bed.time.now += 2.0  # the cool-down of a fresh rotation
+    assert connect(bed) == "connection as app"
+
+
 def test_with_no_rotation_under_way_an_unreadable_stage_costs_no_time(connect: Connect) -> None:
     bed = warm()
     bed.source.put("v0", login("p0"), PREVIOUS)
