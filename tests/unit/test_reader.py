@@ -120,6 +120,7 @@ def test_a_ttl_read_that_began_after_a_rejection_does_not_say_that_there_is_no_o
 def test_a_ttl_read_tells_of_the_current_version_alone() -> None:
     bed = Bed(ttl=100.0)
     bed.rotating.current()
+    bed.source.read = bed.source.read_fresh  # one stage is one request, as the agent answers
     bed.source.put("v2", login("p2"), PENDING)
     rejected = bed.core.state.tick()
     bed.core.reader.behind("ttl")

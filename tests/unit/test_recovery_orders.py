@@ -31,10 +31,10 @@ def connect(request: pytest.FixtureRequest) -> Connect:
     return lambda bed, **arguments: asyncio.run(bed.aconnect(**arguments))
 
 
-@pytest.fixture(params=[StageSource, MemorySource], ids=["by stage", "whole"])
-def source(request: pytest.FixtureRequest) -> Any:
+@pytest.fixture(params=[True, False], ids=["by stage", "whole"])
+def source(request: pytest.FixtureRequest) -> MemorySource:
     """A source that answers one stage at a time, and one that always tells all labels."""
-    return request.param(login("p1"))
+    return MemorySource(login("p1"), by_stage=request.param)
 
 
 def passwords(bed: Bed) -> list[str]:
