@@ -27,6 +27,8 @@ import pytest
 
 FOLDER = Path("mutants")
 OUTCOMES = Path("outcomes.json")
+SLOW = 2.0
+"""Seconds: tests that take longer are tried on mutants that are named alone."""
 SECONDS, FACTOR = 4.0, 8.0
 """A test may take so many seconds, and so many times what it takes unchanged: a mutant may go round without end."""
 GROUPS = {
@@ -44,6 +46,7 @@ class Trials:
 
     def __init__(self, patterns: list[str]) -> None:
         self._outcomes: dict[str, list[str]] = json.loads(OUTCOMES.read_text()) if OUTCOMES.exists() else {}
+        self._slowest = float("inf") if patterns else SLOW
         names = [name for names in _mutants().values() for name in names]
         wanted = [name for name in names if any(fnmatch.fnmatch(name, pattern) for pattern in patterns)]
         self._names = wanted if patterns else [name for name in names if name not in self._outcomes]
@@ -81,10 +84,10 @@ class Trials:
         begun = time.monotonic()
         code, told = _in_fork(run, lambda _: 60.0)
         self._seconds[index] = time.monotonic() - begun
-        if code == 0:
+        if code == 0 and self._seconds[index] <= self._slowest:
             for function in json.loads(told):
                 self._calls[function].append(index)
-        else:
+        elif code != 0:
             print(f"left out, fails where nothing is changed: {self._items[index].nodeid}", flush=True)
 
     def _try(self, name: str, function: str) -> tuple[str, str]:
@@ -109,16 +112,16 @@ class Trials:
         return "killed" if code is not None else "timeout", self._items[last].nodeid
 
     def _try_anew(self, name: str) -> tuple[str, str]:
-        fastest = sorted({index for tests in self._calls.values() for index in tests}, key=self._seconds.__getitem__)
+        room = "/engines/" if ".engines." in name else "/unit/"
+        tests = {index for tests in self._calls.values() for index in tests if room in self._items[index].nodeid}
+        fastest = sorted(tests, key=self._seconds.__getitem__)
         Path("tests.txt").write_text("\n".join(self._items[index].nodeid for index in fastest))
-        command = [sys.executable, "-m", "pytest", "-x", "-q", *_settings()["pytest_add_cli_args"], "@tests.txt"]
+        options = [*_settings()["pytest_add_cli_args"], "-o", "timeout=30", "-o", "timeout_func_only=false"]
         environment = {**os.environ, "MUTANT_UNDER_TEST": name}
         del environment["MUTANT_PATTERNS"]
-        try:
-            done = subprocess.run(command, env=environment, timeout=200, capture_output=True, text=True, check=False)
-        except subprocess.TimeoutExpired:
-            return "timeout", "a new interpreter"
-        return ("killed" if done.returncode else "survived"), done.stdout.strip().splitlines()[-1]
+        command = [sys.executable, "-m", "pytest", "-x", "-q", *options, "@tests.txt"]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        return ("killed" if done.returncode else "survived"), (done.stdout.strip().splitlines() or [""])[-1]
 
     def _fails(self, index: int) -> int:
         """Run one test in this process; 1 if it fails."""
