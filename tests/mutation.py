@@ -20,6 +20,7 @@ import time
 import tomllib
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +28,14 @@ import pytest
 
 FOLDER = Path("mutants")
 OUTCOMES = Path("outcomes.json")
-SLOW = 2.0
-"""Seconds: tests that take longer are tried on mutants that are named alone."""
-SECONDS, FACTOR = 4.0, 8.0
-"""A test may take so many seconds, and so many times what it takes unchanged: a mutant may go round without end."""
+WATCHED = Path("watched.json")
+FIRST = 5.0
+"""Seconds of tests that are tried on a mutant at first. Survivors are tried again, with all tests of their function."""
+ROUND = (1.0, 8.0)
+"""Seconds of a processor that a test may take, and as many times what it takes on the unchanged code: a mutant may go
+round without end."""
+SILENT = 20.0
+"""Seconds after which a test that does not come back is given up."""
 GROUPS = {
     "core, sources, events": (2.0, ("_core/", "sources/", "events.py")),
     "engines": (5.0, ("engines/",)),
@@ -45,33 +50,28 @@ class Trials:
     """Tries the mutants whose names match one of the patterns; without any, those that have no outcome yet."""
 
     def __init__(self, patterns: list[str]) -> None:
-        self._outcomes: dict[str, list[str]] = json.loads(OUTCOMES.read_text()) if OUTCOMES.exists() else {}
-        self._slowest = float("inf") if patterns else SLOW
+        self._outcomes: dict[str, list[str]] = _read(OUTCOMES)
+        self._watched: dict[str, list[Any]] = _read(WATCHED)
         names = [name for names in _mutants().values() for name in names]
         wanted = [name for name in names if any(fnmatch.fnmatch(name, pattern) for pattern in patterns)]
         self._names = wanted if patterns else [name for name in names if name not in self._outcomes]
         self._calls: defaultdict[str, list[int]] = defaultdict(list)  # function: the tests that call it
         self._at_import: set[str] = set()
         self._items: list[pytest.Item] = []
-        self._seconds: dict[int, float] = {}
+        self._seconds: list[float] = []
         self._kills: defaultdict[str, Counter[int]] = defaultdict(Counter)
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         self._items, self._at_import = session.items, set(_called())
-        for index in range(len(self._items)):
-            self._watch(index)
-        print(f"{len(self._items)} tests take {sum(self._seconds.values()):.0f} s", flush=True)
-        for number, name in enumerate(self._names, 1):
-            begun = time.monotonic()
-            function = name.partition("__mutmut_")[0]
-            outcome, by = self._try_anew(name) if function in self._at_import else self._try(name, function)
-            self._outcomes[name] = [outcome, by]
-            seconds = time.monotonic() - begun
-            print(f"{number}/{len(self._names)} {name}: {outcome} by {by} in {seconds:.1f} s", flush=True)
-            OUTCOMES.write_text(json.dumps(self._outcomes, indent=0))
+        for index, item in enumerate(self._items):
+            self._watch(index, [item.nodeid, item.path.stat().st_mtime_ns])
+        print(f"{len(self._items)} tests take {sum(self._seconds):.0f} s", flush=True)
+        self._try_all(self._names, FIRST)
+        again = [name for name in self._names if self._outcomes[name][0] == "survived"]
+        self._try_all([name for name in again if name.partition("__mutmut_")[0] not in self._at_import], float("inf"))
         return True
 
-    def _watch(self, index: int) -> None:
+    def _watch(self, index: int, version: list[Any]) -> None:
         """Run one test, in a fork, to see which functions it calls and how long it takes."""
 
         def run(tell: Tell) -> int:
@@ -81,35 +81,49 @@ class Trials:
             tell(json.dumps(sorted(_called())).encode())
             return failed
 
-        begun = time.monotonic()
-        code, told = _in_fork(run, lambda _: 60.0)
-        self._seconds[index] = time.monotonic() - begun
-        if code == 0 and self._seconds[index] <= self._slowest:
-            for function in json.loads(told):
-                self._calls[function].append(index)
-        elif code != 0:
-            print(f"left out, fails where nothing is changed: {self._items[index].nodeid}", flush=True)
+        key = str(version)
+        if key not in self._watched:
+            code, seconds, told = _in_fork(run, 120.0)
+            if code != 0:
+                print(f"left out, fails where nothing is changed: {self._items[index].nodeid}", flush=True)
+            self._watched[key] = [seconds, json.loads(told) if code == 0 else []]
+            WATCHED.write_text(json.dumps(self._watched))
+        seconds, functions = self._watched[key]
+        self._seconds.append(seconds)
+        for function in functions:
+            self._calls[function].append(index)
 
-    def _try(self, name: str, function: str) -> tuple[str, str]:
+    def _try_all(self, names: list[str], budget: float) -> None:
+        for number, name in enumerate(names, 1):
+            begun = time.monotonic()
+            function = name.partition("__mutmut_")[0]
+            outcome, by = self._try_anew(name) if function in self._at_import else self._try(name, function, budget)
+            self._outcomes[name] = [outcome, by]
+            seconds = time.monotonic() - begun
+            print(f"{number}/{len(names)} {name}: {outcome} by {by} in {seconds:.1f} s", flush=True)
+            OUTCOMES.write_text(json.dumps(self._outcomes))
+
+    def _try(self, name: str, function: str, budget: float) -> tuple[str, str]:
         kills = self._kills[function]
-        tests = sorted(self._calls[function], key=lambda index: (-kills[index], self._seconds[index]))
+        ordered = sorted(self._calls[function], key=lambda index: (-kills[index], self._seconds[index]))
+        spent = list(accumulate(self._seconds[index] for index in ordered))
+        tests = [index for index, seconds in zip(ordered, spent, strict=True) if seconds <= budget]
 
         def run(tell: Tell) -> int:
             _activate(name)
             for index in tests:
+                signal.setitimer(signal.ITIMER_PROF, ROUND[0] + ROUND[1] * self._seconds[index])
                 tell(b"%d " % index)
                 if self._fails(index):
                     return 1
             return 0
 
-        code, told = _in_fork(
-            run, lambda told: SECONDS + FACTOR * self._seconds[int(told.split()[-1])] if told else 9.0
-        )
+        code, _, told = _in_fork(run, SILENT)
         if code == 0:
             return "survived", f"{len(tests)} tests"
         last = int(told.split()[-1])
         kills[last] += 1
-        return "killed" if code is not None else "timeout", self._items[last].nodeid
+        return "killed" if code == 1 else "timeout", self._items[last].nodeid
 
     def _try_anew(self, name: str) -> tuple[str, str]:
         room = "/engines/" if ".engines." in name else "/unit/"
@@ -137,8 +151,12 @@ class Trials:
         return int(bool(failed))
 
 
-def _in_fork(work: Callable[[Tell], int], patience: Callable[[bytes], float]) -> tuple[int | None, bytes]:
-    """Do some work in a fork. Return its code, or None where it was silent for too long, and what it told."""
+def _in_fork(work: Callable[[Tell], int], patience: float) -> tuple[int | None, float, bytes]:
+    """Do some work in a fork.
+
+    Returns:
+        Its code, or None where it was silent for so many seconds; the seconds of a processor; what it told.
+    """
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
@@ -149,19 +167,25 @@ def _in_fork(work: Callable[[Tell], int], patience: Callable[[bytes], float]) ->
         finally:
             os._exit(code)
     os.close(writer)
-    told, code = b"", None
-    while select.select([reader], [], [], patience(told))[0]:
+    told, silent = b"", True
+    while select.select([reader], [], [], patience)[0]:
         more = os.read(reader, 1 << 16)
         told += more
         if not more:
-            code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+            silent = False
             break
     os.close(reader)
-    with contextlib.suppress(ProcessLookupError):  # with all that it has started
+    if silent:
+        os.kill(child, signal.SIGKILL)
+    _, status, usage = os.wait4(child, 0)
+    with contextlib.suppress(ProcessLookupError):  # what it has started
         os.killpg(child, signal.SIGKILL)
-    if code is None:
-        os.waitpid(child, 0)
-    return code, told
+    return None if silent else os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime, told
+
+
+def _read(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    return found
 
 
 def _called() -> set[str]:
@@ -226,7 +250,7 @@ def _make() -> None:
 
 def _report() -> int:
     with contextlib.chdir(FOLDER):
-        outcomes: dict[str, list[str]] = json.loads(OUTCOMES.read_text())
+        outcomes: dict[str, list[str]] = _read(OUTCOMES)
         mutants = _mutants()
     by_file = {file: Counter(outcomes.get(name, ["not tried"])[0] for name in mutants[file]) for file in mutants}
     failed = False

@@ -20,7 +20,7 @@ from secretconn._core.reports import Reports, error_of
 from secretconn._core.settings import COLD, Settings
 from secretconn._core.state import SecretState
 from secretconn.runtime import Runtime
-from secretconn.sources.base import Reading, Source, is_passing, is_throttled, place_of
+from secretconn.sources.base import Reading, Source, is_passing, is_throttled, name_of, place_of
 
 __all__ = ["Reader"]
 
@@ -334,7 +334,7 @@ class Reader:
             self._retry_at = now + wait
             self._unanswered = unanswered
         self._observers.counters.add(refresh_failures=1)
-        place, first = place_of(self._source), self.failures == 1
-        told = self._reports.failed(flight, answer, error, now, wait, place, first=first)
+        place = place_of(self._source)
+        told = self._reports.failed(flight, answer, name_of(error), self.failures, now, wait, place)
         self._observers.tell(*told, between=partial(flight.land, unanswered))
         return unanswered

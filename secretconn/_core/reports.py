@@ -33,12 +33,7 @@ class Reports:
                 events.Fetched(secret_id=name, version_id=version, seconds=seconds, api_calls=api_calls, place=place),
             )
         refreshed = events.Refreshed(
-            secret_id=name,
-            version_id=version,
-            reason=flight.reason,
-            seconds=seconds,
-            api_calls=api_calls,
-            place=place,
+            secret_id=name, version_id=version, reason=flight.reason, seconds=seconds, api_calls=api_calls, place=place
         )
         if before.current.version_id == version:
             return (refreshed,)
@@ -52,31 +47,16 @@ class Reports:
         return refreshed, rotated
 
     def failed(
-        self,
-        flight: Flight,
-        answer: Answer | None,
-        error: BaseException,
-        now: float,
-        retry_in: float,
-        place: str | None,
-        *,
-        first: bool,
+        self, flight: Flight, answer: Answer | None, named: str, streak: int, now: float, wait: float, place: str | None
     ) -> tuple[events.Event, ...]:
-        """Return the events of a read that failed: RefreshFailed, and StaleServed where an earlier answer is held.
-
-        The ``first`` one of a streak is logged.
-        """
-        name, named = self._secret_id, name_of(error)
-        if first:
+        """Return the events of a read that failed: RefreshFailed, and StaleServed where an earlier answer is held."""
+        name = self._secret_id
+        if streak == 1:
             ending = "no connection can be opened until it can" if answer is None else "the held login stays in use"
             log.warning("secretconn: secret %r cannot be read (%s); %s", name, named, ending)
+        seconds = now - flight.begun
         told = events.RefreshFailed(
-            secret_id=name,
-            reason=flight.reason,
-            error=named,
-            seconds=now - flight.begun,
-            retry_in=retry_in,
-            place=place,
+            secret_id=name, reason=flight.reason, error=named, seconds=seconds, retry_in=wait, place=place
         )
         if answer is None:
             return (told,)
