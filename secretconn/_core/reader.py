@@ -154,7 +154,7 @@ class Reader:
                 self._flight = None
 
     def _watched(self) -> tuple[str, ...]:
-        """The stages that a re-read asks for: with AWSPENDING where no description tells of a rotation that is stuck."""
+        """The stages a re-read asks for: AWSPENDING too where no description would show a rotation that is stuck."""
         policy, by_stage = self._settings.policy, getattr(self._source, "by_stage", False)
         return tuple(one for one in policy.stages if one == policy.current or (by_stage and one == PENDING))
 

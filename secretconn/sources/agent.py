@@ -80,7 +80,7 @@ class AgentSource:
 
     @property
     def by_stage(self) -> bool:
-        """See Source. Not where AWSPENDING would go into a cache that nothing gets past: it is how rotations are found."""
+        """See Source. Not where AWSPENDING would stay in a cache that nothing gets past: rotations are found there."""
         return self._can_refresh
 
     @property

@@ -111,7 +111,7 @@ def is_of_own_credentials(error: BaseException) -> bool:
 
 
 def cause_of(error: BaseException) -> str | None:
-    """Why a read failed, in words, or None where its name says all. The error's text is left out: it may quote content."""
+    """Why a read failed, in words, or None where its name says all. Not its text: a text may quote what was read."""
     code, response = code_of(error), getattr(error, "response", None)
     said = str(response.get("Error", {}).get("Message")) if isinstance(response, dict) else ""
     causes = (

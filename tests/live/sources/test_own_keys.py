@@ -1,4 +1,4 @@
-"""The process's own AWS keys come late, expire and are replaced: what connect() does meanwhile, through the real SDK."""
+"""The process's own AWS keys come late, expire and are replaced: what connect() does then, through the real SDK."""
 
 from __future__ import annotations
 

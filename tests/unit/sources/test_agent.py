@@ -288,7 +288,8 @@ def test_nothing_asks_for_awspending_where_that_would_stay_in_a_cache(kind: str)
     """A rotation that begins later is found there, after a rejection."""
     agent = Agent()
     agent.refresh_now = False
-    rotating = RotatingCredentials("s", source=agent.source(extension=kind == "extension"), runtime=agent.time.runtime())
+    source = agent.source(extension=kind == "extension")
+    rotating = RotatingCredentials("s", source=source, runtime=agent.time.runtime())
     rotating.current()
     if kind == "older agent":
         after_ttls(agent, rotating, 1)  # which shows that it does not know refreshNow
@@ -299,4 +300,6 @@ def test_nothing_asks_for_awspending_where_that_would_stay_in_a_cache(kind: str)
 
 def test_the_address_is_written_as_a_url() -> None:
     assert Agent().source(endpoint_url="http://[::1]:2773").place == "http://[::1]:2773"
-    assert Agent().source(endpoint_url="http://localhost:99").where == "the Secrets Manager Agent at http://localhost:99"
+    assert (
+        Agent().source(endpoint_url="http://localhost:99").where == "the Secrets Manager Agent at http://localhost:99"
+    )
