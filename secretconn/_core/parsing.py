@@ -148,7 +148,7 @@ def _from_keys(value: dict[str, Any], secret_id: str, version: str, shape: Shape
         version_id=version,
         username=value[shape.key("username")],
         password=value[shape.key("password")],
-        host=_text_value(host.strip() if isinstance(host, str) else host, shape.key("host")),
+        host=_host(host, shape.key("host")),
         port=_port(port, shape.key("port")),
         database=_text_value(str(database) if type(database) is int else database, shape.key("database")),
         engine=_text_value(value.get(shape.key("engine")), shape.key("engine"))
@@ -202,6 +202,13 @@ def _needed(shape: Shape) -> str:
 def _text_value(value: object, key: str) -> str | Problem | None:
     wrong = None if value is None else _wrong_text(value, required=False)
     return Problem(f"key {key!r} {wrong}", key) if wrong is not None else cast("str", value) or None
+
+
+def _host(value: object, key: str) -> str | Problem | None:
+    """Without blanks around it. What is shown as a host must not have a login in it, as a URL may."""
+    if isinstance(value, str) and "@" in value.strip()[1:]:  # libpq's abstract sockets begin with one
+        return Problem(f"key {key!r} has a user in it, as a URL; put the name of the host alone there", key)
+    return _text_value(value.strip() if isinstance(value, str) else value, key)
 
 
 def _wrong_text(value: object, required: bool) -> str | None:

@@ -73,7 +73,7 @@ class Container:
 
 
 def bindings(address: str, port: int) -> dict[int, Any]:
-    """Where the server's port is bound, as docker's client takes it: at loopback where the engine is on this machine."""
+    """Where the server's port is bound, for docker's client: at loopback where the engine is on this machine."""
     here = address.startswith(("unix:", "npipe:")) or urlsplit(address).hostname in ("localhost", "127.0.0.1", "::1")
     return {3306: ("127.0.0.1", port) if here else port}
 

@@ -157,6 +157,16 @@ def test_a_value_that_cannot_be_used_is_refused_where_it_is_used(key: str, name:
     assert getattr(login, "ssl" if name == "port" else "port") == (None if name == "port" else 5432)
 
 
+@pytest.mark.parametrize("host", ["postgresql://app:xyzzy@db:5432/orders", "app:xyzzy@db", "app@db"])
+def test_a_host_with_a_login_in_it_is_no_host_and_never_shown(host: str) -> None:
+    login = read(AWS | {"host": host})
+    assert "xyzzy" not in repr(login)
+    with pytest.raises(SecretFormatError, match="'host' has a user in it") as caught:
+        _ = login.host
+    assert "xyzzy" not in str(caught.value)
+    assert read(AWS | {"host": "@abstract"}).host == "@abstract"
+
+
 def test_blanks_around_a_host_are_left_out_and_a_number_may_name_a_database() -> None:
     login = read(AWS | {"host": " db.example\n", "dbname": 0})
     assert (login.host, login.database) == ("db.example", "0")
