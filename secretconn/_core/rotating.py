@@ -89,7 +89,7 @@ class RotatingCredentials:
         runtime = self._runtime = runtime or Runtime()
         around = environment(runtime.environ)
         if source is not None:
-            refuse_beside_source(reach.given())
+            refuse_beside_source({**reach.given(), "cache_config": getattr(cache_config, "secret_cache_hook", None)})
         self._given_source, self._reach, self._cache_config = source, reach, cache_config
         self._secret_id, self._engine = secret_id, engine
         self._settings = settings(

@@ -228,6 +228,23 @@ class Session:
         return self._clients.pop(0)
 
 
+def test_an_arn_s_region_is_asked_whatever_the_session_s_own_is() -> None:
+    """docs/settings.md says so: a session is for its keys, and one may serve secrets of several regions."""
+    asked: list[Any] = []
+
+    class Elsewhere:
+        region_name = "eu-west-1"
+
+        def client(self, _service: str, *, region_name: str | None, **_settings: Any) -> Client:
+            asked.append(region_name)
+            return Client(current=1)
+
+    arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:prod/orders-AbCdEf"
+    for secret_id in (arn, "prod/orders"):
+        SecretsManagerSource(secret_id, session=Elsewhere()).read((CURRENT,), NOBODY)
+    assert asked == ["eu-central-1", None]
+
+
 @pytest.mark.parametrize("code", ["ExpiredTokenException", "UnrecognizedClientException", "InvalidClientTokenId"])
 def test_a_client_of_our_own_is_dropped_when_its_keys_are_refused(code: str) -> None:
     old, new = Client(current=1), Client(current=1)
