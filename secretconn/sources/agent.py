@@ -271,9 +271,7 @@ def _address(endpoint_url: str | None, environ: Mapping[str, str]) -> Address:
     except ValueError:
         parts, port = urlsplit(""), 0
     if parts.scheme != "http" or not parts.hostname or parts.path not in ("", "/") or parts.query or parts.username:
-        raise ConfigurationError(
-            f"endpoint_url={endpoint_url!r} is no address of the agent, such as http://localhost:{PORT}"
-        )
+        raise ConfigurationError(f"endpoint_url= is no address of the agent, such as http://localhost:{PORT}")
     return Address(parts.hostname, port)
 
 
