@@ -273,7 +273,7 @@ def test_tables_of_one_of_two_users_who_take_turns(bed: Bed, check: Check) -> No
         assert "owned-by-user" not in check().out  # a user alone may own what it likes
         other = {**bed.content, "username": "orders_clone"}
         bed.secrets.put(SECRET, other, ("AWSPREVIOUS",))
-        assert "\n    owned-by-user: 1 tables, views or sequences of database 'orders' belong to" in check().out
+        assert "\n    owned-by-user: 1 of the tables, views and sequences in database 'orders'" in check().out
         bed.server.sql("ALTER TABLE of_one OWNER TO tls_only", database="orders")  # a role of both
         assert "owned-by-user" not in check().out
     finally:

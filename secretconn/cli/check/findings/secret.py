@@ -170,8 +170,8 @@ WARNINGS = {
         "Store it without. `echo` and editors put a line end behind what they write.",
     ),
     "owned-by-user": (
-        "{count} tables, views or sequences of database {database!r} belong to one of the two users who take turns: "
-        "in the other one's turn it may not alter them, or not even read them.",
+        "{count} of the tables, views and sequences in database {database!r} belong to one of the users who take "
+        "turns: in the other one's turn it may not alter them, or not even read them.",
         "Let one role own them (REASSIGN OWNED BY), and let both users act as that role: ALTER ROLE ... SET role, or "
         "Django's assume_role. docs/django.md, 'Who owns the tables', shows it.",
     ),
