@@ -48,8 +48,8 @@ _CODES: dict[int, Verdict] = {
     2059: Verdict.OTHER,  # CR_AUTH_PLUGIN_CANNOT_LOAD: a plugin the client lacks, not a wrong password
 }
 
-# MySQL Connector/Python without a code: with failover=... it swallows each server's error; in Python without TLS it does
-# not answer a plugin that a server may only pretend to use (_PRETENDED).
+# MySQL Connector/Python without a code: with failover=... it swallows each server's error; in Python without TLS it has no
+# answer to a plugin that a server may only pretend to use (_PRETENDED).
 _HIDDEN_BY_CONNECTOR = ("Unable to connect to any of the target hosts", "sha256_password requires SSL")
 
 # PyMySQL, aiomysql and asyncmy where their peers say 2061 or 2000: RuntimeError without the package cryptography,

@@ -29,8 +29,9 @@ TRIED = {
         "tests/unit/test_keywords.py::test_db2_cannot_hold_a_semicolon_in_a_login",
         "tests/live/drivers/test_hostile_secrets.py::test_nothing_is_sent_where_a_nul_would_end_a_value",
     ],
-    "odd passwords on real servers: what the plain driver opens, ours opens": [
-        "tests/live/drivers/test_hostile_secrets.py::test_nothing_is_refused_that_the_plain_driver_opens"
+    "odd passwords, users and databases on real servers: what the plain driver opens, ours opens": [
+        "tests/live/drivers/test_hostile_secrets.py::test_nothing_is_refused_that_the_plain_driver_opens",
+        "tests/live/drivers/test_hostile_secrets.py::test_nor_of_users_and_databases",
     ],
     "content, addresses and ARNs given in place of a name": [
         "tests/unit/sources/test_names.py",
@@ -45,6 +46,8 @@ TRIED = {
     "faults of AWS and of its configuration": [
         "tests/live/faults",
         "tests/live/sources/test_secrets_manager.py",
+        "tests/live/sources/test_own_keys.py",
+        "tests/unit/sources/test_secrets_manager.py",
         "tests/unit/sources/test_sessions.py",
         "tests/unit/sources/test_replicas.py",
     ],
