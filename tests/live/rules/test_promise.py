@@ -20,9 +20,9 @@ from botocore.config import Config
 import secretconn
 from secretconn._core.rotating import core_of
 from secretconn.testing import Application, LocalSecretsManager, Login, MariaDBServer, new_password
-from secretconn.testing.faults import FAULTS, FaultySecretsManager, Request
 from tests.live.conftest import MakeApplication
 from tests.live.rules.counting import Caller
+from tests.support.faults import FAULTS, FaultySecretsManager, Request
 
 SYNC = {"postgres": "psycopg", "mariadb": "pymysql"}
 ASYNC: dict[str, tuple[str, Callable[..., Any]]] = {
