@@ -139,7 +139,7 @@ class SecretConnPlugin(CreateEnginePlugin):  # type: ignore[misc]  # optional, s
     def engine_created(self, engine: Engine) -> None:
         """Give the new engine its secret."""
         options = dict(self._options)
-        reach = {name: options.get(name) for name in ("region", "profile", "endpoint_url")}
+        reach: dict[str, Any] = {name: options.get(name) for name in ("region", "profile", "endpoint_url")}
         secret = shared(options["secret_id"], ttl=_number(options, "ttl"), **reach)
         rotating(
             engine,

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from secretconn._core.observers import at_fork
 from secretconn._core.rotating import RotatingCredentials
+
+if TYPE_CHECKING:
+    from secretconn.sources.sessions import AnySession, Client
 
 __all__ = ["shared"]
 
@@ -23,8 +26,8 @@ def shared(
     region: str | None = None,
     profile: str | None = None,
     endpoint_url: str | None = None,
-    client: Any = None,
-    session: Any = None,
+    client: Client | None = None,
+    session: AnySession | None = None,
     ttl: float | None = None,
 ) -> RotatingCredentials:
     """Return the RotatingCredentials that connect(), aconnect() and wrap() use for a secret given by name.
@@ -44,6 +47,9 @@ def shared(
 
 
 Key = tuple[Any, ...]
+
+REACH = ("region", "profile", "endpoint_url", "client", "session", "ttl")
+"""The parts of a key after the secret's id."""
 
 
 class _Registry:
@@ -88,18 +94,8 @@ class _Registry:
         self._lock = threading.RLock()
 
 
-def _make(
-    secret_id: str,
-    region: str | None,
-    profile: str | None,
-    endpoint_url: str | None,
-    client: Any,
-    session: Any,
-    ttl: float | None,
-) -> RotatingCredentials:
-    return RotatingCredentials(
-        secret_id, region=region, profile=profile, endpoint_url=endpoint_url, client=client, session=session, ttl=ttl
-    )
+def _make(secret_id: str, *reach: Any) -> RotatingCredentials:
+    return RotatingCredentials(secret_id, **dict(zip(REACH, reach, strict=True)))
 
 
 def _says_more(key: Key) -> bool:

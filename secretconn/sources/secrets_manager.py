@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from aws_secretsmanager_caching.cache import SecretCacheItem
     from botocore.config import Config
 
+    from secretconn.sources.sessions import AnySession, Client
+
 __all__ = ["SecretsManagerSource", "payload_of"]
 
 CONNECT_TIMEOUT = 2.0
@@ -65,8 +67,8 @@ class SecretsManagerSource:
         region: str | None = None,
         profile: str | None = None,
         endpoint_url: str | None = None,
-        client: Any = None,
-        session: Any = None,
+        client: Client | None = None,
+        session: AnySession | None = None,
         cache_config: SecretCacheConfig | None = None,
         role_arn: str | None = None,
         external_id: str | None = None,
