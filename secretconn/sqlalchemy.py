@@ -12,7 +12,7 @@ import math
 import os
 import weakref
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from secretconn._core.api import wrap
 from secretconn._core.connector import OwnClassify
@@ -24,6 +24,7 @@ from secretconn.engines.adapters import taken
 from secretconn.engines.base import Driver
 from secretconn.errors import ConfigurationError, DriverNotInstalled
 from secretconn.events import Event, Rotated
+from secretconn.pools import OnRotation, drains
 from secretconn.sources.names import SECRETS_MANAGER
 
 try:
@@ -37,7 +38,6 @@ except ImportError as error:
 
 __all__ = ["OnRotation", "SecretConnPlugin", "rotating"]
 
-OnRotation = Literal["keep", "drain"]
 AnyEngine = TypeVar("AnyEngine")  # an Engine or an AsyncEngine: asyncio is imported by those who use it
 
 PREFIX = "secretconn_"
@@ -79,8 +79,7 @@ def rotating(
     sync: Engine = getattr(engine, "sync_engine", engine)
     if _has_login(sync.url):
         raise _login_given("the URL")
-    if on_rotation not in ("keep", "drain"):
-        raise ConfigurationError(f"on_rotation must be 'keep' or 'drain', not {on_rotation!r}")
+    draining = drains(on_rotation)
     if sync.dialect in _rotating:
         raise ConfigurationError("this engine has a secret already")
     creator = getattr(sync.pool, "_creator", None)
@@ -107,7 +106,7 @@ def rotating(
 
     sync.dialect.connect = _connect(sync.dialect, wrapped)
     _rotating.add(sync.dialect)
-    if on_rotation == "drain":
+    if draining:
         _drain_on_rotation(sync, credentials)
     return engine
 

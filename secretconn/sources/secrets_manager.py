@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from secretconn.credentials import PENDING, PREVIOUS, Payload
 from secretconn.errors import ConfigurationError, given_keywords
+from secretconn.runtime import version_of
 from secretconn.sources.arn import partition_of, region_for, secret_arn
 from secretconn.sources.base import Reading, is_passing
 from secretconn.sources.calls import DENIED, Recorder, code_of, is_of_own_credentials, payload_of, stages_of
@@ -228,7 +229,7 @@ class SecretsManagerSource:
             connect_timeout=CONNECT_TIMEOUT,
             read_timeout=READ_TIMEOUT,
             retries={"total_max_attempts": self._total_attempts, "mode": "standard"},
-            user_agent_extra=f"secretconn/{_version()}",
+            user_agent_extra=f"secretconn/{version_of() or '0'}",
         )
         try:
             make = self._maker(options)
@@ -300,12 +301,3 @@ def _refuse_other_region(secret_id: str, client: Any) -> None:
         f"client= is for region {region!r} (partition {partition_of(region)!r}), and {secret_id!r} is in "
         f"{arn.region!r} (partition {arn.partition!r})"
     )
-
-
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("secretconn")
-    except PackageNotFoundError:
-        return "0"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from secretconn import runtime
 from secretconn.cli.check.context import Context
 from secretconn.cli.check.findings import finding, sentence_of
 from secretconn.cli.check.report import Finding
@@ -91,12 +91,7 @@ def prepare(context: Context, login: Credentials) -> list[Attempt] | None:
 
 def version_of(driver: Driver) -> str | None:
     """Return the version of a driver's package."""
-    for name in (driver.name, *driver.aliases):
-        try:
-            return importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return None
+    return next(filter(None, map(runtime.version_of, (driver.name, *driver.aliases))), None)
 
 
 def _attempts(context: Context, engine: Engine) -> list[Attempt]:
