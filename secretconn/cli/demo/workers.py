@@ -9,7 +9,7 @@ import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from secretconn.cli.connections import close
+from secretconn.cli.connections import close, completed, rows_of, settled
 from secretconn.cli.demo.board import OURS, USUAL, Board, Side
 from secretconn.engines import driver_named, load
 
@@ -52,14 +52,7 @@ class Crew:
     def _work(self, connect: Callable[[], Any], side: Side, delay: float) -> None:
         self._stop.wait(delay)  # not all at the same moment
         while not self._stop.is_set():
-            with self._board.turn(side) as opened:
-                connection = connect()
-                opened()
-                try:
-                    user = _use(connection, next(self._ids))
-                    self._board.user = user if side == OURS else self._board.user
-                finally:
-                    connection.close()
+            completed(self._turn(connect, side))
             self._stop.wait(PAUSE)
 
     async def _loop(self, connect: Callable[[], Awaitable[Any]], count: int) -> None:
@@ -68,14 +61,19 @@ class Crew:
     async def _awork(self, connect: Callable[[], Awaitable[Any]], delay: float) -> None:
         await asyncio.sleep(delay)
         while not self._stop.is_set():
-            with self._board.turn(OURS, in_task=True) as opened:
-                connection = await connect()
-                opened()
-                try:
-                    self._board.user = await _ause(connection, next(self._ids))
-                finally:
-                    await close(connection)
+            await self._turn(connect, OURS, in_task=True)
             await asyncio.sleep(PAUSE)
+
+    async def _turn(self, connect: Callable[[], Any], side: Side, *, in_task: bool = False) -> None:
+        """Connect, write an order, read it again, close."""
+        with self._board.turn(side, in_task=in_task) as opened:
+            connection = await settled(connect())
+            opened()
+            try:
+                user = await _use(connection, next(self._ids))
+                self._board.user = user if side == OURS else self._board.user
+            finally:
+                await close(connection)
 
 
 class UsualWay:
@@ -125,24 +123,11 @@ class UsualWay:
         self.api_calls += 1
 
 
-def _use(connection: Any, number: int) -> str:
-    with connection.cursor() as cursor:
-        cursor.execute(INSERT, (number, f"item {number}"))
-        connection.commit()
-        cursor.execute(SELECT, (number,))
-        return _checked(cursor.fetchone(), number)
-
-
-async def _ause(connection: Any, number: int) -> str:
-    async with connection.cursor() as cursor:
-        await cursor.execute(INSERT, (number, f"item {number}"))
-        await connection.commit()
-        await cursor.execute(SELECT, (number,))
-        return _checked(await cursor.fetchone(), number)
-
-
-def _checked(row: Any, number: int) -> str:
+async def _use(connection: Any, number: int) -> str:
     """Return the user, or raise LookupError if the order is not what was written."""
-    if row is None or row[0] != f"item {number}":
+    await rows_of(connection, INSERT, (number, f"item {number}"))
+    await settled(connection.commit())
+    rows = await rows_of(connection, SELECT, (number,))
+    if not rows or rows[0][0] != f"item {number}":
         raise LookupError(f"order {number} is not what was written")
-    return str(row[1]).partition("@")[0]
+    return str(rows[0][1]).partition("@")[0]
