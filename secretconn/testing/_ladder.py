@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -75,6 +76,10 @@ class LadderServer(ManagedServer):
     programs: ClassVar[Sequence[str]]
     rungs: ClassVar[Sequence[str]]
     image: ClassVar[str] = ""
+    hello: ClassVar[tuple[bytes, bytes]] = (b"", b"")
+    """What is said to a server that starts, and how its answer begins."""
+    login_file: ClassVar[str]
+    """The file with the superuser's login, which is read at the start and then deleted."""
 
     def __init__(
         self,
@@ -130,6 +135,20 @@ class LadderServer(ManagedServer):
             found = self._installation = replace(found, root=root)
             self._environment.update(found.environment())
         return found
+
+    def _ready(self) -> bool:
+        """True once it answers: a server listens a little earlier than that."""
+        said, answer = self.hello
+        try:
+            with socket.create_connection((self.host, self.port), timeout=1.0) as probe:
+                probe.sendall(said)
+                heard = probe.recv(8)
+        except OSError:
+            return False
+        if not heard or not heard.startswith(answer):
+            return False
+        (self.folder / self.login_file).unlink(missing_ok=True)
+        return True
 
     def _climb(self) -> Installation | None:
         ways = {"path": self._from_path, "docker": self._from_docker, "debian": self._from_debian}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import time
 from abc import abstractmethod
@@ -37,6 +36,7 @@ class FamilyServer(LadderServer):
     """A private server of the MySQL family; its classes say what is theirs."""
 
     rungs = ("path", "docker", "debian")
+    login_file = "init.sql"
     password_variable: ClassVar[str]
     """The superuser's password, to the image."""
     _container: Container | None = None
@@ -119,7 +119,7 @@ class FamilyServer(LadderServer):
             "port": str(self.port),
             "socket": str(self.folder / "socket"),
             "pid_file": str(self.folder / "pid"),
-            "init_file": str(self._write(self.folder / "init.sql", self._first_statements())),
+            "init_file": str(self._write(self.folder / self.login_file, self._first_statements())),
             **self._options,
         }
         return [*self._installed.run(self._installed.server), "--no-defaults", *words(settings)]
@@ -141,17 +141,6 @@ class FamilyServer(LadderServer):
             f"CREATE USER IF NOT EXISTS '{self.user}'@'%' IDENTIFIED BY '{self.password}';\n"
             f"GRANT ALL PRIVILEGES ON *.* TO '{self.user}'@'%' WITH GRANT OPTION;\n"
         )
-
-    def _ready(self) -> bool:
-        """Wait for the first byte of the handshake: the server listens a little earlier than it answers."""
-        try:
-            with socket.create_connection((self.host, self.port), timeout=1.0) as probe:
-                answered = bool(probe.recv(1))
-        except OSError:
-            return False
-        if answered:
-            (self.folder / "init.sql").unlink(missing_ok=True)
-        return answered
 
     def _at(self, server: Path) -> Installation:
         told = subprocess.run([server, "--version"], capture_output=True, text=True, check=False).stdout

@@ -151,7 +151,8 @@ def spawn(
 def _tied(death_signal: int) -> list[str]:
     """Return the words before a command that end it with the thread that starts it."""
     program = _setpriv()
-    return [] if program is None else [program, "--pdeathsig", signal.Signals(death_signal).name.removeprefix("SIG"), "--"]
+    name = signal.Signals(death_signal).name.removeprefix("SIG")
+    return [] if program is None else [program, "--pdeathsig", name, "--"]
 
 
 @functools.cache

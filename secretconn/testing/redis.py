@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,8 @@ class RedisServer(LadderServer):
     title = "Redis"
     programs = ("redis-server", "valkey-server")
     rungs = ("path", "debian")
+    hello = (b"PING\r\n", b"-NOAUTH")
+    login_file = "redis.conf"
 
     def admin(self, *, keep_old: bool = False) -> RedisAdmin:
         """The superuser's hand on ACL users, for `Rotator` (needs redis).
@@ -68,19 +69,8 @@ class RedisServer(LadderServer):
             "user default off\n"  # no login without a password
         )
         lines = "".join(f"{name} {value}\n" for name, value in settings.items())
-        configuration = self._write(self.folder / "redis.conf", lines + users)
+        configuration = self._write(self.folder / self.login_file, lines + users)
         return [*self._installed.run(self._installed.server), str(configuration)]
-
-    def _ready(self) -> bool:
-        try:
-            with socket.create_connection((self.host, self.port), timeout=1.0) as probe:
-                probe.sendall(b"PING\r\n")
-                answered = probe.recv(8).startswith(b"-NOAUTH")
-        except OSError:
-            return False
-        if answered:
-            (self.folder / "redis.conf").unlink(missing_ok=True)
-        return answered
 
 
 class RedisAdmin(Admin):

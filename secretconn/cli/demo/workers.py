@@ -31,12 +31,18 @@ class Crew:
 
     def thread(self, connect: Callable[[], Any], side: Side = OURS) -> None:
         """Start one more thread that connects this way."""
-        self._start(self._work, connect, side, PAUSE * (len(self._threads) % 7) / 7)
+        delay = PAUSE * (len(self._threads) % 7) / 7  # not all at the same moment
+        self._start(lambda: completed(self._work(connect, self._stop.wait, delay, side)))
 
     def tasks(self, connect: Callable[[], Awaitable[Any]], count: int) -> None:
         """Start so many asyncio tasks, in one event loop."""
+
+        async def run() -> None:
+            delays = (PAUSE * number / count for number in range(count))
+            await asyncio.gather(*(self._work(connect, asyncio.sleep, delay) for delay in delays))
+
         if count:
-            self._start(lambda: asyncio.run(self._loop(connect, count)))
+            self._start(lambda: asyncio.run(run()))
 
     def dismiss(self) -> None:
         """Let every worker finish its connection, and wait for that."""
@@ -44,36 +50,26 @@ class Crew:
         for thread in self._threads:
             thread.join()
 
-    def _start(self, target: Callable[..., object], *arguments: object) -> None:
-        thread = threading.Thread(target=target, args=arguments, name="secretconn-demo", daemon=True)
+    def _start(self, target: Callable[[], object]) -> None:
+        thread = threading.Thread(target=target, name="secretconn-demo", daemon=True)
         self._threads.append(thread)
         thread.start()
 
-    def _work(self, connect: Callable[[], Any], side: Side, delay: float) -> None:
-        self._stop.wait(delay)  # not all at the same moment
+    async def _work(
+        self, connect: Callable[[], Any], rest: Callable[[float], Any], delay: float, side: Side = OURS
+    ) -> None:
+        """Connect, write an order, read it again and close, with rests, until it is over."""
+        await settled(rest(delay))
         while not self._stop.is_set():
-            completed(self._turn(connect, side))
-            self._stop.wait(PAUSE)
-
-    async def _loop(self, connect: Callable[[], Awaitable[Any]], count: int) -> None:
-        await asyncio.gather(*(self._awork(connect, PAUSE * number / count) for number in range(count)))
-
-    async def _awork(self, connect: Callable[[], Awaitable[Any]], delay: float) -> None:
-        await asyncio.sleep(delay)
-        while not self._stop.is_set():
-            await self._turn(connect, OURS, in_task=True)
-            await asyncio.sleep(PAUSE)
-
-    async def _turn(self, connect: Callable[[], Any], side: Side, *, in_task: bool = False) -> None:
-        """Connect, write an order, read it again, close."""
-        with self._board.turn(side, in_task=in_task) as opened:
-            connection = await settled(connect())
-            opened()
-            try:
-                user = await _use(connection, next(self._ids))
-                self._board.user = user if side == OURS else self._board.user
-            finally:
-                await close(connection)
+            with self._board.turn(side, in_task=rest is asyncio.sleep) as opened:
+                connection = await settled(connect())
+                opened()
+                try:
+                    user = await _use(connection, next(self._ids))
+                    self._board.user = user if side == OURS else self._board.user
+                finally:
+                    await close(connection)
+            await settled(rest(PAUSE))
 
 
 class UsualWay:
