@@ -167,8 +167,8 @@ def test_isolation_levels(app: Application, database: Database, credentials_of: 
     level: object = 4 if postgres else "serializable"
     connection = database(kind_of(app), credentials_of(app), OPTIONS={"isolation_level": level})
     with transaction.atomic(using=connection.alias):
-        variable = "tx_isolation" if kind_of(app) == "mariadb" else "transaction_isolation"
-        answer = ask(connection, "SHOW transaction_isolation" if postgres else f"SELECT @@{variable}")
+        variable = "transaction_isolation" if postgres or not connection.mysql_is_mariadb else "tx_isolation"
+        answer = ask(connection, f"SHOW {variable}" if postgres else f"SELECT @@{variable}")
     assert answer.lower() == "serializable"
 
 

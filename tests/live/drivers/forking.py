@@ -22,8 +22,8 @@ def sockets_to(port: int) -> list[str]:
     """This process's open sockets to a port of 127.0.0.1, as inodes."""
     there = [line.split() for line in Path("/proc/self/net/tcp").read_text().splitlines()[1:]]
     inodes = [line[9] for line in there if line[3] == ESTABLISHED and line[2] == f"0100007F:{port:04X}"]
-    mine = list(open_files())
-    return [inode for inode in inodes if f"socket:[{inode}]" in mine]
+    mine = set(open_files())
+    return sorted({inode for inode in inodes if f"socket:[{inode}]" in mine})  # /proc may list one twice
 
 
 def open_files() -> Iterator[str]:
