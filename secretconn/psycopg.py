@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Generic, TypeVar, get_origin
 
@@ -149,8 +149,12 @@ class ConnectionPool(psycopg_pool.ConnectionPool, Generic[_Connection]):  # type
         self._last_failure = LastFailure()
         made = _rotating_class(credentials, connection_class, self._last_failure)
         super().__init__(conninfo, connection_class=made, **kwargs)
-        if draining:
-            _drain(credentials, self)
+        self._end_draining = _drain(credentials, self) if draining else _nothing
+
+    def close(self, timeout: float = 5.0) -> None:
+        """As in psycopg_pool; rotations drain it no more."""
+        self._end_draining()
+        super().close(timeout)
 
     def getconn(self, timeout: float | None = None) -> Any:
         """As in psycopg_pool; a PoolTimeout has the last failed connect as its cause."""
@@ -180,6 +184,7 @@ class AsyncConnectionPool(psycopg_pool.AsyncConnectionPool, Generic[_Connection]
         **kwargs: Any,
     ) -> None:
         self._draining, self._credentials = drains(on_rotation), _credentials(secret)
+        self._end_draining: Callable[[], None] = _nothing
         self._last_failure = LastFailure()
         made = _rotating_class(self._credentials, connection_class, self._last_failure)
         super().__init__(conninfo, connection_class=made, **kwargs)
@@ -188,8 +193,13 @@ class AsyncConnectionPool(psycopg_pool.AsyncConnectionPool, Generic[_Connection]
         """As in psycopg_pool."""
         if self._draining:
             self._draining = False
-            _drain(self._credentials, self)
+            self._end_draining = _drain(self._credentials, self)
         await super().open(wait=wait, timeout=timeout)
+
+    async def close(self, timeout: float = 5.0) -> None:  # noqa: ASYNC109
+        """As in psycopg_pool; rotations drain it no more."""
+        self._end_draining()
+        await super().close(timeout)
 
     async def getconn(self, timeout: float | None = None) -> Any:  # noqa: ASYNC109  (psycopg_pool's own argument)
         """As in psycopg_pool; a PoolTimeout has the last failed connect as its cause."""
@@ -206,7 +216,11 @@ class AsyncNullConnectionPool(AsyncConnectionPool[_Connection], psycopg_pool.Asy
     """The same on ``psycopg_pool.AsyncNullConnectionPool``."""
 
 
-def _drain(credentials: RotatingCredentials, pool: Any) -> None:
+def _nothing() -> None:
+    """Stands for the end of a draining that has not begun."""
+
+
+def _drain(credentials: RotatingCredentials, pool: Any) -> Callable[[], None]:
     if not hasattr(pool, "drain"):
         raise ConfigurationError("on_rotation='drain' needs psycopg_pool 3.3 or later")
-    on_rotation(credentials, pool.drain)
+    return on_rotation(credentials, pool.drain)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-from secretconn.cli.connections import QUESTIONS, VERSION
+from secretconn.cli.connections import QUESTIONS
 from secretconn.engines import driver_named, is_installed
 from secretconn.errors import ConfigurationError
 
@@ -103,7 +103,7 @@ def bed(engine: Engine, connections: int, starting: Starting) -> Iterator[Bed]:
         with starting(f"a real {engine.title} on this machine{engine.hint}") as started:
             server = getattr(testing, engine.server)(options={"max_connections": str(connections)})
             stack.enter_context(server)
-            title = QUESTIONS[engine.family].named(server.sql(VERSION)[0][0])
+            title = QUESTIONS[engine.family].named(server.sql(QUESTIONS[engine.family].version)[0][0])
             started(f"{title} at {server.host}:{server.port}")
         with starting("a local Secrets Manager (moto)") as started:
             secrets = stack.enter_context(testing.LocalSecretsManager(process=sys.platform != "win32"))

@@ -34,10 +34,12 @@ class Request:
     Attributes:
         operation: "DescribeSecret", "GetSecretValue", ...
         body: Its arguments.
+        key: The id of the AWS access key that signed it.
     """
 
     operation: str
     body: dict[str, Any]
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +187,8 @@ def _handler(faulty: FaultySecretsManager) -> type[BaseHTTPRequestHandler]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             operation = self.headers.get("X-Amz-Target", "").rpartition(".")[2]
-            fault = faulty.meet(Request(operation, json.loads(body or b"{}")))
+            key = self.headers.get("Authorization", "").partition("Credential=")[2].partition("/")[0]
+            fault = faulty.meet(Request(operation, json.loads(body or b"{}"), key))
             if isinstance(fault, Hang):
                 faulty.hang()
                 self.close_connection = True

@@ -74,8 +74,9 @@ def prepare(context: Context, login: Credentials) -> list[Attempt] | None:
             key = "unknown-engine" if asked.engine is None else "unknown-engine:option"
             step.findings.append(finding(key, problem=sentence_of(error)))
             return None
-        context.report.facts["login"] = _login_facts(context, login, engine)
         attempts = _attempts(context, engine)
+        driver = attempts[0].driver if attempts else None
+        context.report.facts["login"] = _login_facts(context, login, engine, driver)
         if not attempts:
             step.findings.append(_missing_driver(named, engine))
             return None
@@ -118,20 +119,30 @@ def _arguments(context: Context, driver: Driver) -> dict[str, Any]:
     arguments: dict[str, Any] = {names[name]: value for name, value in place.items() if value is not None}
     for keyword in (TIMEOUTS.get(driver.name), READ_TIMEOUTS.get(driver.name)):
         if keyword is not None:
-            arguments[keyword] = max(1, math.ceil(asked.timeout))
+            arguments[keyword] = math.ceil(asked.timeout)
     arguments |= asked.arguments
     if driver.given((), arguments).has_login:
         raise ConfigurationError("--option must not hold a user or a password: they come from the secret")
     return arguments
 
 
-def _login_facts(context: Context, login: Credentials, engine: Engine) -> dict[str, Any]:
+def database_of(context: Context, login: Credentials, engine: Engine, driver: Driver | None) -> str | None:
+    """Return the database that connect() would open: the caller's, the secret's, the driver's own, or the default."""
+    said, environ = context.options.database or login.database, context.runtime.environ
+    own = driver.variables.get("database", ()) if driver is not None else ()
+    variable = next((name for name in own if environ.get(name)), None)
+    if said is not None or variable is None:
+        return said or engine.default_database
+    return None if variable.endswith("SERVICE") else environ[variable]  # what a service file has is not known
+
+
+def _login_facts(context: Context, login: Credentials, engine: Engine, driver: Driver | None) -> dict[str, Any]:
     asked = context.options
     return {
         "engine": login.engine or asked.engine or engine.name,
         "host": asked.host or login.host,
         "port": asked.port or login.port or engine.default_port,
-        "database": asked.database or login.database or engine.default_database,
+        "database": database_of(context, login, engine, driver),
         "user": login.username,
         "version_id": login.version_id,
     }

@@ -17,6 +17,14 @@ LOGIN = {
         "Look at the host in the secret, or the one that the code passes. A name in a private hosted zone resolves "
         "only in the VPCs that the zone is associated with.",
     ),
+    "wrong-host:url": (
+        "Host {place.host!r} is a URL.",
+        "Put the name of the host alone under the key host of the secret; port and database have keys of their own.",
+    ),
+    "wrong-host:port": (
+        "Host {place.host!r} has the port in it, which drivers take for a part of the name.",
+        "Put the name alone under the key host of the secret, and the port under the key port.",
+    ),
     "closed-port": (
         "Nothing listens at {place.address}: the connection was refused.",
         "Look at the port in the secret, or the one that the code passes. Is the server running, and does it listen at "

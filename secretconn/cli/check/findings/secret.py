@@ -165,6 +165,16 @@ WARNINGS = {
         "Check again in a minute. If it stays, see the log of the rotation function, and rotate again. Connections "
         "work meanwhile: secretconn logs in with whichever of the two the database takes.",
     ),
+    "odd-value": (
+        "The value under {keys} begins or ends with a blank or a line end.",
+        "Store it without. `echo` and editors put a line end behind what they write.",
+    ),
+    "owned-by-user": (
+        "{count} of the tables, views and sequences in database {database!r} belong to one of the users who take "
+        "turns: in the other one's turn it may not alter them, or not even read them.",
+        "Let one role own them (REASSIGN OWNED BY), and let both users act as that role: ALTER ROLE ... SET role, or "
+        "Django's assume_role. docs/django.md, 'Who owns the tables', shows it.",
+    ),
     "current-refused": (
         "The server refused AWSCURRENT and took {stages}.",
         "If a rotation is under way: nothing, this is the window that secretconn is for. If none is, one has ended "
