@@ -77,38 +77,30 @@ def rotating(
             secret already.
     """
     sync: Engine = getattr(engine, "sync_engine", engine)
-    if _has_login(sync.url):
-        raise _login_given("the URL")
     draining = drains(on_rotation)
-    if sync.dialect in _rotating:
-        raise ConfigurationError("this engine has a secret already")
-    creator = getattr(sync.pool, "_creator", None)
-    if not getattr(creator, "__module__", "sqlalchemy.engine").startswith("sqlalchemy.engine"):
-        raise ConfigurationError("the engine connects by its own creator= (or pool=), which no secret can reach")
-    credentials = secret
-    if not isinstance(credentials, RotatingCredentials):
-        credentials = shared(credentials, region=region, profile=profile, endpoint_url=endpoint_url)
-        region = profile = endpoint_url = None
-    driver = _driver(sync.dialect)
-
-    def wrapped(call: Callable[..., Any]) -> Callable[..., Any]:
-        return wrap(
-            call,
-            credentials,
-            driver=driver.name,
-            classify=classify,
-            retries=retries,
-            patience=patience,
-            region=region,
-            profile=profile,
-            endpoint_url=endpoint_url,
-        )
-
-    sync.dialect.connect = _connect(sync.dialect, wrapped)
+    _refuse(sync)
+    reach: dict[str, Any] = {"region": region, "profile": profile, "endpoint_url": endpoint_url}
+    how: dict[str, Any] = {"classify": classify, "retries": retries, "patience": patience}
+    if isinstance(secret, RotatingCredentials):
+        credentials, how = secret, how | reach  # wrap() says that it decides about these already
+    else:
+        credentials = shared(secret, **reach)
+    how["driver"] = _driver(sync.dialect).name
+    sync.dialect.connect = _connect(sync.dialect, lambda call: wrap(call, credentials, **how))
     _rotating.add(sync.dialect)
     if draining:
         _drain_on_rotation(sync, credentials)
     return engine
+
+
+def _refuse(engine: Engine) -> None:
+    if _has_login(engine.url):
+        raise _login_given("the URL")
+    if engine.dialect in _rotating:
+        raise ConfigurationError("this engine has a secret already")
+    creator = getattr(engine.pool, "_creator", None)
+    if not getattr(creator, "__module__", "sqlalchemy.engine").startswith("sqlalchemy.engine"):
+        raise ConfigurationError("the engine connects by its own creator= (or pool=), which no secret can reach")
 
 
 class SecretConnPlugin(CreateEnginePlugin):  # type: ignore[misc]  # optional, so Any to mypy
