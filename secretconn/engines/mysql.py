@@ -157,8 +157,10 @@ _MYSQLCLIENT = _driver(
     aliases=("mysqldb",),
 )
 
+_async_driver = partial(_driver, adapt=_in_utf8, connect=None, aconnect="connect")
+
 _AIOMYSQL_KEYWORDS = PLAIN | {"database": "db"}  # it has no keyword "database"
-_AIOMYSQL = _driver(
+_AIOMYSQL = _async_driver(
     name="aiomysql",
     module="aiomysql",
     extra="aiomysql",
@@ -168,12 +170,9 @@ _AIOMYSQL = _driver(
         ("host", "user", "password", "database", "port", "host"),
         _FILES,
     ),
-    adapt=_in_utf8,
-    connect=None,
-    aconnect="connect",
 )
 
-_ASYNCMY = _driver(
+_ASYNCMY = _async_driver(
     name="asyncmy",
     module="asyncmy",
     extra="asyncmy",
@@ -183,9 +182,6 @@ _ASYNCMY = _driver(
         ("user", "password", "password", "host", "database", "host", "host", "port"),
         _FILES,
     ),
-    adapt=_in_utf8,
-    connect=None,
-    aconnect="connect",
 )
 
 _MYSQL_CONNECTOR = _driver(
