@@ -86,9 +86,10 @@ class Flight:
         if self.here:
             return Unanswered(self.tick, self.tick, RuntimeError("no thread can be started to read the secret"))
         try:
-            return await asyncio.wait_for(asyncio.wrap_future(self._future), max(seconds, 0.0))
-        except (TimeoutError, FutureTimeout):
-            return None
+            async with asyncio.timeout(seconds):  # wait_for() would swallow a cancellation before Python 3.12
+                return await asyncio.wrap_future(self._future)
+        except TimeoutError:
+            return self.outcome
 
     def when_landed(self, call: Callable[[], object]) -> None:
         """Call this once it has landed; for a driver with a clock of its own."""

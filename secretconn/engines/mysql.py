@@ -49,8 +49,9 @@ _CODES: dict[int, Verdict] = {
     2059: Verdict.OTHER,  # CR_AUTH_PLUGIN_CANNOT_LOAD: a plugin the client lacks, not a wrong password
 }
 
-# MySQL Connector/Python with failover=... swallows each server's error and raises this one without a code.
-_HIDDEN_BY_FAILOVER = "Unable to connect to any of the target hosts"
+# MySQL Connector/Python without a code: with failover=... it swallows each server's error; in Python without TLS it
+# does not answer a plugin that a server may only pretend to use (_PRETENDED).
+_HIDDEN_BY_CONNECTOR = ("Unable to connect to any of the target hosts", "sha256_password requires SSL")
 
 # PyMySQL, aiomysql and asyncmy where their peers say 2061 or 2000: RuntimeError without the package cryptography,
 # ValueError for a password longer than the server's RSA key encrypts.
@@ -60,28 +61,30 @@ _HIDDEN_BY_ENCRYPTION = {
 }
 
 # MariaDB Connector/C (mysqlclient, mariadb) says 1045 too where a plugin's file is missing on the client's side.
-PLUGIN_MISSING = re.compile(r"(?m)^\W*(?:1045\W+(?:\w{5}\W+)?)?Plugin \S+ could not be loaded")
+PLUGIN_MISSING = re.compile(r"(?m)^\W*(?:1045\W+(?:\w{5}\W+)?)?Plugin (\S+) could not be loaded")
+
+# MySQL answers a user that it does not have as if that user had one of its plugins, so that nobody learns which users
+# there are (seen with 9.7: every second name gets this one).
+_PRETENDED = "sha256_password"
 
 
 def _opinion(error: BaseException) -> Verdict | None:
     if isinstance(error, OSError):  # its errno is the system's, not the server's
         return Verdict.OTHER
     code = code_of(error)
+    missing = PLUGIN_MISSING.match(text_of(error)) if code == 1045 else None  # noqa: PLR2004
+    if missing is not None:  # no login was judged
+        return Verdict.SUSPECT if missing[1] == _PRETENDED else Verdict.OTHER
     if code is not None:
-        return Verdict.OTHER if _client_lacks_plugin(error) else _CODES.get(code, Verdict.OTHER)
+        return _CODES.get(code, Verdict.OTHER)
     if any(type(error) is kind and text_of(error).startswith(text) for kind, text in _HIDDEN_BY_ENCRYPTION.items()):
         return Verdict.SUSPECT
-    if attribute(error, "errno") is not None and text_of(error).endswith(_HIDDEN_BY_FAILOVER):
+    if attribute(error, "errno") is not None and text_of(error).endswith(_HIDDEN_BY_CONNECTOR):
         return Verdict.SUSPECT
     return None
 
 
 classify = classifier(_opinion)
-
-
-def _client_lacks_plugin(error: BaseException) -> bool:
-    """Whether MariaDB Connector/C could not load the file of an authentication plugin: no login was judged."""
-    return code_of(error) == 1045 and PLUGIN_MISSING.match(text_of(error)) is not None  # noqa: PLR2004
 
 
 def code_of(error: BaseException) -> int | None:
