@@ -26,6 +26,8 @@ from secretconn.sources.names import check_secret_id
 if TYPE_CHECKING:
     from aws_secretsmanager_caching import SecretCacheConfig
 
+    from secretconn.sources.sessions import AnySession, Client
+
 __all__ = ["RotatingCredentials", "core_of", "each", "forget"]
 
 
@@ -68,8 +70,8 @@ class RotatingCredentials:
         region: str | None = None,
         profile: str | None = None,
         endpoint_url: str | None = None,
-        client: Any = None,
-        session: Any = None,
+        client: Client | None = None,
+        session: AnySession | None = None,
         role_arn: str | None = None,
         external_id: str | None = None,
         replica_regions: Iterable[str] = (),

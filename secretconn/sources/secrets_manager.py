@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from secretconn.credentials import PENDING, PREVIOUS, Payload
 from secretconn.errors import ConfigurationError, SecretConnError, given_keywords
+from secretconn.runtime import version_of
 from secretconn.sources.arn import partition_of, region_for, secret_arn
 from secretconn.sources.base import Reading, is_passing
 from secretconn.sources.calls import DENIED, Recorder, code_of, is_of_own_credentials, payload_of, stages_of
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from aws_secretsmanager_caching import SecretCacheConfig
     from aws_secretsmanager_caching.cache import SecretCacheItem
     from botocore.config import Config
+
+    from secretconn.sources.sessions import AnySession, Client
 
 __all__ = ["SecretsManagerSource", "payload_of"]
 
@@ -66,8 +69,8 @@ class SecretsManagerSource:
         region: str | None = None,
         profile: str | None = None,
         endpoint_url: str | None = None,
-        client: Any = None,
-        session: Any = None,
+        client: Client | None = None,
+        session: AnySession | None = None,
         cache_config: SecretCacheConfig | None = None,
         role_arn: str | None = None,
         external_id: str | None = None,
@@ -259,7 +262,7 @@ class SecretsManagerSource:
             connect_timeout=CONNECT_TIMEOUT,
             read_timeout=READ_TIMEOUT,
             retries={"total_max_attempts": self._total_attempts, "mode": "standard"},
-            user_agent_extra=f"secretconn/{_version()}",
+            user_agent_extra=f"secretconn/{version_of() or '0'}",
         )
         try:
             make = self._maker(options)
@@ -346,12 +349,3 @@ def _refuse_other_region(secret_id: str, client: Any) -> None:
 
 def _without_user(address: str) -> str:
     return re.sub(r"//[^/\s@]*@", "//", address)
-
-
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("secretconn")
-    except PackageNotFoundError:
-        return "0"
