@@ -35,6 +35,8 @@ FIRST = 5.0
 ROUND = (1.0, 8.0)
 """Seconds of a processor that a test may take, and as many times what it takes on the unchanged code: a mutant may go
 round without end."""
+SAVED = 50
+"""How many tests or mutants are lost at most where a run is ended half-way."""
 SILENT = 20.0
 """Seconds after which a test that does not come back is given up."""
 GROUPS = {
@@ -103,7 +105,8 @@ class Trials:
             if code != 0:
                 print(f"left out, fails where nothing is changed: {self._items[index].nodeid}", flush=True)
             self._watched[key] = [seconds, *(json.loads(told) if code == 0 else ([], []))]
-            WATCHED.write_text(json.dumps(self._watched))
+            if index % SAVED == 0:
+                WATCHED.write_text(json.dumps(self._watched))
         seconds, functions, modules = self._watched[key]
         _import(modules)
         self._seconds.append(seconds)
@@ -118,7 +121,8 @@ class Trials:
             self._outcomes[name] = [outcome, by]
             seconds = time.monotonic() - begun
             print(f"{number}/{len(names)} {name}: {outcome} by {by} in {seconds:.1f} s", flush=True)
-            OUTCOMES.write_text(json.dumps(self._outcomes))
+            if number % SAVED == 0 or number == len(names):
+                OUTCOMES.write_text(json.dumps(self._outcomes))
 
     def _try(self, name: str, function: str, budget: float) -> tuple[str, str]:
         kills = self._kills[function]
