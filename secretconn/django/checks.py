@@ -49,12 +49,11 @@ class RotatingValidation(_Stock):
         try:
             return self._fit(credentials.current())
         except SecretUnavailable as error:
-            why = f" ({_named(error.__cause__)})" if error.__cause__ is not None else ""
-            return [self._error("E001", f"{error}{why}", "Look at the secret's name, the region and the permissions.")]
+            return [self._message("E001", str(error), "Look at the secret's name, the region and the permissions.")]
         except SecretFormatError as error:
-            return [self._error("E002", str(error), _SHAPES)]
+            return [self._message("E002", str(error), _SHAPES)]
         except ConfigurationError as error:
-            return [self._error("E006", str(error), None)]
+            return [self._message("E006", str(error), None)]
 
     def _fit(self, login: Credentials) -> list[Any]:
         settings, found = self.connection.settings_dict, []
@@ -62,7 +61,7 @@ class RotatingValidation(_Stock):
         missing = [name for name in missing if name.lower() not in settings["OPTIONS"]]
         if missing:
             text = f"secret {login.secret_id!r} does not say {' and '.join(missing)}, and neither do the settings."
-            found.append(self._error("E003", text, f"Set {' and '.join(missing)} in DATABASES."))
+            found.append(self._message("E003", text, f"Set {' and '.join(missing)} in DATABASES."))
         named = settings.secret.credentials.engine or login.engine
         try:
             speaks = driver_of(self.connection.Database).engine
@@ -71,7 +70,7 @@ class RotatingValidation(_Stock):
             return found
         if not fits:
             text = f"secret {login.secret_id!r} is for {named!r}, and ENGINE speaks {speaks}."
-            found.append(self._error("E004", text, "Take the ENGINE that fits, or the secret that does."))
+            found.append(self._message("E004", text, "Take the ENGINE that fits, or the secret that does."))
         return found
 
     def _login(self) -> list[Any]:
@@ -82,37 +81,24 @@ class RotatingValidation(_Stock):
         try:
             trial.ensure_connection()
         except SecretFormatError as error:  # a value that is judged only now that it is used
-            return [self._error("E002", str(error), _SHAPES)]
+            return [self._message("E002", str(error), _SHAPES)]
         except ImproperlyConfigured as error:
-            return [self._error("E006", str(error), None)]
+            return [self._message("E006", str(error), None)]
         except DatabaseError as error:
             rejected = driver_of(trial.Database).classify(error) is Verdict.REJECTED
             name = "E005" if rejected else "W001"
-            text = f"the database rejects the login of {_secret_id(settings)}" if rejected else "no connection"
+            secret_id = settings.secret.credentials.secret_id
+            text = f"the database rejects the login of {secret_id!r}" if rejected else "no connection"
             return [self._message(name, f"{text}: {error}".strip(), _notes(error))]
         finally:
             trial.close()
         return []
-
-    def _error(self, name: str, text: str, hint: str | None) -> Any:
-        return self._message(name, text, hint)
 
     def _message(self, name: str, text: str, hint: str | None) -> Any:
         kind = checks.Error if name.startswith("E") else checks.Warning
         return kind(text, hint=hint, obj=f"DATABASES[{self.connection.alias!r}]", id=f"secretconn.{name}")
 
 
-def _secret_id(settings: Any) -> str:
-    return repr(settings.secret.credentials.secret_id)
-
-
 def _notes(error: BaseException) -> str | None:
     """What secretconn tried, as it noted on the driver's error."""
     return " ".join(getattr(error.__cause__, "__notes__", ())) or None
-
-
-def _named(cause: BaseException) -> str:
-    """An error's type, and its code where it is the SDK's. Not its text, which may quote anything."""
-    response = getattr(cause, "response", None)
-    code = response.get("Error", {}).get("Code") if isinstance(response, dict) else None
-    return f"{type(cause).__name__}: {code}" if code else type(cause).__name__
