@@ -20,12 +20,14 @@ from secretconn.sources.names import (
     SECRETS_MANAGER,
     SecretName,
     check_name,
-    plain_name,
+    plain_names,
     secret_name,
 )
 
 if TYPE_CHECKING:
     from aws_secretsmanager_caching import SecretCacheConfig
+
+    from secretconn.sources.sessions import AnySession, Client
 
 __all__ = ["Reach", "Unreadable", "choose", "stand_ins"]
 
@@ -40,8 +42,8 @@ class Reach:
     region: str | None = None
     profile: str | None = None
     endpoint_url: str | None = None
-    client: Any = None
-    session: Any = None
+    client: Client | None = None
+    session: AnySession | None = None
     role_arn: str | None = None
     external_id: str | None = None
     replica_regions: tuple[str, ...] = ()
@@ -100,8 +102,8 @@ def _stand_in(secret_id: str) -> Source | None:
     """A test's source for this secret, however the secret is spelled: as a name, an ARN, with a scheme."""
     if not stand_ins:
         return None
-    by_name = {plain_name(one): source for one, source in stand_ins.items()}
-    return stand_ins.get(secret_id, by_name.get(plain_name(secret_id)))
+    by_name = {name: source for one, source in reversed(stand_ins.items()) for name in reversed(plain_names(one))}
+    return next((by_name[name] for name in plain_names(secret_id) if name in by_name), None)
 
 
 def _path_decoded(named: SecretName) -> SecretName:

@@ -148,7 +148,7 @@ def _from_keys(value: dict[str, Any], secret_id: str, version: str, shape: Shape
         version_id=version,
         username=value[shape.key("username")],
         password=value[shape.key("password")],
-        host=_text_value(host.strip() if isinstance(host, str) else host, shape.key("host")),
+        host=_text_value(host.strip() if isinstance(host, str) else host, shape.key("host"), _USER_IN_HOST),
         port=_port(port, shape.key("port")),
         database=_text_value(str(database) if type(database) is int else database, shape.key("database")),
         engine=_text_value(value.get(shape.key("engine")), shape.key("engine"))
@@ -199,8 +199,14 @@ def _needed(shape: Shape) -> str:
     return " and ".join(repr(shape.key(name)) for name in ("username", "password"))
 
 
-def _text_value(value: object, key: str) -> str | Problem | None:
+_USER_IN_URL, _USER_IN_HOST = re.compile(r"://.*@", re.DOTALL), re.compile(r".+@", re.DOTALL)
+"""A place is shown, so it must have no login in it. libpq's abstract sockets begin with the sign; no host has it."""
+
+
+def _text_value(value: object, key: str, user: re.Pattern[str] = _USER_IN_URL) -> str | Problem | None:
     wrong = None if value is None else _wrong_text(value, required=False)
+    if isinstance(value, str) and user.search(value):
+        wrong = "has a user in it, as a URL; put the name alone there"
     return Problem(f"key {key!r} {wrong}", key) if wrong is not None else cast("str", value) or None
 
 

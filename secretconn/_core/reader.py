@@ -19,8 +19,9 @@ from secretconn._core.reading import Inquiries, news_of, parsed_reading, read
 from secretconn._core.reports import Reports, error_of
 from secretconn._core.settings import COLD, Settings
 from secretconn._core.state import SecretState
+from secretconn.credentials import PENDING
 from secretconn.runtime import Runtime
-from secretconn.sources.base import Reading, Source, is_passing, is_throttled, name_of, place_of
+from secretconn.sources.base import NoValue, Reading, Source, is_passing, is_throttled, name_of, place_of
 
 __all__ = ["Reader"]
 
@@ -72,6 +73,10 @@ class Reader:
         """True where a read costs nothing: then there is no cool-down."""
         return bool(getattr(self._source, "free", False))
 
+    def error_of(self, error: BaseException) -> Exception:
+        """Return one caller's own exception for a failed read."""
+        return error_of(error, self._secret_id, self._source)
+
     # -- flows --------------------------------------------------------------------------------------------------------
 
     def first(self) -> Flow[Answer]:
@@ -84,14 +89,14 @@ class Reader:
                 return step
             if isinstance(step, Unanswered):
                 if not self._repeats(step.error, budget):
-                    raise error_of(step.error, self._secret_id)
+                    raise self.error_of(step.error)
                 came = step.ended
             elif isinstance(step, Flight):
                 yield from self._wait_for(step, budget)
             else:
                 yield from budget.sleep(step)
             if budget.left <= 0 and self._state.answer is None:
-                raise error_of((self._unanswered or self._too_late()).error, self._secret_id)
+                raise self.error_of((self._unanswered or self._too_late()).error)
 
     def ask(self, stages: tuple[str, ...], since: int, reason: str, budget: Budget) -> Flow[Outcome]:
         """Ask the source for these stages, by a request after ``since``; joins a read under way and asks again.
@@ -138,9 +143,14 @@ class Reader:
             return
         policy = self._settings.policy
         with self._state.lock:
-            flight = self._fly(reason, (policy.current,) if reason == "ttl" else policy.stages)
+            flight = self._fly(reason, self._watched() if reason == "ttl" else policy.stages)
             if flight.here:  # no thread could be started, and no caller is there to do it
                 self._flight = None
+
+    def _watched(self) -> tuple[str, ...]:
+        """The stages a re-read asks for: AWSPENDING too where no description would show a rotation that is stuck."""
+        policy, by_stage = self._settings.policy, getattr(self._source, "by_stage", False)
+        return tuple(one for one in policy.stages if one == policy.current or (by_stage and one == PENDING))
 
     def look(self) -> None:
         """Read behind a cool-down, at most every few seconds: it must not outlast its cure by much (rule 4d)."""
@@ -309,7 +319,7 @@ class Reader:
             news = news_of(parsed, before, flight, stages, policy)
             answer = self._state.add(news, policy)
             if answer is None:
-                raise news.problems.get(policy.current) or LookupError(f"no version has the stage {policy.current}")
+                raise news.problems.get(policy.current) or NoValue(f"no version has the stage {policy.current}")
             recovered, self.failures = self.failures, 0
             self._retry_at, self._unanswered = NEVER, None
             now = self._runtime.clock()

@@ -70,8 +70,8 @@ def news_of(parsed: Parsed, before: Answer | None, flight: Flight, stages: tuple
     reading = parsed.reading
     cached = reading.cached and flight.reason in PLAIN
     tick = flight.tick if not cached else before.tick if before is not None else -1
-    at = before.requested_at if cached and before is not None else flight.begun
-    whole = (reading.whole or len(stages) > 1 or stages == policy.stages) and not cached
+    at = max(before.requested_at, flight.begun - reading.oldest) if cached and before is not None else flight.begun
+    whole = (reading.whole or stages == policy.stages) and not cached
     known = parsed.logins.keys() | (before.logins.keys() if before is not None else set())
     problems = {**_left_out(reading, stages, known), **parsed.problems}
     return News(tick, at, reading.stages, parsed.logins, problems, stages, whole)

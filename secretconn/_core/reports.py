@@ -9,7 +9,8 @@ from secretconn import events
 from secretconn._core.answer import Answer
 from secretconn._core.flight import Flight
 from secretconn.errors import ConfigurationError, SecretError, SecretUnavailable
-from secretconn.sources.base import name_of
+from secretconn.sources.base import Source, name_of
+from secretconn.sources.calls import cause_of
 
 __all__ = ["Reports", "error_of"]
 
@@ -75,23 +76,31 @@ class Reports:
         self._unread = (self._unread - set(asked)) | problems.keys()
 
 
-def error_of(error: BaseException, secret_id: str) -> Exception:
+def error_of(error: BaseException, secret_id: str, source: Source | None = None) -> Exception:
     """Return one caller's own exception for a failed read that many waited for."""
     own: Exception
-    if isinstance(error, SecretError):
+    if isinstance(error, SecretUnavailable) and hasattr(source, "where"):
+        own, cause = SecretUnavailable(f"{error}{_check(secret_id)}", secret_id=error.secret_id), error.__cause__
+    elif isinstance(error, SecretError):
         own, cause = error.again(), error.__cause__
     elif isinstance(error, ConfigurationError):
         own, cause = type(error)(*error.args), error.__cause__
     else:
-        own, cause = _unavailable(error, secret_id), error
+        own, cause = _unavailable(error, secret_id, source), error
     own.__cause__ = cause
     return own
 
 
-def _unavailable(error: BaseException, secret_id: str) -> SecretUnavailable:
-    return SecretUnavailable(
-        f"secret {secret_id!r} could not be read: {name_of(error)}. Check that it exists, that the role may "
-        f"call DescribeSecret and GetSecretValue on it (and Decrypt on its key), and that Secrets Manager can be "
-        f"reached from here",
-        secret_id=secret_id,
-    )
+def _unavailable(error: BaseException, secret_id: str, source: Source | None) -> SecretUnavailable:
+    words, named = cause_of(error), name_of(error)
+    why = named if words is None else f"{words} ({named})"
+    asked, more = "", ""
+    if (where := getattr(source, "where", None)) is not None:  # a source of ours
+        asked, more = f" from {where}", _check(secret_id)
+    return SecretUnavailable(f"secret {secret_id!r} could not be read{asked}: {why}{more}", secret_id=secret_id)
+
+
+def _check(secret_id: str) -> str:
+    import shlex  # for those alone who are in trouble
+
+    return f". To see what is wrong, run: secretconn check {shlex.quote(secret_id)}"

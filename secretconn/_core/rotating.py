@@ -14,7 +14,6 @@ from secretconn._core.observers import Observers, Roll
 from secretconn._core.parsing import Shape
 from secretconn._core.reader import Reader
 from secretconn._core.recovery import Core
-from secretconn._core.reports import error_of
 from secretconn._core.settings import refuse_beside_source, settings
 from secretconn._core.state import SecretState
 from secretconn.credentials import PENDING, PREVIOUS, Credentials
@@ -26,6 +25,8 @@ from secretconn.sources.names import check_secret_id
 
 if TYPE_CHECKING:
     from aws_secretsmanager_caching import SecretCacheConfig
+
+    from secretconn.sources.sessions import AnySession, Client
 
 __all__ = ["RotatingCredentials", "core_of", "each", "forget"]
 
@@ -69,8 +70,8 @@ class RotatingCredentials:
         region: str | None = None,
         profile: str | None = None,
         endpoint_url: str | None = None,
-        client: Any = None,
-        session: Any = None,
+        client: Client | None = None,
+        session: AnySession | None = None,
         role_arn: str | None = None,
         external_id: str | None = None,
         replica_regions: Iterable[str] = (),
@@ -91,7 +92,7 @@ class RotatingCredentials:
         runtime = self._runtime = runtime or Runtime()
         around = environment(runtime.environ)
         if source is not None:
-            refuse_beside_source(reach.given())
+            refuse_beside_source({**reach.given(), "cache_config": getattr(cache_config, "secret_cache_hook", None)})
         self._given_source, self._reach, self._cache_config = source, reach, cache_config
         self._secret_id, self._engine = secret_id, engine
         self._settings = settings(
@@ -199,7 +200,7 @@ class RotatingCredentials:
         if outcome.tick < since and budget.left > 0:  # a read that was under way already; it may have seen old news
             outcome = yield from self._reader.ask(policy.stages, since, "asked", budget)
         if isinstance(outcome, Unanswered):
-            raise error_of(outcome.error, self._secret_id)
+            raise self._reader.error_of(outcome.error)
         return outcome.current
 
     def _held(self) -> Answer | None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from secretconn._core.observers import at_fork
 from secretconn._core.rotating import RotatingCredentials
+
+if TYPE_CHECKING:
+    from secretconn.sources.sessions import AnySession, Client
 
 __all__ = ["shared"]
 
@@ -23,8 +26,8 @@ def shared(
     region: str | None = None,
     profile: str | None = None,
     endpoint_url: str | None = None,
-    client: Any = None,
-    session: Any = None,
+    client: Client | None = None,
+    session: AnySession | None = None,
     ttl: float | None = None,
 ) -> RotatingCredentials:
     """Return the RotatingCredentials that connect(), aconnect() and wrap() use for a secret given by name.
@@ -44,8 +47,8 @@ def shared(
 
 
 Key = tuple[Any, ...]
-WAYS = ("region", "profile", "endpoint_url", "client", "session", "ttl")
-"""What comes after the secret's id in a key."""
+REACH = ("region", "profile", "endpoint_url", "client", "session", "ttl")
+"""The parts of a key after the secret's id."""
 
 
 class _Registry:
@@ -65,7 +68,7 @@ class _Registry:
             same_secret = [kept for other, kept in self._kept.items() if other[0] == key[0]]
             if len(same_secret) == 1 and not _says_more(key):
                 return self._by_name.setdefault(key, same_secret[0])
-        made = RotatingCredentials(key[0], **dict(zip(WAYS, key[1:], strict=True)))
+        made = RotatingCredentials(key[0], **dict(zip(REACH, key[1:], strict=True)))
         with self._lock:
             kept = self._kept.setdefault(key, made)
             self._drop_oldest()

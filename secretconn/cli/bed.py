@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-from secretconn.cli.connections import QUESTIONS, VERSION
+from secretconn.cli.connections import QUESTIONS
 from secretconn.engines import driver_named, is_installed
 from secretconn.errors import ConfigurationError
 
@@ -39,6 +39,15 @@ class Engine(NamedTuple):
         return next((name for name in self.async_drivers if is_installed(driver_named(name))), None)
 
 
+_MARIADB = Engine(
+    title="MariaDB",
+    server="MariaDBServer",
+    family="mysql",
+    modules=("pymysql",),
+    driver="pymysql",
+    async_drivers=("aiomysql", "asyncmy"),
+    hint=" (without mariadbd or Docker the first start downloads about 15 MB)",
+)
 ENGINES = {
     "postgresql": Engine(
         title="PostgreSQL",
@@ -48,22 +57,10 @@ ENGINES = {
         driver="psycopg",
         async_drivers=("psycopg",),
     ),
-    "mariadb": Engine(
-        title="MariaDB",
-        server="MariaDBServer",
-        family="mysql",
-        modules=("pymysql",),
-        driver="pymysql",
-        async_drivers=("aiomysql", "asyncmy"),
-        hint=" (without mariadbd or Docker the first start downloads about 15 MB)",
-    ),
-    "mysql": Engine(
+    "mariadb": _MARIADB,
+    "mysql": _MARIADB._replace(
         title="MySQL",
         server="MySQLServer",
-        family="mysql",
-        modules=("pymysql",),
-        driver="pymysql",
-        async_drivers=("aiomysql", "asyncmy"),
         hint=" (without mysqld or Docker the first start downloads about 50 MB)",
     ),
 }
@@ -103,7 +100,7 @@ def bed(engine: Engine, connections: int, starting: Starting) -> Iterator[Bed]:
         with starting(f"a real {engine.title} on this machine{engine.hint}") as started:
             server = getattr(testing, engine.server)(options={"max_connections": str(connections)})
             stack.enter_context(server)
-            title = QUESTIONS[engine.family].named(server.sql(VERSION)[0][0])
+            title = QUESTIONS[engine.family].named(server.sql(QUESTIONS[engine.family].version)[0][0])
             started(f"{title} at {server.host}:{server.port}")
         with starting("a local Secrets Manager (moto)") as started:
             secrets = stack.enter_context(testing.LocalSecretsManager(process=sys.platform != "win32"))

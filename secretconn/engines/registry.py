@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -77,7 +78,7 @@ class Registry:
             for engine in reversed(engines):  # a later one may take over a name an earlier one's secrets use
                 if wanted == engine.name or wanted in engine.secret_names:
                     return engine
-        raise ConfigurationError(f"unknown engine {name!r}; {self._known()}")
+        raise ConfigurationError(f"unknown engine {_shown(name)}; {self._known()}")
 
     def driver_named(self, name: str, engine: Engine | None = None) -> Driver:
         """The driver users call this: its name, module or an alias.
@@ -90,7 +91,7 @@ class Registry:
             ConfigurationError: Nobody knows it, or it belongs to another engine.
         """
         wanted = name.strip().lower().replace("_", "-")
-        return self._find(lambda driver: wanted in _names(driver), engine, f"driver {name!r}")
+        return self._find(lambda driver: wanted in _names(driver), engine, f"driver {_shown(name)}")
 
     def driver_of(self, obj: object, engine: Engine | None = None) -> Driver:
         """The driver that a name, a module or a connect callable belongs to.
@@ -242,3 +243,8 @@ class Registry:
 
 def _names(driver: Driver) -> set[str]:
     return {driver.name, driver.module.lower(), *driver.aliases}
+
+
+def _shown(name: str) -> str:
+    """The name; not that of a DSN or URL in the wrong place, which may have a password in it."""
+    return repr(name) if re.fullmatch(r"[\w.+ -]*", name) else "'...'"

@@ -27,6 +27,9 @@ TOKEN_FILE = "/var/run/awssmatoken"  # noqa: S105  (a path)
 READ_SECONDS = 10.0
 """One read of all stages takes at most that long, and one request half of it."""
 
+CACHED_SECONDS = 300.0
+"""How old what it holds may be: the agent's default, and the longest the extension can be set to."""
+
 START_SECONDS = 5.0
 """How long a read goes on asking while the agent starts."""
 
@@ -76,9 +79,19 @@ class AgentSource:
         return self._requests
 
     @property
+    def by_stage(self) -> bool:
+        """See Source. Not where AWSPENDING would stay in a cache that nothing gets past: rotations are found there."""
+        return self._can_refresh
+
+    @property
     def place(self) -> str:
         """Its address."""
         return str(self._address)
+
+    @property
+    def where(self) -> str:
+        """The same, for a sentence."""
+        return f"the {self._names()[self._extension]} at {self._address}"
 
     def read(self, stages: tuple[str, ...], held: Set[str]) -> Reading:
         """What the agent holds. See Source.read.
@@ -102,7 +115,7 @@ class AgentSource:
         asking = _Asking(self._runtime)
         # AWSPENDING first: a rotation that ends in between then shows the new version under one label or both.
         for stage in sorted(stages, key=lambda stage: stage != PENDING):
-            found = self._ask(stage, fresh, asking)
+            found = self._ask(stage, fresh or stage == PENDING, asking)
             if isinstance(found, Payload):
                 by_stage[stage] = found.version_id
                 payloads[found.version_id] = found
@@ -111,7 +124,7 @@ class AgentSource:
             elif found.kind is not Kind.NOT_THERE:
                 failures[stage] = self._unavailable(found, asking)
         wanted = {version: payload for version, payload in payloads.items() if version not in held}
-        return Reading(by_stage, wanted, failures, cached=not fresh, whole=len(stages) > 1)
+        return Reading(by_stage, wanted, failures, cached=not fresh, whole=False, oldest=CACHED_SECONDS)
 
     def _ask(self, stage: str, fresh: bool, asking: _Asking) -> Payload | Failed:
         """One stage's version, asked for until there is an answer or no time.
@@ -124,18 +137,27 @@ class AgentSource:
             found = self._request(stage, fresh, asking)
             if isinstance(found, Payload):
                 return found
+            if self._may_ask_again(found, asking):
+                continue
             if isinstance(found, Unreached):
-                if not found.starting or not asking.pause(START_SECONDS):
-                    raise self._unreached(found.error, asking)
-            elif found.kind is Kind.NO_REFRESH and self._can_refresh:
-                self._can_refresh = False
-            elif found.kind is Kind.BAD_TOKEN:
-                if not self._tokens.another() and not asking.pause(TOKEN_SECONDS):
-                    return found
-            elif not (found.kind is Kind.STARTING and asking.pause(START_SECONDS)) and not (
-                found.kind is Kind.BUSY and asking.tries < BUSY_TRIES and asking.pause(READ_SECONDS)
-            ):
-                return found
+                raise self._unreached(found.error, asking)
+            return found
+
+    def _may_ask_again(self, found: Failed | Unreached, asking: _Asking) -> bool:
+        """True if another request may be answered otherwise; the pause before it is over then."""
+        if isinstance(found, Unreached):
+            return found.starting and asking.pause(START_SECONDS)
+        match found.kind:
+            case Kind.NO_REFRESH:
+                could, self._can_refresh = self._can_refresh, False
+                return could
+            case Kind.BAD_TOKEN:
+                return self._tokens.another() or asking.pause(TOKEN_SECONDS)
+            case Kind.STARTING:
+                return asking.pause(START_SECONDS)
+            case Kind.BUSY:
+                return asking.tries < BUSY_TRIES and asking.pause(READ_SECONDS)
+        return False
 
     def _request(self, stage: str, fresh: bool, asking: _Asking) -> Payload | Failed | Unreached:
         query = {"secretId": self._secret_id, "versionStage": stage}
@@ -162,8 +184,8 @@ class AgentSource:
         if failed.kind is Kind.BAD_TOKEN:
             advice = f"; the token was looked for in {self._tokens.places()}"
         return SecretUnavailable(
-            f"secret {self._secret_id!r} could not be read from the {self._names()[self._extension]} at "
-            f"{self._address}: {failed.why} (asked for {asking.seconds():.1f} s){advice}",
+            f"secret {self._secret_id!r} could not be read from {self.where}: {failed.why} (asked for "
+            f"{asking.seconds():.1f} s){advice}",
             secret_id=self._secret_id,
         )
 
@@ -258,9 +280,7 @@ def _address(endpoint_url: str | None, environ: Mapping[str, str]) -> Address:
     except ValueError:
         parts, port = urlsplit(""), 0
     if parts.scheme != "http" or not parts.hostname or parts.path not in ("", "/") or parts.query or parts.username:
-        raise ConfigurationError(
-            f"endpoint_url={endpoint_url!r} is no address of the agent, such as http://localhost:{PORT}"
-        )
+        raise ConfigurationError(f"endpoint_url= is no address of the agent, such as http://localhost:{PORT}")
     return Address(parts.hostname, port)
 
 

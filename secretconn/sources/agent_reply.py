@@ -44,7 +44,7 @@ class Address(NamedTuple):
     port: int
 
     def __str__(self) -> str:
-        return f"http://{self.host}:{self.port}"
+        return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}"
 
 
 class Kind(Enum):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from secretconn.credentials import Payload
 
-__all__ = ["CachingSource", "Reading", "Source", "is_passing", "is_throttled", "name_of", "place_of"]
+__all__ = ["CachingSource", "NoValue", "Reading", "Source", "is_passing", "is_throttled", "name_of", "place_of"]
 
 THROTTLED_CODES = frozenset(
     {
@@ -34,6 +35,10 @@ PASSING_TYPES = frozenset(
 """botocore's errors of the connection, by name: a process that reads no AWS never imports them."""
 
 
+class NoValue(LookupError):
+    """No version of the secret has the wanted stage, or the one that has it holds no value yet."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """What a source read.
@@ -45,6 +50,7 @@ class Reading:
         cached: True where this came out of a cache between here and Secrets Manager, so that it may be older than the
             request. It may offer a login; it never says that there is no other.
         whole: False where ``stages`` tells of the wanted stages alone, so that another one may be anywhere.
+        oldest: With ``cached``, the seconds it may be old at most; infinite where that is not known.
     """
 
     stages: Mapping[str, str]
@@ -52,6 +58,7 @@ class Reading:
     failures: Mapping[str, Exception] = field(default_factory=dict)
     cached: bool = False
     whole: bool = True
+    oldest: float = math.inf
 
 
 class Source(Protocol):
@@ -59,8 +66,10 @@ class Source(Protocol):
 
     One RotatingCredentials calls its source from one thread at a time, and never from an event loop's thread. A read
     that takes longer than the timeout is abandoned, and another one may then begin beside it. Optional attributes:
-    ``place``, the text by which events name where it asked last; ``free``, True where reading costs nothing; and
-    ``prepare()``, called in the thread of a caller who waits for the first read, to import what reading needs.
+    ``place``, the text by which events name where it asked last; ``where``, the same for a sentence, in sources that
+    ``secretconn check`` knows; ``free``, True where reading costs nothing; ``by_stage``, True where only asking for a
+    stage tells where it is, so that re-reads ask for AWSPENDING too; and ``prepare()``, called in the thread of a
+    caller who waits for the first read, to import what reading needs.
 
     Attributes:
         api_calls: Calls made so far, failed ones too; 0 where reading costs nothing.
@@ -110,7 +119,8 @@ def name_of(error: BaseException) -> str:
     """The error's type, and its code where it is the SDK's. Not its text: a text may quote what was read."""
     response = getattr(error, "response", None)
     code = response.get("Error", {}).get("Code") if isinstance(response, dict) else None
-    return f"{type(error).__name__}: {code}" if code else type(error).__name__
+    kind = type(error).__name__
+    return f"{kind}: {code}" if code and code != kind else kind
 
 
 def is_throttled(error: BaseException) -> bool:

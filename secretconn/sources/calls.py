@@ -6,11 +6,14 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from secretconn.credentials import Payload
+from secretconn.sources.base import NoValue, is_passing, is_throttled
 
-__all__ = ["DENIED", "Recorder", "code_of", "is_of_own_credentials", "payload_of", "stages_of"]
+__all__ = ["DENIED", "Recorder", "cause_of", "code_of", "is_of_own_credentials", "payload_of", "stages_of"]
 
 DENIED = frozenset({"AccessDeniedException", "AccessDenied", "403"})
 """Codes of a missing permission; the last one is what moto answers."""
+
+NOT_DECRYPTED = frozenset({"DecryptionFailure", "DecryptionFailureException", "KMSAccessDeniedException"})
 
 OWN_CREDENTIALS = frozenset(
     {
@@ -55,7 +58,7 @@ class Recorder:
             return self.description
         answer = self._call(self.client.describe_secret, arguments)
         if not isinstance(answer.get("VersionIdsToStages"), Mapping):
-            self._error = ValueError("DescribeSecret's answer has no VersionIdsToStages")
+            self._error = NoValue("the secret has no version")
             raise self._error
         self.description = answer
         return answer
@@ -81,10 +84,19 @@ class Recorder:
     def _call(self, operation: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
         next(self._calls)
         try:
-            return operation(**arguments)
+            answer = operation(**arguments)
         except Exception as error:
             self._error = error
+            self._count_retries(getattr(error, "response", None))
             raise
+        self._count_retries(answer)
+        return answer
+
+    def _count_retries(self, answer: object) -> None:
+        """The SDK's own further tries, as its answer tells them."""
+        told = answer.get("ResponseMetadata") if isinstance(answer, Mapping) else None
+        for _ in range(told.get("RetryAttempts", 0) if isinstance(told, Mapping) else 0):
+            next(self._calls)
 
 
 def code_of(error: BaseException) -> str | None:
@@ -96,6 +108,23 @@ def is_of_own_credentials(error: BaseException) -> bool:
     """True if the process's own AWS credentials were missing or refused."""
     names = {kind.__name__ for kind in type(error).__mro__}
     return code_of(error) in OWN_CREDENTIALS or not names.isdisjoint(OWN_CREDENTIAL_TYPES)
+
+
+def cause_of(error: BaseException) -> str | None:
+    """Why a read failed, in words, or None where its name says all. Not its text: a text may quote what was read."""
+    code, response = code_of(error), getattr(error, "response", None)
+    said = str(response.get("Error", {}).get("Message")) if isinstance(response, dict) else ""
+    causes = (
+        (is_of_own_credentials(error), "the AWS credentials of this process are missing, expired or not accepted"),
+        (code in DENIED, "this role may not read the secret, or not decrypt it with its key"),
+        (code in NOT_DECRYPTED, "its key is disabled, deleted, or not this role's to use"),
+        (isinstance(error, NoValue) or "secret value" in said, "it has no value there yet"),
+        (code == "ResourceNotFoundException", "there is no such secret"),
+        (code == "InvalidRequestException" and "delet" in said, "it is marked for deletion"),
+        (is_throttled(error), "too many calls"),
+        (is_passing(error), "no answer, or a fault of the service"),
+    )
+    return next((words for true, words in causes if true), None)
 
 
 def stages_of(description: Mapping[str, Any]) -> dict[str, str]:

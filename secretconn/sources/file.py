@@ -59,6 +59,8 @@ class FileSource:
         """The path."""
         return str(self._path)
 
+    where = place
+
     def read(self, stages: tuple[str, ...], held: Set[str]) -> Reading:
         """See Source.read.
 
@@ -87,7 +89,7 @@ class FileSource:
     def _unavailable(self, error: OSError | None) -> SecretUnavailable:
         why = "it changed during each of many reads" if error is None else error.strerror or type(error).__name__
         return SecretUnavailable(
-            f"secret file {self._path} could not be read: {why}. Is the volume mounted, and may this user read it?",
+            f"secret file {self._path} could not be read: {why}. Mount the volume, and let this user read it",
             secret_id=self.place,
         )
 

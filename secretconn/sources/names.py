@@ -16,7 +16,7 @@ __all__ = [
     "SecretName",
     "check_name",
     "check_secret_id",
-    "plain_name",
+    "plain_names",
     "secret_name",
 ]
 
@@ -105,8 +105,13 @@ def check_name(name: str) -> None:
         )
 
 
-def plain_name(secret_id: str) -> str:
-    """The name alone: without a scheme of AWS's sources, an ARN's beginning and its six characters in the end."""
+def plain_names(secret_id: str) -> tuple[str, ...]:
+    """What the secret may be called, likeliest first: an ARN may leave out the six characters in its end."""
     found = _URL.fullmatch(secret_id)
-    name = found["name"] if found is not None and found["scheme"].lower() in {*KNOWN} - {FILE} else secret_id
-    return re.sub(r"-[A-Za-z0-9]{6}$", "", name.split(":", 6)[-1]) if name.startswith("arn:") else name
+    if found is not None and found["scheme"].lower() == FILE:
+        from urllib.parse import unquote
+
+        return (unquote(found["name"]),)
+    name = found["name"] if found is not None and found["scheme"].lower() in KNOWN else secret_id
+    whole = name.split(":", 6)[-1]
+    return tuple(dict.fromkeys((whole, re.sub(r"-[A-Za-z0-9]{6}$", "", whole)) if name.startswith("arn:") else (name,)))

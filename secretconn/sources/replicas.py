@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence, Set
 
 from secretconn.credentials import PENDING, PREVIOUS
 from secretconn.errors import ConfigurationError, SecretUnavailable
-from secretconn.sources.base import CachingSource, Reading, Source, name_of, place_of
+from secretconn.sources.base import CachingSource, NoValue, Reading, Source, name_of, place_of
 
 __all__ = ["ReplicatedSource"]
 
@@ -43,6 +43,16 @@ class ReplicatedSource:
     def place(self) -> str | None:
         """The region that answered last."""
         return place_of(self._asked)
+
+    @property
+    def by_stage(self) -> bool:
+        """See Source."""
+        return getattr(self._asked, "by_stage", False)
+
+    @property
+    def where(self) -> str | None:
+        """The same, for a sentence."""
+        return getattr(self._asked, "where", None)
 
     def prepare(self) -> None:
         """Import what the regions' sources need."""
@@ -108,5 +118,5 @@ def _problem(reading: Reading, current: str) -> Exception | None:
     if current in (PENDING, PREVIOUS):
         return None
     if current not in reading.stages:
-        return LookupError(f"no version has the stage {current}")
+        return NoValue(f"no version has the stage {current}")
     return reading.failures.get(current)

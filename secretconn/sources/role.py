@@ -33,7 +33,7 @@ class Role:
             raise ConfigurationError("external_id= belongs to role_arn=; give that too")
         if not isinstance(arn, str) or _ROLE.fullmatch(arn) is None:
             raise ConfigurationError(
-                f"role_arn={arn!r} is not the ARN of a role, which looks like arn:aws:iam::ACCOUNT:role/NAME"
+                "role_arn= is not the ARN of a role, which looks like arn:aws:iam::ACCOUNT:role/NAME"
             )
         self.arn, self.external_id = arn, external_id
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import copy
 import itertools
+import re
 from collections.abc import Callable, Set
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from secretconn.credentials import PENDING, PREVIOUS, Payload
-from secretconn.errors import ConfigurationError, given_keywords
+from secretconn.errors import ConfigurationError, SecretConnError, given_keywords
+from secretconn.runtime import version_of
 from secretconn.sources.arn import partition_of, region_for, secret_arn
 from secretconn.sources.base import Reading, is_passing
 from secretconn.sources.calls import DENIED, Recorder, code_of, is_of_own_credentials, payload_of, stages_of
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from aws_secretsmanager_caching import SecretCacheConfig
     from aws_secretsmanager_caching.cache import SecretCacheItem
     from botocore.config import Config
+
+    from secretconn.sources.sessions import AnySession, Client
 
 __all__ = ["SecretsManagerSource", "payload_of"]
 
@@ -65,8 +69,8 @@ class SecretsManagerSource:
         region: str | None = None,
         profile: str | None = None,
         endpoint_url: str | None = None,
-        client: Any = None,
-        session: Any = None,
+        client: Client | None = None,
+        session: AnySession | None = None,
         cache_config: SecretCacheConfig | None = None,
         role_arn: str | None = None,
         external_id: str | None = None,
@@ -84,19 +88,33 @@ class SecretsManagerSource:
         self._role = Role(role_arn, external_id) if role_arn is not None or external_id is not None else None
         self._total_attempts, self._otherwise_region = total_attempts, otherwise_region
         self._client: Any = None
+        self._met: Any = client  # the latest client: it tells region and address
+        self._accepted = False
         self._may_describe = True
         self._calls = itertools.count()  # reads that were abandoned count theirs at the same time
 
     @property
     def api_calls(self) -> int:
-        """DescribeSecret and GetSecretValue calls so far. The SDK's own retries are not seen here."""
+        """DescribeSecret and GetSecretValue calls so far, with the SDK's own retries of those that were answered."""
         return int(repr(self._calls)[len("count(") : -1])
 
     @property
     def place(self) -> str | None:
         """The region, once it is known."""
-        region = getattr(getattr(self._client, "meta", None), "region_name", None)
+        region = getattr(getattr(self._met, "meta", None), "region_name", None)
         return region if isinstance(region, str) else self._region
+
+    @property
+    def where(self) -> str:
+        """Region and address, for a sentence."""
+        address = getattr(getattr(self._met, "meta", None), "endpoint_url", None)
+        at = f" at {_without_user(address)}" if address else ""
+        return f"Secrets Manager in {self.place or 'an unknown region'}{at}"
+
+    @property
+    def by_stage(self) -> bool:
+        """See Source: the role may not DescribeSecret."""
+        return not self._may_describe
 
     @property
     def secret_id(self) -> str:
@@ -108,11 +126,13 @@ class SecretsManagerSource:
         """The boto3 client it asks with, made at its first use.
 
         Raises:
-            ConfigurationError: no region is known, or an unknown profile.
+            ConfigurationError: no region is known, an unknown profile, an address or region that cannot be.
         """
-        if self._client is None:
-            self._client = self._given_client if self._given_client is not None else self._make_client()
-        return self._client
+        client = self._client
+        if client is None:
+            client = self._given_client if self._given_client is not None else self._make_client()
+            self._client = self._met = client
+        return client
 
     def prepare(self) -> None:
         """Import the SDK and the cache: an import that a fork breaks off is locked for ever in the child."""
@@ -134,18 +154,24 @@ class SecretsManagerSource:
         return self._read(stages, held, by_stage=len(stages) == 1)
 
     def _read(self, stages: tuple[str, ...], held: Set[str], *, by_stage: bool) -> Reading:
+        client = self.client
         try:
-            if by_stage:
-                return self._by_stage(stages[0])
-            return self._whole(stages, held)
+            reading = self._by_stage(client, stages[0]) if by_stage else self._whole(client, stages, held)
         except Exception as error:
-            if self._given_client is None and is_of_own_credentials(error):
-                self._client = None  # they may be others by now: the next read looks for them again
-            raise
+            if self._given_client is not None or not is_of_own_credentials(error):
+                raise
+            if self._client is client:
+                self._client = None  # its keys may be others by now: the next read looks for them again
+            if not self._accepted or self._session is not None:
+                raise
+            self._accepted = False
+            return self._read(stages, held, by_stage=by_stage)  # keys that were good until now: not the caller's fault
+        self._accepted = True
+        return reading
 
-    def _by_stage(self, stage: str) -> Reading:
+    def _by_stage(self, own: Any, stage: str) -> Reading:
         """The version under one stage, by one call; the cache item takes it for a description and a value."""
-        client = self._recorder().start(stage)
+        client = self._recorder(own).start(stage)
         try:
             content = self._refreshed(client).get_secret_value(stage)
         except Exception as error:
@@ -157,17 +183,17 @@ class SecretsManagerSource:
         version = by_stage[stage]
         return Reading(by_stage, {version: payload_of(content, version)}, whole=False)
 
-    def _whole(self, stages: tuple[str, ...], held: Set[str]) -> Reading:
+    def _whole(self, own: Any, stages: tuple[str, ...], held: Set[str]) -> Reading:
         """All labels by DescribeSecret, and a GetSecretValue for each wanted version that is not held."""
         if not self._may_describe:
-            return self._each_stage(stages)
-        client = self._recorder().start()
+            return self._each_stage(own, stages)
+        client = self._recorder(own).start()
         try:
             item = self._refreshed(client)
         except Exception as error:
             if code_of(error) not in DENIED:
                 raise
-            reading = self._each_stage(stages)
+            reading = self._each_stage(own, stages)
             self._may_describe = False
             return reading
         by_stage = stages_of(client.description)
@@ -179,11 +205,13 @@ class SecretsManagerSource:
                 continue
             try:
                 payloads[version] = payload_of(item.get_secret_value(stage), version)
-            except Exception as error:  # noqa: BLE001  (one version that cannot be read must not hide the others)
+            except Exception as error:  # one version that cannot be read must not hide the others
+                if is_of_own_credentials(error):
+                    raise
                 failures[stage] = error
         return Reading(stages=by_stage, payloads=payloads, failures=failures)
 
-    def _each_stage(self, stages: tuple[str, ...]) -> Reading:
+    def _each_stage(self, own: Any, stages: tuple[str, ...]) -> Reading:
         """Without DescribeSecret. AWSPENDING first: a rotation that ends in between then shows the new version.
 
         And last, where it read as missing: so does a version that has no value yet.
@@ -196,16 +224,16 @@ class SecretsManagerSource:
             if stage in by_stage or stage in failures:
                 continue
             try:
-                reading = self._by_stage(stage)
+                reading = self._by_stage(own, stage)
             except Exception as error:
-                if stage == stages[0]:
+                if stage == stages[0] or is_of_own_credentials(error):
                     raise
                 failures[stage] = error
                 continue
             by_stage |= reading.stages
             payloads |= reading.payloads
             failures |= reading.failures
-        return Reading(by_stage, payloads, failures)
+        return Reading(by_stage, payloads, failures, whole=False)
 
     def _refreshed(self, client: Recorder) -> SecretCacheItem:
         """A cache item that has just asked. A new one for each read: an abandoned read holds the lock of its own."""
@@ -223,18 +251,18 @@ class SecretsManagerSource:
         if client is not None and self._given_client is None and not in_use:
             client.close()
 
-    def _recorder(self) -> Recorder:
-        return Recorder(self.client, self._secret_id, self._calls)
+    def _recorder(self, client: Any) -> Recorder:
+        return Recorder(client, self._secret_id, self._calls)
 
     def _make_client(self) -> Any:
         from botocore.config import Config
-        from botocore.exceptions import NoRegionError, ProfileNotFound
+        from botocore.exceptions import BotoCoreError, NoRegionError, ProfileNotFound
 
         options = Config(
             connect_timeout=CONNECT_TIMEOUT,
             read_timeout=READ_TIMEOUT,
             retries={"total_max_attempts": self._total_attempts, "mode": "standard"},
-            user_agent_extra=f"secretconn/{_version()}",
+            user_agent_extra=f"secretconn/{version_of() or '0'}",
         )
         try:
             make = self._maker(options)
@@ -247,7 +275,18 @@ class SecretsManagerSource:
                 f"no region for secret {self._secret_id!r}: pass region=, use the secret's ARN, or set AWS_REGION"
             ) from error
         except ProfileNotFound as error:
-            raise ConfigurationError(f"profile {self._profile!r} is not in the shared AWS configuration") from error
+            raise ConfigurationError(
+                f"profile {error.kwargs.get('profile')!r} is not in the shared AWS configuration; correct profile= or "
+                f"AWS_PROFILE, or unset it"
+            ) from error
+        except (BotoCoreError, ValueError) as error:
+            if isinstance(error, SecretConnError) or is_of_own_credentials(error):
+                raise
+            why = _without_user(str(error))
+            raise ConfigurationError(
+                f"secret {self._secret_id!r}: no client of Secrets Manager can be made of region, endpoint and AWS "
+                f"configuration ({why})"
+            ) from error
 
     def _maker(self, options: Config) -> Callable[..., Any]:
         session = self._session
@@ -308,10 +347,5 @@ def _refuse_other_region(secret_id: str, client: Any) -> None:
     )
 
 
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("secretconn")
-    except PackageNotFoundError:
-        return "0"
+def _without_user(address: str) -> str:
+    return re.sub(r"//[^/\s@]*@", "//", address)

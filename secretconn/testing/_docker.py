@@ -8,6 +8,7 @@ import os
 import socket
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from secretconn.testing._process import free_port
 from secretconn.testing.errors import ServerUnavailable
@@ -39,9 +40,8 @@ class Container:
             raise ServerUnavailable(f"no Docker engine answers ({type(error).__name__})") from None
         self.port = free_port()
         words = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
-        made: Any = containers.DockerContainer(image).with_bind_ports(3306, self.port).with_command(words)
-        if address.startswith("unix://"):  # the engine is on this machine, and nobody else needs the port
-            made.ports = {key: ("127.0.0.1", port) for key, port in made.ports.items()}
+        made: Any = containers.DockerContainer(image).with_command(words)
+        made.ports = bindings(address, self.port)
         for name, value in environment.items():
             made.with_env(name, value)
         try:
@@ -70,6 +70,12 @@ class Container:
     def remove(self) -> None:
         self.running = False
         self._made.stop()
+
+
+def bindings(address: str, port: int) -> dict[int, Any]:
+    """Where the server's port is bound, for docker's client: at loopback where the engine is on this machine."""
+    here = address.startswith(("unix:", "npipe:")) or urlsplit(address).hostname in ("localhost", "127.0.0.1", "::1")
+    return {3306: ("127.0.0.1", port) if here else port}
 
 
 def _probe(address: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -37,13 +38,22 @@ def server() -> Iterator[Server]:
     if IMAGE.startswith("postgres"):
         from testcontainers.community.postgres import PostgresContainer
 
-        with PostgresContainer(IMAGE, username="root", password=new_password(exclude="%@:/"), dbname=APP) as made:
+        with local(
+            PostgresContainer(IMAGE, username="root", password=new_password(exclude="%@:/"), dbname=APP)
+        ) as made:
             yield prepared("postgresql", made.get_container_host_ip(), int(made.get_exposed_port(5432)), made)
     else:
         from testcontainers.community.mysql import MySqlContainer
 
-        with MySqlContainer(IMAGE, root_password=new_password(exclude="%@:/"), dbname=APP) as made:
+        with local(MySqlContainer(IMAGE, root_password=new_password(exclude="%@:/"), dbname=APP)) as made:
             yield prepared("mysql", made.get_container_host_ip(), int(made.get_exposed_port(3306)), made)
+
+
+def local(container: Any) -> Any:
+    """The same, with its ports bound to this machine where the engine is on it."""
+    if container.get_container_host_ip() in ("localhost", "127.0.0.1"):
+        container.ports = dict.fromkeys(container.ports, ("127.0.0.1",))
+    return container
 
 
 def prepared(engine: str, host: str, port: int, made: object) -> Server:

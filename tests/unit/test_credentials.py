@@ -157,6 +157,31 @@ def test_a_value_that_cannot_be_used_is_refused_where_it_is_used(key: str, name:
     assert getattr(login, "ssl" if name == "port" else "port") == (None if name == "port" else 5432)
 
 
+@pytest.mark.parametrize(
+    ("name", "key", "value"),
+    [
+        ("host", "host", "app:xyzzy@db"),
+        ("host", "host", "app@db"),
+        *(
+            (name, key, "postgresql://app:xyzzy@db:5432/orders")
+            for name, key in (("host", "host"), ("engine", "engine"))
+        ),
+        ("database", "dbname", "postgresql://app:xyzzy@db:5432/orders"),
+    ],
+)
+def test_a_place_with_a_login_in_it_is_none_and_never_shown(name: str, key: str, value: str) -> None:
+    login = read(AWS | {key: value})
+    assert "xyzzy" not in repr(login)
+    with pytest.raises(SecretFormatError, match=f"'{key}' has a user in it") as caught:
+        getattr(login, name)
+    assert "xyzzy" not in str(caught.value)
+
+
+def test_what_looks_alike_is_taken() -> None:
+    login = read(AWS | {"host": "@abstract", "dbname": "orders@2"})
+    assert (login.host, login.database) == ("@abstract", "orders@2")
+
+
 def test_blanks_around_a_host_are_left_out_and_a_number_may_name_a_database() -> None:
     login = read(AWS | {"host": " db.example\n", "dbname": 0})
     assert (login.host, login.database) == ("db.example", "0")

@@ -14,6 +14,7 @@ import pytest
 from secretconn import ConfigurationError, RotatingCredentials, pools
 from secretconn.pools import aiomysql_pool, on_rotation
 from secretconn.testing.memory import MemorySource
+from tests.unit.fakes import subscribers
 
 
 def login(password: str) -> dict[str, object]:
@@ -69,7 +70,7 @@ def test_a_pool_that_is_gone_leaves_nothing_behind() -> None:
     kept = Pool()
     for _ in range(50):
         on_rotation(bed.credentials, Pool().drain)
-        gc.collect()
+    gc.collect()
     on_rotation(bed.credentials, kept.drain)
     gc.collect()
     assert sum(type(thing) is pools._Draining for thing in gc.get_objects()) <= 2
@@ -225,6 +226,26 @@ def test_psycopg_pools_refuse_it_too() -> None:
     for kind in (ConnectionPool, AsyncConnectionPool):
         with pytest.raises(ConfigurationError, match="'keep' or 'drain'"):
             kind(Bed().credentials, open=False, on_rotation="burn")
+
+
+@pytest.mark.parametrize("kind", ["ConnectionPool", "NullConnectionPool"])
+def test_a_closed_psycopg_pool_is_drained_no_more(kind: str) -> None:
+    rooms = pytest.importorskip("secretconn.psycopg")
+    bed = Bed()
+    pool = getattr(rooms, kind)(bed.credentials, min_size=0, max_size=1, open=True, on_rotation="drain")
+    assert subscribers(bed.credentials) == 1
+    pool.close()
+    pool.close()
+    assert subscribers(bed.credentials) == 0
+
+
+@pytest.mark.parametrize("kind", ["AsyncConnectionPool", "AsyncNullConnectionPool"])
+async def test_nor_is_a_closed_one_of_asyncio(kind: str) -> None:
+    rooms = pytest.importorskip("secretconn.psycopg")
+    bed = Bed()
+    async with getattr(rooms, kind)(bed.credentials, min_size=0, max_size=1, open=False, on_rotation="drain"):
+        assert subscribers(bed.credentials) == 1
+    assert subscribers(bed.credentials) == 0
 
 
 class Link:

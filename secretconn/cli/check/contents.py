@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from secretconn._core.parsing import Shape, parse
+import json
+from contextlib import suppress
+
+from secretconn._core.parsing import AWS_KEYS, Shape, parse
 from secretconn.cli.check.context import Context
 from secretconn.cli.check.findings import finding, sentence_of
-from secretconn.cli.check.report import Finding, Step
+from secretconn.cli.check.report import Finding, Step, Stop
 from secretconn.credentials import CURRENT, PENDING, Credentials, Payload
 from secretconn.errors import SecretFormatError
 
 
 def login_of(context: Context, step: Step, payload: Payload, stage: str) -> Credentials | None:
-    """Return the login in one version, or None if it holds none; the current one must be complete."""
+    """Return the login in one version, or None if AWSPENDING or AWSPREVIOUS holds none; AWSCURRENT must be complete."""
     asked, facts = context.options, context.report.facts
+    shape = Shape(username=asked.username, keys=asked.keys)
     try:
-        login = parse(payload, asked.secret, Shape(username=asked.username, keys=asked.keys))
+        login = parse(payload, asked.secret, shape)
         for problem in login.problems.values():  # a connection may not need it; who checks wants to know
             raise problem.error(asked.secret, payload.version_id)
     except SecretFormatError as error:
@@ -26,12 +30,30 @@ def login_of(context: Context, step: Step, payload: Payload, stage: str) -> Cred
         engine, host = asked.engine or asked.driver, asked.host is not None or not asked.login
         missing = incomplete(login, host=host, engine=engine is not None)
         step.findings += [] if missing is None else [missing]
+        odd = odd_keys(payload, shape)
+        step.findings += [finding("odd-value", keys=" and ".join(map(repr, odd)))] if odd else []
     return login
 
 
+def odd_keys(payload: Payload, shape: Shape) -> list[str]:
+    """Return the keys whose value has blanks around it; of a password only a line end is odd."""
+    text = payload.content if isinstance(payload.content, bytes) else payload.content.removeprefix("\ufeff")
+    with suppress(ValueError):  # a secret that is only a password
+        values = Payload("", json.loads(text))
+        parts = {part: shape.key(part) for part in AWS_KEYS if isinstance(values.content, dict)}
+        return [key for part, key in parts.items() if _is_odd(values.content.get(key), part)]  # type: ignore[union-attr]
+    return []
+
+
+def _is_odd(value: object, part: str) -> bool:
+    return isinstance(value, str) and value != value.strip("\r\n" if part == "password" else None)
+
+
 def note_unreadable(context: Context, step: Step, why: Finding, stage: str) -> None:
-    """Note that a stage cannot be read: a failure for AWSCURRENT, else a warning."""
-    step.findings.append(why if stage == CURRENT else unreadable_stage(stage, why))
+    """Note that a stage cannot be read: the end for AWSCURRENT, else a warning."""
+    if stage == CURRENT:
+        raise Stop(why)
+    step.findings.append(unreadable_stage(stage, why))
     if stage == PENDING:
         context.report.facts["pending_readable"] = False
 

@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 from secretconn import RotatingCredentials, aconnect, connect, wrap
 from secretconn.cli.check import login_errors
 from secretconn.cli.check.context import Context
-from secretconn.cli.check.drivers import UNLIMITED, Attempt, version_of
+from secretconn.cli.check.drivers import UNLIMITED, Attempt, database_of, version_of
 from secretconn.cli.check.findings import finding, sentence_of
 from secretconn.cli.check.login_errors import Place
-from secretconn.cli.check.network import is_network_name, look, resolve
-from secretconn.cli.check.report import Step
-from secretconn.cli.connections import close, server_of, settled, tls_of
+from secretconn.cli.check.network import is_network_name, look, odd_host, resolve
+from secretconn.cli.check.report import Step, Stop
+from secretconn.cli.connections import close, owned_in, server_of, settled, tls_of
 from secretconn.credentials import CURRENT, Credentials
 from secretconn.engines import Verdict, engine_named, load
 from secretconn.engines.adapters import taken
@@ -29,18 +29,19 @@ NO_NETWORK_NAME = ("snowflake", "mongodb", "oracle", "sqlserver")
 
 
 class Answers(NamedTuple):
-    """What an open connection told: the server and TLS (see ``connections``), seconds to open it, and of one query."""
+    """What an open connection told (see ``connections``), seconds to open it, and of one query."""
 
     server: str | None
+    database: str | None
     tls: str | None
+    owned: int
     connect: float
     query: float
 
 
 def log_in(context: Context, source: Source, logins: Sequence[Credentials], attempts: Sequence[Attempt]) -> None:
     """Log in by connect() with each driver. A refused login is not sent again with the next driver."""
-    if not _resolves(context, _place(context, logins[0], attempts[0])):
-        return
+    _resolve(context, _place(context, logins[0], attempts[0]))
     asked = context.options
     credentials = RotatingCredentials(
         asked.secret,
@@ -69,11 +70,10 @@ def _try(
     with context.report.step("login") as step:
         step.told = attempt.title
         try:
-            answers = asyncio.run(_open_and_ask(credentials, attempt, context.runtime.clock, context.options.timeout))
+            answers = asyncio.run(_open_and_ask(credentials, attempt, context, logins))
         except SecretConnError as error:
             key = "not-read:again" if isinstance(error, SecretUnavailable) else "not-possible"
-            step.findings.append(finding(key, problem=sentence_of(error)))
-            return False
+            raise Stop(finding(key, problem=sentence_of(error))) from None
         except Exception as error:  # noqa: BLE001  (the driver's own; it is what this step found)
             verdict = _failed(context, step, error, attempt, logins)
             tried = [
@@ -83,11 +83,14 @@ def _try(
             return verdict is Verdict.OTHER
         step.seconds = answers.connect
         stages = _opened(step, events, logins, attempt)
+        if answers.owned:
+            step.findings.append(finding("owned-by-user", count=answers.owned, database=answers.database))
     context.report.facts.setdefault("connections", []).append(_connection(attempt, answers, stages))
     with context.report.step("server") as step:
         step.seconds = answers.query
         tls = "TLS not known" if answers.tls is None else answers.tls or "no TLS"
-        step.told = f"{answers.server or 'version not known'}, {tls}"
+        database = f", database {answers.database}" if answers.database is not None else ""
+        step.told = f"{answers.server or 'version not known'}, {tls}{database}"
     return True
 
 
@@ -98,6 +101,7 @@ def _connection(attempt: Attempt, answers: Answers, stages: str) -> dict[str, An
         "driver_version": version_of(attempt.driver),
         "async": attempt.is_async,
         "server": answers.server,
+        "database": answers.database,
         "tls": None if answers.tls is None else bool(answers.tls),
         "tls_cipher": answers.tls or None,
         "stages": stages,
@@ -107,25 +111,27 @@ def _connection(attempt: Attempt, answers: Answers, stages: str) -> dict[str, An
 
 
 async def _open_and_ask(
-    credentials: RotatingCredentials, attempt: Attempt, clock: Callable[[], float], limit: float
+    credentials: RotatingCredentials, attempt: Attempt, context: Context, logins: Sequence[Credentials]
 ) -> Answers:
     """Open a connection as the application does, ask who the server is, close it. Raises what connect() raises."""
     credentials.prefetch()  # or the first connect would include the read of the secret
+    clock = context.runtime.clock
     engine, begun = attempt.driver.engine, clock()
-    connection = await settled(_opening(credentials, attempt, limit)(**attempt.arguments))
+    connection = await settled(_opening(credentials, attempt, context.options.timeout)(**attempt.arguments))
     opened = clock()
     try:
         try:
-            server = await server_of(connection, engine)
+            server, database = await server_of(connection, engine)
         except Exception as error:
             if attempt.driver.classify(error) not in (Verdict.OTHER, Verdict.BARRED):
                 raise  # MySQL reports an expired password here
-            server = None  # a missing privilege, a proxy; the connection works, and that is what counts
+            server, database = None, None  # a missing privilege, a proxy; the connection works, and that is what counts
         asked = clock()
         tls = await tls_of(connection, engine)
+        owned = await owned_in(connection, engine) if len({login.username for login in logins}) > 1 else 0
     finally:
         await close(connection)
-    return Answers(server, tls, opened - begun, asked - opened)
+    return Answers(server, database, tls, owned, opened - begun, asked - opened)
 
 
 def _opening(credentials: RotatingCredentials, attempt: Attempt, limit: float) -> Callable[..., Any]:
@@ -180,7 +186,7 @@ def _place(context: Context, login: Credentials, attempt: Attempt) -> Place:
         user=login.username,
         host=given.host or login.host,
         port=int(given.port) if given.port and given.port.isdigit() else login.port or engine.default_port,
-        database=given.database or login.database or engine.default_database,
+        database=given.database or database_of(context, login, engine, driver),
         tls=_takes_tls(driver.name, attempt.arguments),
     )
 
@@ -194,15 +200,16 @@ def _takes_tls(driver: str, arguments: Any) -> bool:
     return driver == "mysql-connector"
 
 
-def _resolves(context: Context, place: Place) -> bool:
-    """True if the host has an address, or is no plain host and left to the driver."""
-    if place.host is None or place.engine in NO_NETWORK_NAME or not is_network_name(place.host):
-        return True
+def _resolve(context: Context, place: Place) -> None:
+    """Look whether the host has an address. One that is no plain host is left to the driver."""
+    if place.host is None or place.engine in NO_NETWORK_NAME:
+        return
+    odd = odd_host(place.host)
+    if odd is None and not is_network_name(place.host):
+        return
     with context.report.step("address") as step:
-        addresses = resolve(place.host, place.port)
+        addresses = [] if odd is not None else resolve(place.host, place.port)
         if not addresses:
-            step.findings.append(login_errors.explained("wrong-host", place))
-            return False
+            raise Stop(login_errors.explained(odd or "wrong-host", place))
         more = f" and {len(addresses) - 1} more" if len(addresses) > 1 else ""
         step.told = place.address if addresses == [place.host] else f"{place.address} is {addresses[0]}{more}"
-    return True

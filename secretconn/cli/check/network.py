@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import socket
 
 
 def is_network_name(host: str) -> bool:
     """True if it is one plain host: no socket's path, no list of hosts, no connection string."""
     return bool(host) and not any(sign in host for sign in "/,;=\\@ ()")
+
+
+def odd_host(host: str) -> str | None:
+    """Return the finding's key for a host that is a URL, or has the port in it; an IPv6 address has more colons."""
+    return "wrong-host:url" if "://" in host else "wrong-host:port" if re.fullmatch(r"[^:]+:\d+", host) else None
 
 
 def resolve(host: str, port: int | None) -> list[str]:

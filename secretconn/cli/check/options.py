@@ -52,8 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     append("--key", dest="keys", metavar="PART=KEY", help="another key of the secret: username=db_user")
     what = "a further argument of the driver's connect, in JSON or as text: sslmode=require"
     append("--option", dest="arguments", metavar="NAME=VALUE", help=what)
-    seconds = number(float, 0, 3600, above=True)
-    add("--timeout", type=seconds, default=5.0, help="seconds for a login; default: %(default)g")
+    add("--timeout", type=number(float, 1, 3600), default=5.0, help="seconds for a login; default: %(default)g")
     add("--look-in", type=_listed, default=(), metavar="REGIONS", help="where else to look for a missing secret")
     add("--all-drivers", action="store_true", help="try each driver that is installed, sync and async")
     add("--no-login", dest="login", action="store_false", help="read the secret only")

@@ -12,15 +12,16 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from secretconn.cli import main
 from secretconn.cli.check.drivers import TLS_OPTIONS
 from secretconn.testing import LocalSecretsManager, Login, PostgresServer, new_password
-from secretconn.testing.agent import LocalAgent
-from secretconn.testing.faults import Answer, FaultySecretsManager
 from tests.live.cli.check_bed import SECRET, SET_UPS, Bed, Done, SetUp, database, normalised, run
+from tests.support.agent import LocalAgent
+from tests.support.faults import Answer, FaultySecretsManager
 
 DOCS = Path(__file__).parents[3] / "docs" / "check.md"
 Check = Callable[..., Done]
@@ -217,6 +218,73 @@ def test_no_login(bed: Bed, check: Check) -> None:
     done = check("--no-login")
     assert done.code == 0
     assert "login" not in done.out
+
+
+def test_blanks_around_values_are_told_and_harm_nothing(bed: Bed, check: Check) -> None:
+    bed.store(host=f"{bed.server.host} ", port=f" {bed.server.port}")
+    done = check()
+    assert done.code == 0
+    assert "\n    odd-value: The value under 'host' and 'port' begins or ends with a blank" in done.out
+
+
+@pytest.mark.parametrize(
+    ("host", "told"),
+    [
+        ("{host}:{port}", "wrong-host: Host '{host}:{port}' has the port in it"),
+        ("postgresql://{host}/orders", "wrong-host: Host 'postgresql://{host}/orders' is a URL."),
+        ("postgresql://orders:{password}@{host}:{port}/orders", "wrong-key: Secret 'prod/orders', version"),
+        ("orders:{password}@{host}", "wrong-key: Secret 'prod/orders', version"),
+    ],
+)
+def test_a_host_with_more_than_a_host_in_it(bed: Bed, check: Check, host: str, told: str) -> None:
+    """Nothing is sent, and no password in it is shown."""
+    facts = {"host": bed.server.host, "port": bed.server.port, "password": bed.login.password}
+    bed.store(host=host.format(**facts))
+    done = check()
+    assert done.code == 1
+    assert f"\n    {told.format(**facts)}" in done.out.replace("\n    ", " ").replace(" wrong-", "\n    wrong-")
+    assert "\nlogin " not in done.out
+
+
+@pytest.mark.parametrize(
+    ("kept", "variables", "database"),
+    [
+        ({}, {}, "orders"),
+        ({"dbname": None}, {}, "postgres"),
+        ({"dbname": None}, {"PGDATABASE": "orders"}, "orders"),
+        ({}, {"PGDATABASE": "postgres"}, "orders"),
+    ],
+)
+def test_the_database_that_is_opened_is_shown(
+    bed: Bed, check: Check, kept: dict[str, Any], variables: dict[str, str], database: str
+) -> None:
+    bed.store(**kept)
+    bed.environment |= variables
+    done = check("--json")
+    told = json.loads(done.out)
+    assert (told["login"]["database"], told["connections"][0]["database"]) == (database, database)
+    assert re.search(rf"^server .*, no TLS, database {database}$", done.err, re.MULTILINE)
+
+
+def test_tables_of_one_of_two_users_who_take_turns(bed: Bed, check: Check) -> None:
+    bed.store()
+    bed.server.sql("CREATE TABLE of_one (id int); ALTER TABLE of_one OWNER TO orders", database="orders")
+    try:
+        assert "owned-by-user" not in check().out  # a user alone may own what it likes
+        other = {**bed.content, "username": "orders_clone"}
+        bed.secrets.put(SECRET, other, ("AWSPREVIOUS",))
+        assert "\n    owned-by-user: 1 of the tables, views and sequences in database 'orders'" in check().out
+        bed.server.sql("ALTER TABLE of_one OWNER TO tls_only", database="orders")  # a role of both
+        assert "owned-by-user" not in check().out
+    finally:
+        bed.server.sql("DROP TABLE of_one", database="orders")
+
+
+def test_a_timeout_that_no_driver_can_keep_is_refused(bed: Bed, capsys: pytest.CaptureFixture[str]) -> None:
+    bed.store()
+    with pytest.raises(SystemExit):
+        main(["check", SECRET, "--timeout", "0.001"])
+    assert "--timeout: must be a number from 1 to 3,600, not '0.001'" in capsys.readouterr().err
 
 
 def test_a_secret_that_rds_manages(bed: Bed, check: Check) -> None:

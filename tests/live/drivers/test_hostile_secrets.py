@@ -112,10 +112,37 @@ async def test_nothing_is_refused_that_the_plain_driver_opens(
     assert ours in (plain, login.username)  # PyMySQL and its kin alone do not send UTF-8
 
 
-async def outcome(case: DriverCase, opening: Any) -> str:
+NAMES = ["o'r\"d`e\\r", "o;=d&e?r#s@:/", "o%41%s{x}$1", "odäöü日本", " o d "]
+
+
+@pytest.mark.parametrize("name", NAMES, ids=["quotes", "separators", "percent", "umlauts", "blanks"])
+@pytest.mark.parametrize("part", ["username", "dbname"])
+async def test_nor_of_users_and_databases(
+    case: DriverCase, app: Application, part: str, name: str, secrets_manager: LocalSecretsManager, client: Any
+) -> None:
+    odd, admin, password = f"{name}{uuid.uuid4().hex[:8]}", app.server.admin(), app.login().password
+    if part == "username":
+        admin.create_user(Login(odd, password), like=app.username)
+    else:
+        sign = '"' if case.server == "postgres" else "`"
+        quoted = f"{sign}{odd.replace(sign, 2 * sign)}{sign}"
+        admin.run(f"CREATE DATABASE {quoted}")
+        if case.server != "postgres":
+            admin.run(f"GRANT ALL ON {quoted}.* TO {app.username}")
+    aws = content(app, password) | {part: odd}
+    place = {"user": aws["username"], "password": password, **case.place(app, database=aws["dbname"])}
+    plain = await outcome(case, case.opened_by(case.own_connect, **place), part)
+    secret_id = secrets_manager.create_secret(f"test/{uuid.uuid4()}", aws)
+    ours = await outcome(case, case.opened(RotatingCredentials(secret_id, client=client)), part)
+    assert ours in (plain, odd)
+
+
+async def outcome(case: DriverCase, opening: Any, part: str = "username") -> str:
+    """Who is logged in, or which database is open; the driver's error where it refuses."""
+    database = "SELECT current_database()" if case.server == "postgres" else "SELECT database()"
     try:
         async with opening as connection:
-            return str(await case.user(connection))
+            return str(await (case.user(connection) if part == "username" else case.ask(connection, database)))
     except Exception as error:  # noqa: BLE001  (whatever it is, the two must be alike)
         return type(error).__name__
 

@@ -59,6 +59,22 @@ async def test_a_driver_that_cannot_send_it_needs_another_clients_login_first(
         assert await case.user(connection) == app.username
 
 
+@pytest.mark.parametrize("case", MYSQL, ids=repr)
+async def test_a_user_that_the_server_does_not_have_is_a_refusal_with_every_plugin_it_pretends(
+    case: DriverCase, app: Application, credentials_of: Callable[..., RotatingCredentials]
+) -> None:
+    """The connector without TLS: OTHER for every second name, and the new user of the secret was not looked for."""
+    credentials = credentials_of(app, fallback_stages=())
+    for number in range(8):
+        app.secrets.put(app.secret_id, content(app, "stale") | {"username": f"gone{number}"})
+        credentials.refresh()
+        with pytest.raises(Exception, match=r"."):
+            async with case.opened(credentials):
+                pass
+    stats = credentials.stats()
+    assert stats.rejected + stats.suspected >= 8
+
+
 @pytest.mark.parametrize(
     "case", named(*(f"{name}-mysql-plain" for name in ("pymysql", "aiomysql", "asyncmy"))), ids=repr
 )

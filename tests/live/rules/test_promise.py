@@ -19,9 +19,9 @@ from botocore.config import Config
 import secretconn
 from secretconn._core.rotating import core_of
 from secretconn.testing import Application, LocalSecretsManager, Login, MariaDBServer, new_password
-from secretconn.testing.faults import FAULTS, FaultySecretsManager, Request
 from tests.live.conftest import MakeApplication
 from tests.live.rules.counting import Caller
+from tests.support.faults import FAULTS, FaultySecretsManager, Request
 
 PAIRS = [("postgres", "psycopg"), ("postgres", "psycopg-async"), ("mariadb", "pymysql"), ("mariadb", "aiomysql")]
 ASYNC: dict[str, tuple[str, Callable[..., Any]]] = {

@@ -67,6 +67,7 @@ def test_neither_chases_the_other(postgres_app: Application, reader: PostgresSer
     assert [str(error) + str(error.__notes__) for caller in (*writers, *readers) for error in caller.errors] == []
     assert all(caller.counts["connects"] > 4 * CONNECTS * ROTATIONS for caller in crowd.callers)
     assert all(caller.counts["failed"] == caller.counts["connects"] > 0 for caller in rejected)
-    assert max(caller.most_logins for caller in crowd.callers) <= 2
+    assert max(caller.most_logins for caller in (*writers, *readers)) <= 2
+    assert max(caller.most_logins for caller in rejected) <= 3  # a version may come while one of them is asking
     assert calls <= CALLS * (ROTATIONS + (time.monotonic() - begun) / COOL_DOWN)
     print(f"\n{crowd.total('connects')} connects, {calls / ROTATIONS:.1f} API calls a rotation")

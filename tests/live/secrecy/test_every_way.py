@@ -168,19 +168,21 @@ def watched(
     return make
 
 
+every_way = pytest.mark.parametrize("way", WAYS, ids=lambda way: way.id)
 pytestmark = [
-    pytest.mark.parametrize("way", WAYS, ids=lambda way: way.id),
     pytest.mark.filterwarnings("ignore"),  # sockets of what was cancelled or interrupted
     pytest.mark.usefixtures("interrupts"),
 ]
 
 
+@every_way
 def test_a_rejected_login(way: Way, watched: Any) -> None:
     seen = watched()
     seen.assert_nothing_shows(seen.failure(way), ours=way.ours)
     assert any(type(event).__name__ == "Rejected" for event in seen.events)
 
 
+@every_way
 def test_a_closed_port(way: Way, watched: Any) -> None:
     with socket.socket() as taken:  # bound, and nobody listens
         taken.bind(("127.0.0.1", 0))
@@ -188,15 +190,15 @@ def test_a_closed_port(way: Way, watched: Any) -> None:
         seen.assert_nothing_shows(seen.failure(way), ours=way.ours)
 
 
+@every_way
 def test_cancelled_or_interrupted_while_the_server_is_silent(way: Way, watched: Any, silent: tuple[str, int]) -> None:
     seen = watched(*silent)
     seen.credentials.prefetch()
     seen.assert_nothing_shows(seen.failure(way, seconds=0.3), ours=way.ours)
 
 
+@pytest.mark.parametrize("way", [way for way in WAYS if way.classifies], ids=lambda way: way.id)
 def test_a_classify_that_raises(way: Way, watched: Any) -> None:
-    if not way.classifies:
-        pytest.skip("takes no classify=")
     seen = watched()
 
     def classify(error: BaseException) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from secretconn._core.parsing import Shape, parse
-from secretconn.cli.check.contents import incomplete, sentence, unreadable_stage, wrong_format
+from secretconn.cli.check.contents import incomplete, odd_keys, sentence, unreadable_stage, wrong_format
 from secretconn.cli.check.description import described, findings_of
 from secretconn.cli.check.report import Finding
 from secretconn.credentials import Credentials, Payload
@@ -114,6 +115,25 @@ def test_no_content_is_ever_shown(content: str) -> None:
         found = wrong_format(error)
         known = wrong_format(format_error("not JSON"))
         assert (found.problem, found.advice) == (known.problem, known.advice)
+
+
+@pytest.mark.parametrize(
+    ("content", "odd"),
+    [
+        ({"host": "db ", "port": " 5432", "username": "app\n", "password": " pw "}, ["host", "port", "username"]),
+        ({"password": "pw\n"}, ["password"]),
+        ({"dbname": "\torders", "engine": "postgres\n"}, ["engine", "dbname"]),
+        ({"note": " mine ", "port": 5432}, []),
+    ],
+)
+def test_blanks_around_a_value_are_told_by_its_key(content: dict[str, object], odd: list[str]) -> None:
+    for text in (json.dumps(content), "\ufeff" + json.dumps(content), json.dumps(content).encode()):
+        assert odd_keys(Payload("v1", text), Shape()) == odd
+
+
+@pytest.mark.parametrize("content", [" only a password\n", "[1]", '"text "', b"\xff"])
+def test_other_contents_have_no_keys(content: str | bytes) -> None:
+    assert odd_keys(Payload("v1", content), Shape()) == []
 
 
 def test_a_login_in_a_line_has_no_password() -> None:

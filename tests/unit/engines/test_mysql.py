@@ -36,6 +36,7 @@ CODES = [
     (2013, "HY000", "Lost connection to server at 'handshake'", OTHER),
     (2059, "HY000", "Authentication plugin 'x' cannot be loaded", OTHER),
     (1045, "HY000", "Plugin caching_sha2_password could not be loaded: /x.so: cannot open shared object file", OTHER),
+    (1045, "HY000", "Plugin sha256_password could not be loaded: /x.so: cannot open shared object file", SUSPECT),
     (1045, "28000", "Access denied for user 'Plugin x could not be loaded'@'%' (using password: YES)", REJECTED),
     (2000, "HY000", "Unknown or undefined error code (2000)", SUSPECT),
     (
@@ -97,6 +98,12 @@ def test_the_connector_pool_hides_the_code_in_the_cause() -> None:
 def test_the_connector_failover_hides_it_altogether() -> None:
     errors = pytest.importorskip("mysql.connector.errors")
     assert classify(errors.InterfaceError("Unable to connect to any of the target hosts")) is SUSPECT
+
+
+def test_the_connector_hides_that_the_server_does_not_have_this_user() -> None:
+    errors = pytest.importorskip("mysql.connector.errors")
+    assert classify(errors.InterfaceError("sha256_password requires SSL")) is SUSPECT
+    assert classify(errors.InterfaceError("mysql_clear_password requires SSL")) is OTHER
 
 
 def test_an_authentication_plugin_the_driver_lacks_is_not_a_refusal() -> None:

@@ -83,6 +83,12 @@ def test_extras_are_named_like_drivers() -> None:
     assert all(driver.extra == driver.name for engine in BUILT_IN for driver in engine.drivers)
 
 
+def test_a_url_in_the_place_of_a_name_is_not_shown() -> None:
+    for find in (registry().engine_named, registry().driver_named, registry().driver_of):
+        with pytest.raises(ConfigurationError, match=r"unknown (driver|engine) '\.\.\.'"):
+            find("postgresql://app:xyzzy@db/orders")
+
+
 def test_unknown_names_list_the_known() -> None:
     for look_up in (registry().engine_named, registry().driver_named, registry().driver_of):
         with pytest.raises(ConfigurationError, match=r"(?s)'nosuch'.*mariadb.*psycopg2.*pip install 'secretconn\["):

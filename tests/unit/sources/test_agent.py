@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -14,6 +15,7 @@ from secretconn._core.rotating import core_of
 from secretconn.credentials import Payload
 from secretconn.sources import AgentSource
 from secretconn.sources.agent_reply import Address, Reply, Unreached
+from secretconn.watched import Watched
 from tests.unit.fakes import Time
 
 ALL = ("AWSCURRENT", "AWSPENDING", "AWSPREVIOUS")
@@ -255,3 +257,49 @@ def test_a_cached_answer_is_no_newer_than_what_was_held() -> None:
     rotating.current()
     assert "refreshNow" not in agent.asked[-1]
     assert core_of(rotating).state.answer.tick == tick
+
+
+def after_ttls(agent: Agent, rotating: RotatingCredentials, many: int) -> Watched:
+    """Re-reads by TTL, an hour or more apart."""
+    watched = Watched(rotating, "s", deque())
+    for _ in range(many):
+        agent.time.now += 3601.0
+        rotating.current()
+        agent.time.land()
+        watched.gauge("pending")
+    return watched
+
+
+def test_a_rotation_that_is_stuck_shows_after_some_re_reads() -> None:
+    """The alert SecretconnRotationStuck goes by this, and SecretconnCredentialsOld by the age."""
+    agent = Agent()
+    rotating = RotatingCredentials("s", source=agent.source(), runtime=agent.time.runtime())
+    rotating.current()
+    agent.stages["AWSPENDING"] = "v2"
+    watched = after_ttls(agent, rotating, 4)
+    assert (watched.gauge("pending"), watched.gauge("age")) == (3 * 3601.0, 300.0)
+    assert [query.get("refreshNow") for query in agent.asked[-2:]] == ["true", None]
+    del agent.stages["AWSPENDING"]  # given up
+    assert after_ttls(agent, rotating, 1).gauge("pending") == 0.0
+
+
+@pytest.mark.parametrize("kind", ["extension", "older agent"])
+def test_nothing_asks_for_awspending_where_that_would_stay_in_a_cache(kind: str) -> None:
+    """A rotation that begins later is found there, after a rejection."""
+    agent = Agent()
+    agent.refresh_now = False
+    source = agent.source(extension=kind == "extension")
+    rotating = RotatingCredentials("s", source=source, runtime=agent.time.runtime())
+    rotating.current()
+    if kind == "older agent":
+        after_ttls(agent, rotating, 1)  # which shows that it does not know refreshNow
+    asked = len(agent.asked)
+    after_ttls(agent, rotating, 3)
+    assert [query["versionStage"] for query in agent.asked[asked:]] == ["AWSCURRENT"] * 3
+
+
+def test_the_address_is_written_as_a_url() -> None:
+    assert Agent().source(endpoint_url="http://[::1]:2773").place == "http://[::1]:2773"
+    assert (
+        Agent().source(endpoint_url="http://localhost:99").where == "the Secrets Manager Agent at http://localhost:99"
+    )

@@ -71,7 +71,7 @@ def test_id_and_environment(secret_id: str, environ: dict[str, str], kind: type,
         ({"REGION": "eu-west-1"}, {"region": "eu-north-1"}, "eu-north-1"),
         ({"SOURCE": "agent"}, {"region": "eu-north-1"}, "eu-north-1"),
         ({"SOURCE": "agent", "ENDPOINT_URL": "http://sidecar:99"}, {"profile": "p"}, None),
-        ({"REGION": "eu-west-1", "REPLICA_REGIONS": "eu-north-1"}, {"client": Client()}, None),
+        ({"REGION": "eu-west-1", "REPLICA_REGIONS": "eu-north-1"}, {"client": Client()}, "eu-central-1"),
         ({"REGION": "eu-west-1"}, {"session": object()}, None),
         ({"REGION": "eu-west-1"}, {"profile": "p"}, None),
         ({"REPLICA_REGIONS": "eu-north-1"}, {"endpoint_url": "http://127.0.0.1:1"}, None),
@@ -129,6 +129,13 @@ def test_a_hook_that_would_be_left_out_is_refused(secret_id: str, environ: dict[
     assert chosen(secret_id, environ, cache_config=SecretCacheConfig()) is not None
 
 
+def test_so_is_one_beside_a_source_of_one_s_own() -> None:
+    hooked = SecretCacheConfig(secret_cache_hook=Hook())
+    with pytest.raises(ConfigurationError, match="cache_config="):
+        RotatingCredentials("s", source=MemorySource(), cache_config=hooked)
+    assert RotatingCredentials("s", source=MemorySource(), cache_config=SecretCacheConfig())
+
+
 class Hook:
     def put(self, obj: Any) -> Any:
         return obj
@@ -170,6 +177,18 @@ def test_a_test_s_source_is_used_however_the_secret_is_spelled(
     monkeypatch.setitem(stand_ins, known, mine)
     assert chosen(asked) is mine
     assert chosen("prod/others") is not mine
+
+
+def test_the_exact_name_of_a_test_s_source_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An ARN without its six characters may end in six of its name."""
+    short, long = MemorySource(), MemorySource()
+    monkeypatch.setitem(stand_ins, "prod", short)
+    monkeypatch.setitem(stand_ins, "prod-orders", long)
+    beginning = ARN.removesuffix("prod/orders-AbCdEf")
+    assert (
+        chosen(f"{beginning}prod-orders") is chosen("prod-orders") is chosen(f"{beginning}prod-orders-AbCdEf") is long
+    )
+    assert chosen(f"{beginning}prod-AbCdEf") is chosen("prod") is short
 
 
 def test_a_replica_is_asked_by_the_same_arn_in_its_region() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secretconn import ConfigurationError, RotatingCredentials
-from secretconn.sources.names import plain_name, secret_name
+from secretconn.sources.names import plain_names, secret_name
 from secretconn.testing.memory import MemorySource
 
 ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:prod/orders-AbCdEf"
@@ -109,8 +109,8 @@ def test_any_text_is_a_name_or_refused_without_a_word_of_it(text: str) -> None:
     "spelling", ["prod/orders", "secretsmanager://prod/orders", "agent://prod/orders", ARN, f"agent://{ARN}"]
 )
 def test_the_name_alone(spelling: str) -> None:
-    assert plain_name(spelling) == "prod/orders"
+    assert plain_names(spelling)[-1] == "prod/orders"
 
 
 def test_a_file_is_its_own_name() -> None:
-    assert plain_name("file:///mnt/prod/orders") == "file:///mnt/prod/orders"
+    assert plain_names("file:///mnt/my%20orders") == plain_names("file:///mnt/my orders") == ("/mnt/my orders",)

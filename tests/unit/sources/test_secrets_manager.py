@@ -7,8 +7,12 @@ from typing import Any
 
 import pytest
 
+from secretconn import SecretUnavailable
+from secretconn._core.reports import error_of
 from secretconn.credentials import CURRENT, PENDING, PREVIOUS
-from secretconn.sources import SecretsManagerSource
+from secretconn.sources import FileSource, SecretsManagerSource
+from secretconn.sources.base import NoValue, name_of
+from secretconn.sources.calls import cause_of
 from tests.unit.fakes import Answered
 
 pytest.importorskip("aws_secretsmanager_caching")
@@ -152,6 +156,17 @@ def test_and_again_last_where_it_read_as_missing() -> None:
     assert reading.stages == {CURRENT: id_of(1), PENDING: id_of(2)}
 
 
+def test_one_stage_without_that_right_never_says_that_there_is_no_other() -> None:
+    client = Client(current=1, pending=2)
+    client.errors["describe"] = Answered("AccessDeniedException")
+    source = SecretsManagerSource("s", client=client)
+    assert not source.by_stage
+    assert not source.read((CURRENT,), frozenset({id_of(1)})).whole
+    assert source.by_stage  # so that re-reads ask for AWSPENDING as well, and a rotation that is stuck shows
+    assert not source.read((CURRENT, PENDING), frozenset({id_of(1)})).whole
+    assert client.asked == ["describe", CURRENT, PENDING, CURRENT]
+
+
 def test_a_read_that_hangs_holds_up_no_other() -> None:
     """Each read has a cache item of its own: the lock of one is held over its calls."""
     client = Client(current=1)
@@ -189,3 +204,151 @@ def test_a_client_that_was_given_stays_the_caller_s() -> None:
     source.after_fork(False)
     assert client.closed == 0
     assert source.client is client
+
+
+def test_the_sdk_s_own_retries_are_calls() -> None:
+    client = Client(current=1)
+    source = SecretsManagerSource("s", client=Retrying(client, 1))
+    source.read((CURRENT,), NOBODY)
+    assert source.api_calls == 2
+    client.errors[CURRENT] = Answered("InternalServiceError")
+    client.errors[CURRENT].response["ResponseMetadata"] = {"RetryAttempts": 4}  # type: ignore[attr-defined]
+    with pytest.raises(Answered):
+        source.read((CURRENT,), NOBODY)
+    assert source.api_calls == 7
+
+
+class Retrying:
+    """Tells that the SDK tried again before it had an answer."""
+
+    def __init__(self, client: Client, retries: int) -> None:
+        self._client, self._retries = client, retries
+
+    def get_secret_value(self, **arguments: str) -> Any:
+        return {**self._client.get_secret_value(**arguments), "ResponseMetadata": {"RetryAttempts": self._retries}}
+
+
+class Session:
+    """As boto3's: makes clients."""
+
+    def __init__(self, *clients: Client) -> None:
+        self._clients = list(clients)
+
+    def client(self, *_args: Any, **_settings: Any) -> Client:
+        return self._clients.pop(0)
+
+
+def test_an_arn_s_region_is_asked_whatever_the_session_s_own_is() -> None:
+    """docs/settings.md says so: a session is for its keys, and one may serve secrets of several regions."""
+    asked: list[Any] = []
+
+    class Elsewhere:
+        region_name = "eu-west-1"
+
+        def client(self, _service: str, *, region_name: str | None, **_settings: Any) -> Client:
+            asked.append(region_name)
+            return Client(current=1)
+
+    arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:prod/orders-AbCdEf"
+    for secret_id in (arn, "prod/orders"):
+        SecretsManagerSource(secret_id, session=Elsewhere()).read((CURRENT,), NOBODY)
+    assert asked == ["eu-central-1", None]
+
+
+@pytest.mark.parametrize("code", ["ExpiredTokenException", "UnrecognizedClientException", "InvalidClientTokenId"])
+def test_a_client_of_our_own_is_dropped_when_its_keys_are_refused(code: str) -> None:
+    old, new = Client(current=1), Client(current=1)
+    source = SecretsManagerSource("s", session=Session(old, new))
+    source.read((CURRENT,), NOBODY)
+    old.errors[CURRENT] = old.errors["describe"] = Answered(code)
+    with pytest.raises(Answered):
+        source.read(ALL, NOBODY)
+    assert source.read(ALL, NOBODY).stages == {CURRENT: id_of(1)}
+    assert source.client is new
+
+
+def test_a_read_whose_keys_end_half_way_says_so() -> None:
+    client = Client(current=1, pending=2)
+    client.errors[PENDING] = Answered("ExpiredTokenException")
+    with pytest.raises(Answered):
+        SecretsManagerSource("s", session=Session(client)).read(ALL, NOBODY)
+    client.errors["describe"] = Answered("AccessDeniedException")
+    with pytest.raises(Answered):
+        SecretsManagerSource("s", session=Session(client)).read(ALL, NOBODY)
+
+
+def test_a_secret_without_any_version_has_no_value() -> None:
+    client = Client()
+    client.describe_secret = lambda **_: {"Name": "s"}  # type: ignore[method-assign]
+    with pytest.raises(NoValue):
+        SecretsManagerSource("s", client=client).read(ALL, NOBODY)
+
+
+class ResourceNotFoundException(Answered):
+    """Named as its code, as the errors of boto3's clients are."""
+
+
+def with_message(error: Answered, message: str) -> Answered:
+    error.response["Error"]["Message"] = message
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (Answered("ExpiredTokenException"), "credentials of this process are missing, expired or not accepted (Answ"),
+        (Answered("AccessDeniedException"), "this role may not read the secret"),
+        (Answered("DecryptionFailure"), "its key is disabled"),
+        (Answered("ResourceNotFoundException"), "there is no such secret (Answered: ResourceNotFoundException)"),
+        (ResourceNotFoundException("ResourceNotFoundException"), "no such secret (ResourceNotFoundException)"),
+        (
+            with_message(
+                Answered("ResourceNotFoundException"),
+                "Secrets Manager can't find the specified secret value for staging label: AWSCURRENT",
+            ),
+            "it has no value there yet",
+        ),
+        (with_message(Answered("InvalidRequestException"), "marked for deletion"), "it is marked for deletion (A"),
+        (NoValue("none"), "it has no value there yet (NoValue)"),
+        (Answered("ThrottlingException"), "too many calls"),
+        (Answered("InternalServiceError"), "no answer, or a fault of the service"),
+        (TimeoutError("no answer"), "no answer, or a fault of the service (TimeoutError)"),
+        (ZeroDivisionError("secret"), ": ZeroDivisionError. To see"),
+    ],
+)
+def test_the_error_says_cause_region_and_address_and_ends_with_the_command(error: Exception, words: str) -> None:
+    source = SecretsManagerSource("prod/it's", client=At("eu-west-1", "http://me:pw-1@127.0.0.1:9/x"))
+    text = str(error_of(error, "prod/it's", source))
+    assert text.startswith(
+        'secret "prod/it\'s" could not be read from Secrets Manager in eu-west-1 at http://127.0.0.1:9/x: '
+    )
+    assert words in text
+    assert "its text may quote" not in text
+    assert text.endswith("""secretconn check 'prod/it'"'"'s'""")
+
+
+class At:
+    """A client's region and address."""
+
+    def __init__(self, region: str, address: str) -> None:
+        self.meta = type("meta", (), {"region_name": region, "endpoint_url": address})
+
+
+def test_a_source_of_the_caller_s_own_is_none_of_the_command_s() -> None:
+    assert str(error_of(OSError(), "s", None)) == "secret 's' could not be read: OSError"
+
+
+def test_each_of_ours_ends_with_the_command_once() -> None:
+    source = FileSource("/no/such/file")
+    with pytest.raises(SecretUnavailable) as caught:
+        source.read((CURRENT,), NOBODY)
+    for _waiter in range(2):
+        text = str(error_of(caught.value, "file:///no/such/file", source))
+        assert text.count("secretconn check") == 1
+        assert text.endswith("run: secretconn check file:///no/such/file")
+
+
+def test_a_code_is_never_told_twice() -> None:
+    assert name_of(ResourceNotFoundException("ResourceNotFoundException")) == "ResourceNotFoundException"
+    assert name_of(Answered("ResourceNotFoundException")) == "Answered: ResourceNotFoundException"
+    assert cause_of(Answered("SomethingNew")) is None
