@@ -104,17 +104,6 @@ def test_nothing_of_the_secret_is_wrong(content: Any, given: dict[str, Any]) -> 
     ("content", "failure", "expected"),
     [
         (
-            Answered("ResourceNotFoundException"),
-            None,
-            Error(
-                "secret 's' could not be read: Answered: ResourceNotFoundException. Check that it exists, that the "
-                "role may call DescribeSecret and GetSecretValue on it (and Decrypt on its key), and that Secrets "
-                "Manager can be reached from here",
-                hint="Look at the secret's name, the region and the permissions.",
-                id="secretconn.E001",
-            ),
-        ),
-        (
             ConfigurationError("no region"),
             None,
             Error("no region", hint=None, id="secretconn.E006"),
@@ -158,6 +147,15 @@ def test_nothing_of_the_secret_is_wrong(content: Any, given: dict[str, Any]) -> 
 def test_what_is_wrong(content: Any, failure: Exception | None, expected: Any) -> None:
     expected.obj = "DATABASES['orders']"
     assert found(content, failure) == [expected]
+
+
+def test_a_secret_that_cannot_be_read() -> None:
+    (told,) = found(Answered("ResourceNotFoundException"))
+    assert (told.id, told.hint) == (
+        "secretconn.E001",
+        "Look at the secret's name, the region and the permissions.",
+    )
+    assert told.msg.startswith("secret 's' could not be read: Answered: ResourceNotFoundException.")
 
 
 def test_no_login_in_the_secret() -> None:
