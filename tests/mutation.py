@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import fnmatch
+import gc
 import importlib
 import json
 import os
@@ -24,6 +25,7 @@ from collections.abc import Callable
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import pytest
 
@@ -35,6 +37,8 @@ FIRST = 5.0
 ROUND = (1.0, 8.0)
 """Seconds of a processor that a test may take, and as many times what it takes on the unchanged code: a mutant may go
 round without end."""
+SAVED = 50
+"""How many tests or mutants are lost at most where a run is ended half-way."""
 SILENT = 20.0
 """Seconds after which a test that does not come back is given up."""
 GROUPS = {
@@ -65,7 +69,10 @@ class Trials:
     def __init__(self, patterns: list[str]) -> None:
         self._outcomes: dict[str, list[str]] = _read(OUTCOMES)
         self._watched: dict[str, list[Any]] = _read(WATCHED)
-        names = [name for names in _mutants().values() for name in names]
+        names = sorted(
+            (name for names in _mutants().values() for name in names),
+            key=lambda name: (_group(name), crc32(name.encode())),
+        )  # in no order within a group: a run that is ended half-way has drawn a sample of it
         wanted = [name for name in names if any(fnmatch.fnmatch(name, pattern) for pattern in patterns)]
         self._names = wanted if patterns else [name for name in names if name not in self._outcomes]
         self._calls: defaultdict[str, list[int]] = defaultdict(list)  # function: the tests that call it
@@ -78,10 +85,12 @@ class Trials:
         self._items, self._at_import = session.items, set(_called())
         for index, item in enumerate(self._items):
             self._watch(index, [item.nodeid, item.path.stat().st_mtime_ns])
+        WATCHED.write_text(json.dumps(self._watched))
+        gc.collect()
+        gc.freeze()  # else each fork copies what it only looks at
         print(f"{len(self._items)} tests take {sum(self._seconds):.0f} s", flush=True)
         self._try_all(self._names, FIRST)
-        again = [name for name in self._names if self._outcomes[name][0] == "survived"]
-        self._try_all([name for name in again if name.partition("__mutmut_")[0] not in self._at_import], float("inf"))
+        self._try_all([name for name in self._names if self._outcomes[name][0] == "survived"], float("inf"))
         return True
 
     def _watch(self, index: int, version: list[Any]) -> None:
@@ -103,7 +112,8 @@ class Trials:
             if code != 0:
                 print(f"left out, fails where nothing is changed: {self._items[index].nodeid}", flush=True)
             self._watched[key] = [seconds, *(json.loads(told) if code == 0 else ([], []))]
-            WATCHED.write_text(json.dumps(self._watched))
+            if index % SAVED == 0:
+                WATCHED.write_text(json.dumps(self._watched))
         seconds, functions, modules = self._watched[key]
         _import(modules)
         self._seconds.append(seconds)
@@ -114,17 +124,18 @@ class Trials:
         for number, name in enumerate(names, 1):
             begun = time.monotonic()
             function = name.partition("__mutmut_")[0]
-            outcome, by = self._try_anew(name) if function in self._at_import else self._try(name, function, budget)
+            anew = function in self._at_import and (budget > FIRST or function not in self._calls)
+            outcome, by = self._try_anew(name, budget) if anew else self._try(name, function, budget)
             self._outcomes[name] = [outcome, by]
             seconds = time.monotonic() - begun
             print(f"{number}/{len(names)} {name}: {outcome} by {by} in {seconds:.1f} s", flush=True)
-            OUTCOMES.write_text(json.dumps(self._outcomes))
+            if number % SAVED == 0 or number == len(names):
+                OUTCOMES.write_text(json.dumps(self._outcomes))
 
     def _try(self, name: str, function: str, budget: float) -> tuple[str, str]:
         kills = self._kills[function]
-        ordered = sorted(self._calls[function], key=lambda index: (-kills[index], self._seconds[index]))
-        spent = list(accumulate(self._seconds[index] for index in ordered))
-        tests = [index for index, seconds in zip(ordered, spent, strict=True) if seconds <= budget]
+        tests = sorted(self._calls[function], key=lambda index: (-kills[index], self._seconds[index]))
+        tests = self._within(budget, tests)
 
         def run(tell: Tell) -> int:
             _activate(name)
@@ -142,10 +153,10 @@ class Trials:
         kills[last] += 1
         return "killed" if code == 1 else "timeout", self._items[last].nodeid
 
-    def _try_anew(self, name: str) -> tuple[str, str]:
+    def _try_anew(self, name: str, budget: float) -> tuple[str, str]:
         room = "/engines/" if ".engines." in name else "/unit/"
         tests = {index for tests in self._calls.values() for index in tests if room in self._items[index].nodeid}
-        fastest = sorted(tests, key=self._seconds.__getitem__)
+        fastest = self._within(budget, sorted(tests, key=self._seconds.__getitem__))
         Path("tests.txt").write_text("\n".join(self._items[index].nodeid for index in fastest))
         options = [*_settings()["pytest_add_cli_args"], "-o", "timeout=30", "-o", "timeout_func_only=false"]
         environment = {**os.environ, "MUTANT_UNDER_TEST": name}
@@ -153,6 +164,11 @@ class Trials:
         command = [sys.executable, "-m", "pytest", "-x", "-q", *options, "@tests.txt"]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         return ("killed" if done.returncode else "survived"), (done.stdout.strip().splitlines() or [""])[-1]
+
+    def _within(self, budget: float, tests: list[int]) -> list[int]:
+        """The first ones, that take so many seconds together."""
+        spent = accumulate(self._seconds[index] for index in tests)
+        return [index for index, seconds in zip(tests, spent, strict=True) if seconds <= budget]
 
     def _fails(self, index: int) -> int:
         """Run one test in this process; 1 if it fails."""
@@ -232,14 +248,23 @@ def _activate(name: str) -> None:
 
 
 def _mutants() -> dict[str, list[str]]:
-    """Of each file that is changed the names of its mutants, in the order of the groups."""
+    """Of each file that is changed the names of its mutants, by group."""
     package = Path("secretconn")
     found = {
         str(path.relative_to(package).with_suffix("")): list(json.loads(path.read_text())["exit_code_by_key"])
         for path in sorted(package.rglob("*.py.meta"))
     }
-    starts = [start for _, group in GROUPS.values() for start in group]
-    return {file: found[file] for start in starts for file in found if file.startswith(start)}
+    return dict(sorted(found.items(), key=lambda one: _group(f"secretconn.{one[0].replace('/', '.')}")))
+
+
+def _group(mutant: str) -> int:
+    """Its number among the groups."""
+    path = mutant.removeprefix("secretconn.").replace(".", "/")
+    return next(
+        number
+        for number, (_, starts) in enumerate(GROUPS.values())
+        if path.startswith(tuple(start.removesuffix(".py") for start in starts))
+    )
 
 
 def _settings() -> dict[str, Any]:

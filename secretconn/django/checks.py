@@ -39,8 +39,7 @@ class RotatingValidation(Stock):  # type: ignore[misc]
         try:
             return self._fit(credentials.current())
         except SecretUnavailable as error:
-            why = f" ({_named(error.__cause__)})" if error.__cause__ is not None else ""
-            return [self._found("E001", f"{error}{why}", "Look at the secret's name, the region and the permissions.")]
+            return [self._found("E001", str(error), "Look at the secret's name, the region and the permissions.")]
         except SecretFormatError as error:
             return [self._found("E002", str(error), _SHAPES)]
         except ConfigurationError as error:
@@ -78,7 +77,8 @@ class RotatingValidation(Stock):  # type: ignore[misc]
         except DatabaseError as error:
             rejected = driver_of(trial.Database).classify(error) is Verdict.REJECTED
             name = "E005" if rejected else "W001"
-            text = f"the database rejects the login of {_secret_id(settings)}" if rejected else "no connection"
+            secret_id = settings.secret.credentials.secret_id
+            text = f"the database rejects the login of {secret_id!r}" if rejected else "no connection"
             return [self._found(name, f"{text}: {error}".strip(), _notes(error))]
         finally:
             trial.close()
@@ -89,17 +89,6 @@ class RotatingValidation(Stock):  # type: ignore[misc]
         return kind(text, hint=hint, obj=f"DATABASES[{self.connection.alias!r}]", id=f"secretconn.{name}")
 
 
-def _secret_id(settings: Any) -> str:
-    return repr(settings.secret.credentials.secret_id)
-
-
 def _notes(error: BaseException) -> str | None:
     """What secretconn tried, as it noted on the driver's error."""
     return " ".join(getattr(error.__cause__, "__notes__", ())) or None
-
-
-def _named(cause: BaseException) -> str:
-    """An error's type, and its code where it is the SDK's. Not its text, which may quote anything."""
-    response = getattr(cause, "response", None)
-    code = response.get("Error", {}).get("Code") if isinstance(response, dict) else None
-    return f"{type(cause).__name__}: {code}" if code else type(cause).__name__

@@ -7,7 +7,8 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import aiomysql
@@ -49,18 +50,28 @@ class Caller:
     def __init__(self, credentials: secretconn.RotatingCredentials, driver: str, **settings: Any) -> None:
         self.counts: Counter[str] = Counter()
         self.most_logins = 0
+        self.under_way: list[int] = []  # a login each
         self.errors: list[Exception] = []
         self._call, self._is_async = DRIVERS[driver], driver in ASYNC
         log_in = self._alog_in if self._is_async else self._log_in
         self._connect = secretconn.wrap(log_in, credentials, driver=driver.removesuffix("-async"), **settings)
 
     def _log_in(self, **keywords: Any) -> Any:
-        self.counts["logins"] += 1
-        return self._call(**keywords)
+        with self._counted():
+            return self._call(**keywords)
 
     async def _alog_in(self, **keywords: Any) -> Any:
+        with self._counted():
+            return await self._call(**keywords)
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
         self.counts["logins"] += 1
-        return await self._call(**keywords)
+        self.under_way.append(1)
+        try:
+            yield
+        finally:
+            self.under_way.pop()
 
     async def _open_and_close(self, **arguments: Any) -> None:
         closing = (await self._connect(**arguments)).close()
