@@ -23,7 +23,9 @@ from botocore.config import Config
 
 import secretconn
 from secretconn.testing import Application, LocalSecretsManager, PostgresServer
-from secretconn.testing.faults import FAULTS, Fault, FaultySecretsManager
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the stand-ins that only our tests and benchmarks need
+from tests.support.faults import FAULTS, Fault, FaultySecretsManager
 
 TTL = 0.2
 LIMIT = 1.5

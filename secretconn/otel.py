@@ -10,11 +10,8 @@ import os
 import threading
 import time
 import weakref
-from collections import Counter, deque
-from collections.abc import Callable, Iterable
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from secretconn._core.rotating import RotatingCredentials, each
@@ -22,7 +19,8 @@ from secretconn._core.shared import shared
 from secretconn.credentials import CURRENT, PENDING, PREVIOUS
 from secretconn.errors import ConfigurationError, DriverNotInstalled
 from secretconn.events import Event, Fetched, Recovered, Refreshed, RefreshFailed, Rejected
-from secretconn.watched import Watched
+from secretconn.runtime import version_of
+from secretconn.watched import WatchedSecrets
 
 try:
     from opentelemetry import metrics, trace
@@ -49,6 +47,14 @@ COUNTERS = {
     "rotations": ("{rotation}", "Times the current version was seen to change."),
 }
 """Field of Stats to unit and description; the metric is ``secretconn.<field>``."""
+
+GAUGES = {
+    "age": ("credentials.age", "s", "Since the answer in use was requested."),
+    "ttl": ("credentials.ttl", "s", "After which an answer is re-read."),
+    "failing": ("refresh.failing", "{fetch}", "Failed fetches in a row; 0 after an answer."),
+    "pending": ("rotation.pending", "s", "For which the same AWSPENDING version was seen."),
+}
+"""Gauge of Watched to metric, unit and description."""
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
 """Bounds of the histograms' buckets: those of the semantic conventions for request durations."""
@@ -77,15 +83,15 @@ def instrument(
     Raises:
         ConfigurationError: the meter provider is in use here with another tracer provider.
     """
-    telemetry = _telemetry(meter_provider, tracer_provider)
-    claim = telemetry.claim()
+    watched = _telemetry(meter_provider, tracer_provider).secrets
+    claim = watched.claim()
 
     def watch(rotating: RotatingCredentials) -> None:
-        telemetry.watch(rotating, name, claim)
+        watched.watch(rotating, name, claim)
 
     def end() -> None:
         stop()
-        telemetry.leave(claim)
+        watched.leave(claim)
 
     stop: Callable[[], object] = lambda: None  # noqa: E731
     if secret is None:
@@ -100,122 +106,36 @@ class _Telemetry:
 
     def __init__(self, meter_provider: metrics.MeterProvider | None, tracer_provider: trace.TracerProvider | None):
         self.tracer_provider = tracer_provider
-        self._tracer = trace.get_tracer("secretconn", _version(), tracer_provider)
-        self._claims: set[object] = set()
-        self._watched: dict[int, Watched] = {}
-        self._gone: deque[Watched] = deque()
-        self._past: dict[str, Counter[str]] = {}
-        self._lock = threading.RLock()
-        meter = metrics.get_meter("secretconn", _version(), meter_provider)
+        self._tracer = trace.get_tracer("secretconn", version_of(), tracer_provider)
+        self.secrets = WatchedSecrets(self._told)
+        meter = metrics.get_meter("secretconn", version_of(), meter_provider)
         self._make_observables(meter)
-        self._refreshes, self._recoveries = (
-            meter.create_histogram(
-                f"secretconn.{kind}.duration", "s", about, explicit_bucket_boundaries_advisory=SECONDS
-            )
-            for kind, about in (
-                ("refresh", "How long the source took, failed fetches included."),
-                ("recovery", "From the first rejected login to the open connection."),
-            )
-        )
+        self._refreshes = _histogram(meter, "refresh", "How long the source took, failed fetches included.")
+        self._recoveries = _histogram(meter, "recovery", "From the first rejected login to the open connection.")
+
+    # -- metrics, when a reader collects ------------------------------------------------------------------------------
 
     def _make_observables(self, meter: metrics.Meter) -> None:
         for field, (unit, about) in COUNTERS.items():
             meter.create_observable_counter(f"secretconn.{field}", [partial(self._count, field)], unit, about)
-        for gauge, metric, unit, about in (
-            ("age", "secretconn.credentials.age", "s", "Since the answer in use was requested."),
-            ("ttl", "secretconn.credentials.ttl", "s", "After which an answer is re-read."),
-            ("failing", "secretconn.refresh.failing", "{fetch}", "Failed fetches in a row; 0 after an answer."),
-            ("pending", "secretconn.rotation.pending", "s", "For which the same AWSPENDING version was seen."),
-        ):
-            meter.create_observable_gauge(metric, [partial(self._gauge, gauge)], unit, about)
+        for gauge, (metric, unit, about) in GAUGES.items():
+            meter.create_observable_gauge(f"secretconn.{metric}", [partial(self._gauge, gauge)], unit, about)
         meter.create_observable_gauge("secretconn.hit_rate", [self._hit_rate], "1", "Hits per read since the start.")
 
-    # -- which secrets ------------------------------------------------------------------------------------------------
-
-    def claim(self) -> object:
-        """What a caller of instrument() watches secrets with, and leaves them by."""
-        with self._lock:
-            self._claims.add(claim := object())
-        return claim
-
-    def watch(self, rotating: RotatingCredentials, name: Callable[[str], str], claim: object) -> None:
-        """Tell of it from now on; once, however many claims there are."""
-        called = name(rotating.secret_id)
-        with self._lock:
-            self._settle()
-            if claim not in self._claims:  # left while a new secret was being made
-                return
-            watched = self._watched.get(id(rotating))
-            if watched is None:
-                watched = self._watched[id(rotating)] = Watched(rotating, called, self._gone)
-                watched.claims.add(claim)
-                watched.stop = rotating.subscribe(partial(self._told, watched))
-            watched.claims.add(claim)
-
-    def leave(self, claim: object) -> None:
-        """Take a claim back; what nobody else claims is told of no more."""
-        with self._lock:
-            self._settle()
-            self._claims.discard(claim)
-            if not self._claims:
-                self._past = {}
-            for key, watched in list(self._watched.items()):
-                watched.claims.discard(claim)
-                if not watched.claims:
-                    watched.stop()
-                    del self._watched[key]
-
-    def after_fork(self) -> None:
-        """In a forked child: a new lock, and nothing of what the parent counted."""
-        self._lock = threading.RLock()
-        self._past = {}
-        self._gone.clear()
-        self._watched = {key: one for key, one in self._watched.items() if one.rotating is not None}
-
-    def _settle(self) -> None:
-        """Keep the last counters of secrets that are gone."""
-        while self._gone:
-            watched = self._gone.popleft()
-            keys = [key for key, other in self._watched.items() if other is watched]
-            for key in keys:
-                self._past.setdefault(watched.name, Counter()).update(asdict(watched.stats()))
-                del self._watched[key]
-
-    # -- metrics, when a reader collects ------------------------------------------------------------------------------
-
-    def _total(self, field: str) -> dict[str, int]:
-        """One counter by name, of secrets that are gone too: a counter never falls."""
-        with self._lock:
-            self._settle()
-            total = {name: counts[field] for name, counts in self._past.items()}
-            for watched in self._watched.values():
-                total[watched.name] = total.get(watched.name, 0) + getattr(watched.stats(), field)
-        return total
-
     def _count(self, field: str, _options: CallbackOptions) -> Iterable[Observation]:
-        return [Observation(count, {SECRET: name}) for name, count in self._total(field).items()]
-
-    def _hit_rate(self, _options: CallbackOptions) -> Iterable[Observation]:
-        hits, reads = self._total("hits"), self._total("reads")
-        return [Observation(hits.get(name, 0) / count, {SECRET: name}) for name, count in reads.items() if count]
+        return _observations(self.secrets.total(field))
 
     def _gauge(self, gauge: str, _options: CallbackOptions) -> Iterable[Observation]:
-        """The worst of those that share a name."""
-        worst: dict[str, float] = {}
-        with self._lock:
-            self._settle()
-            for watched in self._watched.values():
-                value = watched.gauge(gauge) if watched.rotating is not None else None
-                if value is not None:
-                    worst[watched.name] = max(value, worst.get(watched.name, value))
-        return [Observation(value, {SECRET: name}) for name, value in worst.items()]
+        return _observations(self.secrets.worst(gauge))
+
+    def _hit_rate(self, _options: CallbackOptions) -> Iterable[Observation]:
+        hits, reads = self.secrets.total("hits"), self.secrets.total("reads")
+        return _observations({name: hits.get(name, 0) / count for name, count in reads.items() if count})
 
     # -- histograms and spans, from events ----------------------------------------------------------------------------
 
-    def _told(self, watched: Watched, event: Event) -> None:
-        if not watched.claims:  # a subscription that ended after a fork
-            return
-        about = {SECRET: watched.name}
+    def _told(self, name: str, event: Event) -> None:
+        about = {SECRET: name}
         if isinstance(event, Fetched | Refreshed | RefreshFailed):
             self._refreshed(about, event)
         elif isinstance(event, Recovered):
@@ -251,6 +171,15 @@ class _Telemetry:
         span.end(now)
 
 
+def _histogram(meter: metrics.Meter, kind: str, about: str) -> metrics.Histogram:
+    name = f"secretconn.{kind}.duration"
+    return meter.create_histogram(name, "s", about, explicit_bucket_boundaries_advisory=SECONDS)
+
+
+def _observations(values: Mapping[str, float]) -> list[Observation]:
+    return [Observation(value, {SECRET: name}) for name, value in values.items()]
+
+
 def _stage(stages: tuple[str, ...]) -> str:
     """The one that tells most: most rotations leave AWSPENDING on the version that is current."""
     return next((stage for stage in (CURRENT, PENDING, PREVIOUS) if stage in stages), "other")
@@ -262,13 +191,6 @@ def _version_of(event: Recovered | Rejected) -> dict[str, Any]:
 
 def _more(event: Event, *fields: str) -> dict[str, Any]:
     return {f"secretconn.{field}": getattr(event, field) for field in fields}
-
-
-def _version() -> str:
-    try:
-        return version("secretconn")
-    except PackageNotFoundError:  # a source tree on the path
-        return ""
 
 
 class _Global:
@@ -305,7 +227,7 @@ def _after_fork_in_child() -> None:
     global _lock  # noqa: PLW0603  (another thread of the parent may have held it)
     _lock = threading.Lock()
     for telemetry in list(_telemetries.values()):
-        telemetry.after_fork()
+        telemetry.secrets.after_fork()
 
 
 if hasattr(os, "register_at_fork"):

@@ -31,6 +31,17 @@ OnRotation = Literal["keep", "drain"]
 in use finish, idle ones are replaced."""
 
 
+def drains(wish: str) -> bool:
+    """True for "drain", False for "keep".
+
+    Raises:
+        ConfigurationError: it is neither.
+    """
+    if wish not in ("keep", "drain"):
+        raise ConfigurationError(f"on_rotation must be 'keep' or 'drain', not {wish!r}")
+    return wish == "drain"
+
+
 def on_rotation(secret: str | RotatingCredentials, drain: Callable[[], Any], /) -> Callable[[], None]:
     """Have a pool drained each time secretconn notices a rotation: when a refresh brings another current version.
 
@@ -248,13 +259,12 @@ async def _filled(
     secret: str | RotatingCredentials,
     wish: OnRotation,
 ) -> Any:
-    if wish not in ("keep", "drain"):
-        raise ConfigurationError(f"on_rotation must be 'keep' or 'drain', not {wish!r}")
+    draining = drains(wish)
     pool: Any = kind(opening, **options)
     if options["minsize"] > 0:
         async with pool._cond:
             await pool.fill(False)
-    if wish == "drain":
+    if draining:
         pool.end_draining = on_rotation(secret, pool.clear)
     return pool
 

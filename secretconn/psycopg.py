@@ -6,14 +6,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Generic, TypeVar, get_origin
 
 from secretconn._core.api import wrap
 from secretconn._core.rotating import RotatingCredentials
 from secretconn._core.shared import shared
 from secretconn.errors import ConfigurationError, DriverNotInstalled
-from secretconn.pools import OnRotation, on_rotation
+from secretconn.pools import OnRotation, drains, on_rotation
 
 try:
     import psycopg
@@ -39,11 +40,24 @@ class LastFailure:
         self._error: Exception | None = None
         self._at = 0.0
 
-    def keep(self, error: Exception) -> None:
-        self._error, self._at = error, time.monotonic()
-
-    def forget(self) -> None:
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Keep what a connect inside raises."""
+        try:
+            yield
+        except Exception as error:
+            self._error, self._at = error, time.monotonic()
+            raise
         self._error = None
+
+    @contextmanager
+    def explaining(self) -> Iterator[None]:
+        """Hang the reason on a PoolTimeout raised inside."""
+        try:
+            yield
+        except psycopg_pool.PoolTimeout as error:
+            self.explain(error)
+            raise
 
     def explain(self, timeout: Exception) -> None:
         """Hang the reason on a PoolTimeout: as its cause, and as a note for those who log only that."""
@@ -69,49 +83,43 @@ def connection_class(secret: str | RotatingCredentials, base: Any = psycopg.Conn
     return _rotating_class(_credentials(secret), base, LastFailure())
 
 
+class _Rotating:
+    """Comes before a connection class of psycopg among the bases."""
+
+    _secretconn: RotatingCredentials
+    _secretconn_failure: LastFailure
+
+    @classmethod
+    def connect(cls, conninfo: str = "", **kwargs: Any) -> Any:
+        with cls._secretconn_failure.watching():
+            return wrap(super().connect, cls._secretconn, driver="psycopg")(conninfo, **kwargs)  # type: ignore[misc]
+
+
+class _AsyncRotating:
+    """The same before an async one."""
+
+    _secretconn: RotatingCredentials
+    _secretconn_failure: LastFailure
+
+    @classmethod
+    async def connect(cls, conninfo: str = "", **kwargs: Any) -> Any:
+        with cls._secretconn_failure.watching():
+            return await wrap(super().connect, cls._secretconn, driver="psycopg")(conninfo, **kwargs)  # type: ignore[misc]
+
+
 def _rotating_class(credentials: RotatingCredentials, base: Any, failure: LastFailure) -> Any:
     base = get_origin(base) or base
-    if issubclass(base, psycopg.AsyncConnection):
+    first: Any = _AsyncRotating if issubclass(base, psycopg.AsyncConnection) else _Rotating
 
-        class AsyncRotating(base):  # type: ignore[misc]
-            @classmethod
-            async def connect(cls, conninfo: str = "", **kwargs: Any) -> Any:
-                opening = wrap(super().connect, credentials, driver="psycopg")
-                try:
-                    connection = await opening(conninfo, **kwargs)
-                except Exception as error:
-                    failure.keep(error)
-                    raise
-                failure.forget()
-                return connection
+    class Rotating(first, base):  # type: ignore[misc]
+        _secretconn, _secretconn_failure = credentials, failure
 
-        made: Any = AsyncRotating
-    else:
-
-        class Rotating(base):  # type: ignore[misc]
-            @classmethod
-            def connect(cls, conninfo: str = "", **kwargs: Any) -> Any:
-                opening = wrap(super().connect, credentials, driver="psycopg")
-                try:
-                    connection = opening(conninfo, **kwargs)
-                except Exception as error:
-                    failure.keep(error)
-                    raise
-                failure.forget()
-                return connection
-
-        made = Rotating
-    made.__name__ = made.__qualname__ = base.__name__
-    return made
+    Rotating.__name__ = Rotating.__qualname__ = base.__name__
+    return Rotating
 
 
 def _credentials(secret: str | RotatingCredentials) -> RotatingCredentials:
     return secret if isinstance(secret, RotatingCredentials) else shared(secret)
-
-
-def _check(wish: str) -> None:
-    if wish not in ("keep", "drain"):
-        raise ConfigurationError(f"on_rotation must be 'keep' or 'drain', not {wish!r}")
 
 
 _Connection = TypeVar("_Connection")
@@ -137,34 +145,26 @@ class ConnectionPool(psycopg_pool.ConnectionPool, Generic[_Connection]):  # type
         on_rotation: OnRotation = "keep",
         **kwargs: Any,
     ) -> None:
-        _check(on_rotation)
-        credentials = _credentials(secret)
+        draining, credentials = drains(on_rotation), _credentials(secret)
         self._last_failure = LastFailure()
         made = _rotating_class(credentials, connection_class, self._last_failure)
         super().__init__(conninfo, connection_class=made, **kwargs)
-        self._end_draining = _drain(credentials, self) if on_rotation == "drain" else None
+        self._end_draining = _drain(credentials, self) if draining else _nothing
 
     def close(self, timeout: float = 5.0) -> None:
         """As in psycopg_pool; rotations drain it no more."""
-        if self._end_draining is not None:
-            self._end_draining()
+        self._end_draining()
         super().close(timeout)
 
     def getconn(self, timeout: float | None = None) -> Any:
         """As in psycopg_pool; a PoolTimeout has the last failed connect as its cause."""
-        try:
+        with self._last_failure.explaining():
             return super().getconn(timeout)
-        except psycopg_pool.PoolTimeout as error:
-            self._last_failure.explain(error)
-            raise
 
     def wait(self, timeout: float = 30.0) -> None:
         """As in psycopg_pool, with the same addition."""
-        try:
+        with self._last_failure.explaining():
             super().wait(timeout)
-        except psycopg_pool.PoolTimeout as error:
-            self._last_failure.explain(error)
-            raise
 
 
 class NullConnectionPool(ConnectionPool[_Connection], psycopg_pool.NullConnectionPool):  # type: ignore[misc]
@@ -183,10 +183,8 @@ class AsyncConnectionPool(psycopg_pool.AsyncConnectionPool, Generic[_Connection]
         on_rotation: OnRotation = "keep",
         **kwargs: Any,
     ) -> None:
-        _check(on_rotation)
-        self._credentials = _credentials(secret)
-        self._draining = on_rotation == "drain"
-        self._end_draining: Callable[[], None] | None = None
+        self._draining, self._credentials = drains(on_rotation), _credentials(secret)
+        self._end_draining: Callable[[], None] = _nothing
         self._last_failure = LastFailure()
         made = _rotating_class(self._credentials, connection_class, self._last_failure)
         super().__init__(conninfo, connection_class=made, **kwargs)
@@ -200,29 +198,26 @@ class AsyncConnectionPool(psycopg_pool.AsyncConnectionPool, Generic[_Connection]
 
     async def close(self, timeout: float = 5.0) -> None:  # noqa: ASYNC109
         """As in psycopg_pool; rotations drain it no more."""
-        if self._end_draining is not None:
-            self._end_draining()
+        self._end_draining()
         await super().close(timeout)
 
     async def getconn(self, timeout: float | None = None) -> Any:  # noqa: ASYNC109  (psycopg_pool's own argument)
         """As in psycopg_pool; a PoolTimeout has the last failed connect as its cause."""
-        try:
+        with self._last_failure.explaining():
             return await super().getconn(timeout)
-        except psycopg_pool.PoolTimeout as error:
-            self._last_failure.explain(error)
-            raise
 
     async def wait(self, timeout: float = 30.0) -> None:  # noqa: ASYNC109
         """As in psycopg_pool, with the same addition."""
-        try:
+        with self._last_failure.explaining():
             await super().wait(timeout)
-        except psycopg_pool.PoolTimeout as error:
-            self._last_failure.explain(error)
-            raise
 
 
 class AsyncNullConnectionPool(AsyncConnectionPool[_Connection], psycopg_pool.AsyncNullConnectionPool):  # type: ignore[misc]
     """The same on ``psycopg_pool.AsyncNullConnectionPool``."""
+
+
+def _nothing() -> None:
+    """Stands for the end of a draining that has not begun."""
 
 
 def _drain(credentials: RotatingCredentials, pool: Any) -> Callable[[], None]:

@@ -40,7 +40,7 @@ def rotating_client(call: Callable[..., Any], connector: Connector) -> Callable[
     def opening(*args: Any, **keywords: Any) -> Any:
         lender = _Lender(connector, keywords)
         made = call(*args, **keywords)
-        pool = lender.attach(made, _sync_class)
+        pool = lender.attach(made, _SyncConnection)
         try:
             pool.release(pool.get_connection())
         except BaseException:
@@ -53,7 +53,7 @@ def rotating_client(call: Callable[..., Any], connector: Connector) -> Callable[
     async def aopening(*args: Any, **keywords: Any) -> Any:
         lender = _Lender(connector, keywords)
         made = call(*args, **keywords)
-        pool = lender.attach(made, _async_class)
+        pool = lender.attach(made, _AsyncConnection)
         try:
             await pool.release(await pool.get_connection())
         except BaseException:
@@ -106,13 +106,13 @@ class _Lender:
         if keywords.get("single_connection_client"):
             raise ConfigurationError("single_connection_client= connects too early; leave it out")
 
-    def attach(self, made: Any, rotating: Callable[[type], type]) -> Any:
+    def attach(self, made: Any, first: type) -> Any:
         """Have the pool's connections made by us; answers the pool."""
         pool = getattr(made, "connection_pool", made)
         settings = pool.connection_kwargs
         host, port = settings.get("host") or settings.get("path"), settings.get("port")
         self.given = Given(_ADDRESS, host, None if port is None else str(port), str(settings.get("db") or 0))
-        pool.connection_class = rotating(pool.connection_class)
+        pool.connection_class = _connection_class(first, pool.connection_class)
         settings["secretconn"] = self
         return pool
 
@@ -170,42 +170,38 @@ class _AsyncConnection(_Connection):
 
 
 class _SyncRetry:
-    def call_with_retry(self, do: Callable[[], Any], *args: Any, **settings: Any) -> Any:
-        def once() -> Any:
-            try:
-                return do()
-            except _refused() as error:
-                return _Refusal(error)
+    """Comes before a Retry of redis-py: what is told of each failure ends it where that is a refused login."""
 
-        return _unwrapped(super().call_with_retry(once, *args, **settings))  # type: ignore[misc]
+    def call_with_retry(self, do: Callable[[], Any], fail: Callable[..., Any], *args: Any, **settings: Any) -> Any:
+        def failed(error: Exception, *count: int) -> None:
+            fail(error, *count)
+            _raise_refused(error)
+
+        return super().call_with_retry(do, failed, *args, **settings)  # type: ignore[misc]
 
 
 class _AsyncRetry:
-    async def call_with_retry(self, do: Callable[[], Any], *args: Any, **settings: Any) -> Any:
-        async def once() -> Any:
-            try:
-                return await do()
-            except _refused() as error:
-                return _Refusal(error)
+    """The same before one of ``redis.asyncio``."""
 
-        return _unwrapped(await super().call_with_retry(once, *args, **settings))  # type: ignore[misc]
+    async def call_with_retry(
+        self, do: Callable[[], Any], fail: Callable[..., Any], *args: Any, **settings: Any
+    ) -> Any:
+        async def failed(error: Exception, *count: int) -> None:
+            await fail(error, *count)
+            _raise_refused(error)
 
-
-class _Refusal:
-    """A refused login on its way through redis-py's retries."""
-
-    def __init__(self, error: Exception) -> None:
-        self.error = error
+        return await super().call_with_retry(do, failed, *args, **settings)  # type: ignore[misc]
 
 
-def _unwrapped(outcome: Any) -> Any:
-    if isinstance(outcome, _Refusal):
-        raise outcome.error
-    return outcome
+def _raise_refused(error: Exception) -> None:
+    from redis.exceptions import AuthenticationError
+
+    if isinstance(error, AuthenticationError):
+        raise error
 
 
 def _calm(retry: Any) -> Any:
-    """The same retries, but not of refused logins."""
+    """Return a copy of the same retries that does not repeat refused logins."""
     if retry is None or isinstance(retry, (_SyncRetry, _AsyncRetry)):
         return retry
     kind: Any = _retry_class(type(retry))  # type: ignore[arg-type]
@@ -218,21 +214,28 @@ def _calm(retry: Any) -> Any:
 
 
 @functools.cache
-def _retry_class(kind: type) -> type:
+def _retry_class(kind: Any) -> type:
     from redis.asyncio.retry import Retry as AsyncRetry
 
-    base = _AsyncRetry if issubclass(kind, AsyncRetry) else _SyncRetry
-    return type(kind.__name__, (base, kind), {"__hash__": kind.__hash__})
+    first: Any = _AsyncRetry if issubclass(kind, AsyncRetry) else _SyncRetry
+
+    class Calm(first, kind):  # type: ignore[misc]
+        __hash__ = kind.__hash__
+
+    return _named(Calm, kind)
 
 
 @functools.cache
-def _sync_class(kind: type) -> type:
-    return kind if issubclass(kind, _Connection) else type(kind.__name__, (_SyncConnection, kind), {})
+def _connection_class(first: Any, kind: Any) -> type:
+    class Rotating(first, kind):  # type: ignore[misc]
+        pass
+
+    return kind if issubclass(kind, _Connection) else _named(Rotating, kind)
 
 
-@functools.cache
-def _async_class(kind: type) -> type:
-    return kind if issubclass(kind, _Connection) else type(kind.__name__, (_AsyncConnection, kind), {})
+def _named(made: type, kind: type) -> type:
+    made.__name__ = made.__qualname__ = kind.__name__
+    return made
 
 
 def _provider(keywords: dict[str, Any]) -> Any:
@@ -240,12 +243,6 @@ def _provider(keywords: dict[str, Any]) -> Any:
     from redis.credentials import UsernamePasswordCredentialProvider
 
     return UsernamePasswordCredentialProvider(keywords.pop("username", None), keywords.pop("password", None))
-
-
-def _refused() -> type[Exception]:
-    from redis.exceptions import AuthenticationError
-
-    return AuthenticationError  # type: ignore[no-any-return]
 
 
 def _never_called(**_login: Any) -> Any:

@@ -9,7 +9,17 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["Runtime"]
+__all__ = ["Runtime", "version_of"]
+
+
+def version_of(package: str = "secretconn") -> str:
+    """Return the version of an installed package; "" where it runs from a source tree, or is not there."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
 
 
 def _spawn(work: Callable[[], None]) -> None:

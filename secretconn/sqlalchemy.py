@@ -12,7 +12,7 @@ import math
 import os
 import weakref
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from secretconn._core.api import wrap
 from secretconn._core.connector import OwnClassify
@@ -24,6 +24,7 @@ from secretconn.engines.adapters import taken
 from secretconn.engines.base import Driver
 from secretconn.errors import ConfigurationError, DriverNotInstalled
 from secretconn.events import Event, Rotated
+from secretconn.pools import OnRotation, drains
 from secretconn.sources.names import SECRETS_MANAGER
 
 try:
@@ -37,7 +38,6 @@ except ImportError as error:
 
 __all__ = ["OnRotation", "SecretConnPlugin", "rotating"]
 
-OnRotation = Literal["keep", "drain"]
 AnyEngine = TypeVar("AnyEngine")  # an Engine or an AsyncEngine: asyncio is imported by those who use it
 
 PREFIX = "secretconn_"
@@ -77,39 +77,30 @@ def rotating(
             secret already.
     """
     sync: Engine = getattr(engine, "sync_engine", engine)
-    if _has_login(sync.url):
-        raise _login_given("the URL")
-    if on_rotation not in ("keep", "drain"):
-        raise ConfigurationError(f"on_rotation must be 'keep' or 'drain', not {on_rotation!r}")
-    if sync.dialect in _rotating:
-        raise ConfigurationError("this engine has a secret already")
-    creator = getattr(sync.pool, "_creator", None)
-    if not getattr(creator, "__module__", "sqlalchemy.engine").startswith("sqlalchemy.engine"):
-        raise ConfigurationError("the engine connects by its own creator= (or pool=), which no secret can reach")
-    credentials = secret
-    if not isinstance(credentials, RotatingCredentials):
-        credentials = shared(credentials, region=region, profile=profile, endpoint_url=endpoint_url)
-        region = profile = endpoint_url = None
-    driver = _driver(sync.dialect)
-
-    def wrapped(call: Callable[..., Any]) -> Callable[..., Any]:
-        return wrap(
-            call,
-            credentials,
-            driver=driver.name,
-            classify=classify,
-            retries=retries,
-            patience=patience,
-            region=region,
-            profile=profile,
-            endpoint_url=endpoint_url,
-        )
-
-    sync.dialect.connect = _connect(sync.dialect, wrapped)
+    draining = drains(on_rotation)
+    _refuse(sync)
+    reach: dict[str, Any] = {"region": region, "profile": profile, "endpoint_url": endpoint_url}
+    how: dict[str, Any] = {"classify": classify, "retries": retries, "patience": patience}
+    if isinstance(secret, RotatingCredentials):
+        credentials, how = secret, how | reach  # wrap() says that it decides about these already
+    else:
+        credentials = shared(secret, **reach)
+    how["driver"] = _driver(sync.dialect).name
+    sync.dialect.connect = _connect(sync.dialect, lambda call: wrap(call, credentials, **how))
     _rotating.add(sync.dialect)
-    if on_rotation == "drain":
+    if draining:
         _drain_on_rotation(sync, credentials)
     return engine
+
+
+def _refuse(engine: Engine) -> None:
+    if _has_login(engine.url):
+        raise _login_given("the URL")
+    if engine.dialect in _rotating:
+        raise ConfigurationError("this engine has a secret already")
+    creator = getattr(engine.pool, "_creator", None)
+    if not getattr(creator, "__module__", "sqlalchemy.engine").startswith("sqlalchemy.engine"):
+        raise ConfigurationError("the engine connects by its own creator= (or pool=), which no secret can reach")
 
 
 class SecretConnPlugin(CreateEnginePlugin):  # type: ignore[misc]  # optional, so Any to mypy
@@ -139,7 +130,7 @@ class SecretConnPlugin(CreateEnginePlugin):  # type: ignore[misc]  # optional, s
     def engine_created(self, engine: Engine) -> None:
         """Give the new engine its secret."""
         options = dict(self._options)
-        reach = {name: options.get(name) for name in ("region", "profile", "endpoint_url")}
+        reach: dict[str, Any] = {name: options.get(name) for name in ("region", "profile", "endpoint_url")}
         secret = shared(options["secret_id"], ttl=_number(options, "ttl"), **reach)
         rotating(
             engine,

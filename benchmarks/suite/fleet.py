@@ -6,15 +6,16 @@ Every process is simulated; nothing is scaled up from a sample.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
 from secretconn import Runtime
 from secretconn.cli.bench.result import QUOTA, Measured
-from secretconn.cli.bench.simulated import Scene, Times, play
+from secretconn.cli.bench.simulated import CountedSecret, Scene, Times, play
 from secretconn.cli.bench.workload import Workload
 from secretconn.events import Event, Fetched, Recovered
+from secretconn.sources.base import Reading
 from secretconn.testing.simulation import SimulatedSecret
 
 __all__ = ["FLEET", "PHASES", "SIZES", "Outcome", "Phase", "growth", "of_size", "phase", "simulate"]
@@ -68,26 +69,23 @@ class Fleet(Scene):
         self.served_by: float | None = None
         self.recovered_by: float | None = None
         self._quota, self._jitter = quota, jitter
-        self._admitted: Counter[int] = Counter()
+        self.admitted: Counter[int] = Counter()
         super().__init__(workload, Times())
+
+    def source(self) -> SimulatedSecret:
+        return QuotaSecret(self)
 
     def runtime(self, source: SimulatedSecret) -> Runtime:
         runtime = super().runtime(source)
         return runtime if self._jitter else replace(runtime, random=lambda: NO_JITTER)
 
     def refuses(self) -> bool:
+        """True if a read that begins now fails."""
         second = int(self.clock.now)
-        if self._quota is not None and self._admitted[second] >= self._quota:
+        if self._quota is not None and self.admitted[second] >= self._quota:
             return True
-        self._admitted[second] += 1
+        self.admitted[second] += 1
         return False
-
-    def count(self, calls: int, *, failed: bool) -> None:
-        super().count(calls, failed=failed)
-        if failed:
-            self.throttled += calls
-        else:
-            self._admitted[int(self.clock.now)] += calls - 1
 
     def saw(self, event: Event) -> None:
         super().saw(event)
@@ -95,6 +93,24 @@ class Fleet(Scene):
             self.recovered_by = self.clock.now
         elif isinstance(event, Fetched):
             self.served_by = self.clock.now
+
+
+class QuotaSecret(CountedSecret):
+    """A secret whose reads fail beyond the fleet's quota."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        super().__init__(fleet)
+        self.fails, self._fleet = fleet.refuses, fleet
+
+    def answer(self, stages: tuple[str, ...], held: Set[str], *, by_stage: bool) -> Reading:
+        before = self.api_calls
+        try:
+            reading = super().answer(stages, held, by_stage=by_stage)
+        except Exception:
+            self._fleet.throttled += self.api_calls - before
+            raise
+        self._fleet.admitted[int(self.clock.now)] += self.api_calls - before - 1
+        return reading
 
 
 def simulate(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from secretconn import engines
 from secretconn._core.connector import NO_ARGUMENTS, Arguments, Connector, OwnClassify
@@ -18,6 +18,14 @@ from secretconn.errors import ConfigurationError, given_keywords
 
 __all__ = ["aconnect", "connect", "wrap"]
 
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar as DefaultTypeVar
+
+    from secretconn.sources.sessions import AnySession, Client
+
+    Opened = DefaultTypeVar("Opened", default=Any)
+    """What ``driver=`` returns, where that is a callable; any connection where it is named, or left to us."""
+
 Connect = TypeVar("Connect", bound=Callable[..., Any])
 DriverLike = str | ModuleType | Callable[..., Any]
 
@@ -28,17 +36,17 @@ def connect(
     secret: str | RotatingCredentials,
     /,
     *args: Any,
-    driver: DriverLike | None = None,
+    driver: Callable[..., Opened] | str | ModuleType | None = None,
     classify: OwnClassify | None = None,
     retries: int | None = None,
     patience: float | None = None,
     region: str | None = None,
     profile: str | None = None,
     endpoint_url: str | None = None,
-    client: Any = None,
-    session: Any = None,
+    client: Client | None = None,
+    session: AnySession | None = None,
     **kwargs: Any,
-) -> Any:
+) -> Opened:
     """Open a connection with the login that is valid now; the driver's own connection object is returned.
 
     Args:
@@ -62,24 +70,25 @@ def connect(
         connector = _connector(rotating, driver, engine, False, classify, retries, patience)
     arguments = Arguments(args, kwargs) if args or kwargs else NO_ARGUMENTS
     del args, kwargs
-    return connector.open(arguments)
+    opened: Opened = connector.open(arguments)
+    return opened
 
 
 async def aconnect(
     secret: str | RotatingCredentials,
     /,
     *args: Any,
-    driver: DriverLike | None = None,
+    driver: Callable[..., Awaitable[Opened]] | str | ModuleType | None = None,
     classify: OwnClassify | None = None,
     retries: int | None = None,
     patience: float | None = None,
     region: str | None = None,
     profile: str | None = None,
     endpoint_url: str | None = None,
-    client: Any = None,
-    session: Any = None,
+    client: Client | None = None,
+    session: AnySession | None = None,
     **kwargs: Any,
-) -> Any:
+) -> Opened:
     """The same for asyncio, with an async driver. The event loop is never blocked by a read of the secret.
 
     Args, Raises: as in connect.
@@ -91,7 +100,8 @@ async def aconnect(
         connector = _connector(rotating, driver, engine, True, classify, retries, patience)
     arguments = Arguments(args, kwargs) if args or kwargs else NO_ARGUMENTS
     del args, kwargs
-    return await connector.aopen(arguments)
+    opened: Opened = await connector.aopen(arguments)
+    return opened
 
 
 def wrap(
@@ -106,8 +116,8 @@ def wrap(
     region: str | None = None,
     profile: str | None = None,
     endpoint_url: str | None = None,
-    client: Any = None,
-    session: Any = None,
+    client: Client | None = None,
+    session: AnySession | None = None,
 ) -> Connect:
     """A driver's connect, with the login filled in and rotations survived. Same signature, same results.
 
@@ -207,12 +217,12 @@ def _rotating(
     region: str | None,
     profile: str | None,
     endpoint_url: str | None,
-    client: Any,
-    session: Any,
+    client: Client | None,
+    session: AnySession | None,
 ) -> RotatingCredentials:
     if not isinstance(secret, RotatingCredentials):
         return shared(secret, region=region, profile=profile, endpoint_url=endpoint_url, client=client, session=session)
-    if region is profile is endpoint_url is client is session is None:  # nearly always, and this is the hot path
+    if region is profile is endpoint_url is None and client is None and session is None:  # nearly always: the hot path
         return secret
     given = {"region": region, "profile": profile, "endpoint_url": endpoint_url, "client": client, "session": session}
     extra = ", ".join(given_keywords(given))

@@ -27,6 +27,8 @@ from secretconn.sources.names import (
 if TYPE_CHECKING:
     from aws_secretsmanager_caching import SecretCacheConfig
 
+    from secretconn.sources.sessions import AnySession, Client
+
 __all__ = ["Reach", "Unreadable", "choose", "stand_ins"]
 
 stand_ins: dict[str, Source] = {}
@@ -40,8 +42,8 @@ class Reach:
     region: str | None = None
     profile: str | None = None
     endpoint_url: str | None = None
-    client: Any = None
-    session: Any = None
+    client: Client | None = None
+    session: AnySession | None = None
     role_arn: str | None = None
     external_id: str | None = None
     replica_regions: tuple[str, ...] = ()

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from secretconn._core.observers import at_fork
 from secretconn._core.rotating import RotatingCredentials
+
+if TYPE_CHECKING:
+    from secretconn.sources.sessions import AnySession, Client
 
 __all__ = ["shared"]
 
@@ -23,8 +26,8 @@ def shared(
     region: str | None = None,
     profile: str | None = None,
     endpoint_url: str | None = None,
-    client: Any = None,
-    session: Any = None,
+    client: Client | None = None,
+    session: AnySession | None = None,
     ttl: float | None = None,
 ) -> RotatingCredentials:
     """Return the RotatingCredentials that connect(), aconnect() and wrap() use for a secret given by name.
@@ -44,6 +47,8 @@ def shared(
 
 
 Key = tuple[Any, ...]
+REACH = ("region", "profile", "endpoint_url", "client", "session", "ttl")
+"""The parts of a key after the secret's id."""
 
 
 class _Registry:
@@ -63,10 +68,10 @@ class _Registry:
             same_secret = [kept for other, kept in self._kept.items() if other[0] == key[0]]
             if len(same_secret) == 1 and not _says_more(key):
                 return self._by_name.setdefault(key, same_secret[0])
-        made = _make(*key)
+        made = RotatingCredentials(key[0], **dict(zip(REACH, key[1:], strict=True)))
         with self._lock:
             kept = self._kept.setdefault(key, made)
-            self._drop_oldest(key)
+            self._drop_oldest()
         if same_secret and kept is made:
             log.warning(
                 "secretconn: secret %r is read in %d ways in this process; each has its own cache, counters and "
@@ -76,30 +81,13 @@ class _Registry:
             )
         return kept
 
-    def _drop_oldest(self, key: Key) -> None:
+    def _drop_oldest(self) -> None:
         """Of those with a client or session keep the ones made last."""
-        if not _has_client(key):
-            return
-        with_client = [other for other in self._kept if _has_client(other)]
-        for other in with_client[: -MAX_WITH_CLIENT or None]:
-            del self._kept[other]
+        for key in [key for key in self._kept if _has_client(key)][:-MAX_WITH_CLIENT]:
+            del self._kept[key]
 
     def _after_fork(self) -> None:
         self._lock = threading.RLock()
-
-
-def _make(
-    secret_id: str,
-    region: str | None,
-    profile: str | None,
-    endpoint_url: str | None,
-    client: Any,
-    session: Any,
-    ttl: float | None,
-) -> RotatingCredentials:
-    return RotatingCredentials(
-        secret_id, region=region, profile=profile, endpoint_url=endpoint_url, client=client, session=session, ttl=ttl
-    )
 
 
 def _says_more(key: Key) -> bool:

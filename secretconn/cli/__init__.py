@@ -6,12 +6,12 @@ Exit codes: 0 all is well, 1 the command found a failure, 2 it could not be run,
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
 import sys
 from collections.abc import Sequence
 
 from secretconn.cli import bench, check, demo
 from secretconn.errors import SecretConnError
+from secretconn.runtime import version_of
 
 COMMANDS = (demo, check, bench)
 
@@ -45,7 +45,7 @@ def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="secretconn", description="Database connections that survive credential rotation in AWS Secrets Manager."
     )
-    parser.add_argument("--version", action="version", version=f"secretconn {_version()}")
+    parser.add_argument("--version", action="version", version=f"secretconn {version_of() or '(not installed)'}")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in COMMANDS:
         command.add_parser(subparsers)
@@ -53,10 +53,3 @@ def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     if unknown:  # parse_args() would show the usage of all commands, not of this one
         subparsers.choices[arguments.command].error(f"unrecognized arguments: {' '.join(unknown)}")
     return arguments
-
-
-def _version() -> str:
-    try:
-        return importlib.metadata.version("secretconn")
-    except importlib.metadata.PackageNotFoundError:  # run from a source tree that is not installed
-        return "(not installed)"

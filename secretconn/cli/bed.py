@@ -39,6 +39,15 @@ class Engine(NamedTuple):
         return next((name for name in self.async_drivers if is_installed(driver_named(name))), None)
 
 
+_MARIADB = Engine(
+    title="MariaDB",
+    server="MariaDBServer",
+    family="mysql",
+    modules=("pymysql",),
+    driver="pymysql",
+    async_drivers=("aiomysql", "asyncmy"),
+    hint=" (without mariadbd or Docker the first start downloads about 15 MB)",
+)
 ENGINES = {
     "postgresql": Engine(
         title="PostgreSQL",
@@ -48,22 +57,10 @@ ENGINES = {
         driver="psycopg",
         async_drivers=("psycopg",),
     ),
-    "mariadb": Engine(
-        title="MariaDB",
-        server="MariaDBServer",
-        family="mysql",
-        modules=("pymysql",),
-        driver="pymysql",
-        async_drivers=("aiomysql", "asyncmy"),
-        hint=" (without mariadbd or Docker the first start downloads about 15 MB)",
-    ),
-    "mysql": Engine(
+    "mariadb": _MARIADB,
+    "mysql": _MARIADB._replace(
         title="MySQL",
         server="MySQLServer",
-        family="mysql",
-        modules=("pymysql",),
-        driver="pymysql",
-        async_drivers=("aiomysql", "asyncmy"),
         hint=" (without mysqld or Docker the first start downloads about 50 MB)",
     ),
 }

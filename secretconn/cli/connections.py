@@ -7,7 +7,7 @@ a real server are here; of other engines nothing is asked.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +36,15 @@ async def settled(value: Any) -> Any:
     return await value if inspect.isawaitable(value) else value
 
 
+def completed(work: Coroutine[Any, Any, Any]) -> Any:
+    """Run a coroutine that waits for nothing: one whose connection is sync. Return its result."""
+    try:
+        work.send(None)
+    except StopIteration as end:
+        return end.value
+    raise RuntimeError("a sync connection waited for something")
+
+
 async def close(connection: Any) -> None:
     """Close a connection."""
     # aiomysql and asyncmy close without a word to the server by close(); redis-py's clients have aclose()
@@ -49,7 +58,7 @@ async def server_of(connection: Any, engine: str) -> tuple[str | None, str | Non
         return f"Redis {(await settled(connection.info('server')))['redis_version']}", None
     if engine not in QUESTIONS:
         return None, None
-    version, database = (await _rows(connection, QUESTIONS[engine].version))[0]
+    version, database = (await rows_of(connection, QUESTIONS[engine].version))[0]
     return QUESTIONS[engine].named(str(version)), database and str(database)
 
 
@@ -58,7 +67,7 @@ async def tls_of(connection: Any, engine: str) -> str | None:
     if engine not in QUESTIONS:
         return None
     try:
-        return QUESTIONS[engine].read(await _rows(connection, QUESTIONS[engine].tls))
+        return QUESTIONS[engine].read(await rows_of(connection, QUESTIONS[engine].tls))
     except Exception:  # noqa: BLE001  (a missing privilege, a proxy; the connection works)
         return None
 
@@ -67,18 +76,19 @@ async def owned_in(connection: Any, engine: str) -> int:
     """Return how many tables and the like belong to a user who takes turns with another one; 0 if that is unknown."""
     question = QUESTIONS[engine].owned if engine in QUESTIONS else None
     try:
-        return 0 if question is None else int((await _rows(connection, question))[0][0])
+        return 0 if question is None else int((await rows_of(connection, question))[0][0])
     except Exception:  # noqa: BLE001  (a server that only speaks the same protocol)
         return 0
 
 
-async def _rows(connection: Any, query: str) -> list[Any]:
+async def rows_of(connection: Any, query: str, *parameters: Any) -> list[Any]:
+    """Run a query and return its rows; none for a statement that has none."""
     if hasattr(connection, "fetch"):  # asyncpg
         return [tuple(row) for row in await connection.fetch(query)]
     cursor = await settled(connection.cursor())
     try:
-        await settled(cursor.execute(query))
-        return [tuple(row) for row in await settled(cursor.fetchall())]
+        await settled(cursor.execute(query, *parameters))
+        return [tuple(row) for row in await settled(cursor.fetchall())] if cursor.description else []
     finally:
         await settled(cursor.close())
 

@@ -11,33 +11,23 @@ secretconn.W001   the database cannot be reached, for another reason than the lo
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 from django.db.utils import Error as DatabaseError
 
 from secretconn.credentials import Credentials
+from secretconn.django.stock import Stock
 from secretconn.engines import Verdict, driver_of, engine_named
 from secretconn.errors import ConfigurationError, SecretFormatError, SecretUnavailable
 
 __all__ = ["RotatingValidation"]
 
-if TYPE_CHECKING:
-
-    class _Stock:
-        connection: Any
-
-        def check(self, **kwargs: Any) -> list[Any]: ...
-
-else:
-    _Stock = object
-
-
 _SHAPES = "docs/troubleshooting.md shows what a secret may look like."
 
 
-class RotatingValidation(_Stock):
+class RotatingValidation(Stock):  # type: ignore[misc]
     """Comes before a backend's DatabaseValidation."""
 
     def check(self, **kwargs: Any) -> list[Any]:
@@ -50,11 +40,11 @@ class RotatingValidation(_Stock):
             return self._fit(credentials.current())
         except SecretUnavailable as error:
             why = f" ({_named(error.__cause__)})" if error.__cause__ is not None else ""
-            return [self._error("E001", f"{error}{why}", "Look at the secret's name, the region and the permissions.")]
+            return [self._found("E001", f"{error}{why}", "Look at the secret's name, the region and the permissions.")]
         except SecretFormatError as error:
-            return [self._error("E002", str(error), _SHAPES)]
+            return [self._found("E002", str(error), _SHAPES)]
         except ConfigurationError as error:
-            return [self._error("E006", str(error), None)]
+            return [self._found("E006", str(error), None)]
 
     def _fit(self, login: Credentials) -> list[Any]:
         settings, found = self.connection.settings_dict, []
@@ -62,7 +52,7 @@ class RotatingValidation(_Stock):
         missing = [name for name in missing if name.lower() not in settings["OPTIONS"]]
         if missing:
             text = f"secret {login.secret_id!r} does not say {' and '.join(missing)}, and neither do the settings."
-            found.append(self._error("E003", text, f"Set {' and '.join(missing)} in DATABASES."))
+            found.append(self._found("E003", text, f"Set {' and '.join(missing)} in DATABASES."))
         named = settings.secret.credentials.engine or login.engine
         try:
             speaks = driver_of(self.connection.Database).engine
@@ -71,7 +61,7 @@ class RotatingValidation(_Stock):
             return found
         if not fits:
             text = f"secret {login.secret_id!r} is for {named!r}, and ENGINE speaks {speaks}."
-            found.append(self._error("E004", text, "Take the ENGINE that fits, or the secret that does."))
+            found.append(self._found("E004", text, "Take the ENGINE that fits, or the secret that does."))
         return found
 
     def _login(self) -> list[Any]:
@@ -82,22 +72,19 @@ class RotatingValidation(_Stock):
         try:
             trial.ensure_connection()
         except SecretFormatError as error:  # a value that is judged only now that it is used
-            return [self._error("E002", str(error), _SHAPES)]
+            return [self._found("E002", str(error), _SHAPES)]
         except ImproperlyConfigured as error:
-            return [self._error("E006", str(error), None)]
+            return [self._found("E006", str(error), None)]
         except DatabaseError as error:
             rejected = driver_of(trial.Database).classify(error) is Verdict.REJECTED
             name = "E005" if rejected else "W001"
             text = f"the database rejects the login of {_secret_id(settings)}" if rejected else "no connection"
-            return [self._message(name, f"{text}: {error}".strip(), _notes(error))]
+            return [self._found(name, f"{text}: {error}".strip(), _notes(error))]
         finally:
             trial.close()
         return []
 
-    def _error(self, name: str, text: str, hint: str | None) -> Any:
-        return self._message(name, text, hint)
-
-    def _message(self, name: str, text: str, hint: str | None) -> Any:
+    def _found(self, name: str, text: str, hint: str | None) -> Any:
         kind = checks.Error if name.startswith("E") else checks.Warning
         return kind(text, hint=hint, obj=f"DATABASES[{self.connection.alias!r}]", id=f"secretconn.{name}")
 

@@ -3,31 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from secretconn.django.live_settings import LiveSettings
+from secretconn.django.stock import Stock
 
 __all__ = ["RotatingClient"]
 
-if TYPE_CHECKING:
 
-    class _Stock:
-        @classmethod
-        def settings_to_cmd_args_env(
-            cls, settings_dict: dict[str, Any], parameters: Iterable[str]
-        ) -> tuple[list[str], dict[str, str] | None]: ...
-
-else:
-    _Stock = object
-
-
-class RotatingClient(_Stock):
+class RotatingClient(Stock):  # type: ignore[misc]
     """Comes before a backend's DatabaseClient, which decides what goes on the command line and what does not."""
 
     @classmethod
-    def settings_to_cmd_args_env(
-        cls, settings_dict: dict[str, Any], parameters: Iterable[str]
-    ) -> tuple[list[str], dict[str, str] | None]:
+    def settings_to_cmd_args_env(cls, settings_dict: dict[str, Any], parameters: Iterable[str]) -> Any:
         """As Django's; user and password are those of one version, even if a rotation happens in between."""
         if not isinstance(settings_dict, LiveSettings):
             return super().settings_to_cmd_args_env(settings_dict, parameters)

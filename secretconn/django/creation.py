@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from secretconn.django.stock import Stock
 
 __all__ = ["RotatingCreation"]
 
-if TYPE_CHECKING:
 
-    class _Stock:
-        connection: Any
-
-        def _clone_db(self, *names: str) -> None: ...
-
-else:
-    _Stock = object
-
-
-class RotatingCreation(_Stock):
+class RotatingCreation(Stock):  # type: ignore[misc]
     """Comes before a backend's DatabaseCreation."""
 
     def _clone_db(self, *names: str) -> None:

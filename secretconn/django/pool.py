@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, get_origin
+from typing import Any, get_origin
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -15,22 +15,8 @@ from secretconn.events import Event, Rotated
 
 __all__ = ["RotatingPool"]
 
-if TYPE_CHECKING:
 
-    class _Stock(RotatingWrapper):
-        """What of Django's wrapper for PostgreSQL is relied on."""
-
-        _connection_pools: dict[str, Any]
-
-        @property
-        def pool(self) -> Any: ...
-        def close_pool(self) -> None: ...
-
-else:
-    _Stock = RotatingWrapper
-
-
-class RotatingPool(_Stock):
+class RotatingPool(RotatingWrapper):
     """Comes before a backend's DatabaseWrapper whose vendor is "postgresql"."""
 
     _secretconn_making_pool = False
@@ -71,8 +57,9 @@ class RotatingPool(_Stock):
     def close_if_unusable_or_obsolete(self) -> None:
         """As RotatingWrapper's; a pooled connection goes back after each request anyway."""
         if self.settings_dict["OPTIONS"].get("pool"):
-            return super(RotatingWrapper, self).close_if_unusable_or_obsolete()
-        return super().close_if_unusable_or_obsolete()
+            super(RotatingWrapper, self).close_if_unusable_or_obsolete()
+        else:
+            super().close_if_unusable_or_obsolete()
 
     def close_pool(self) -> None:
         """As Django's, which would make a pool to close it."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
-from types import ModuleType
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DEFAULT_DB_ALIAS, connections
@@ -20,6 +19,7 @@ from secretconn.django.creation import RotatingCreation
 from secretconn.django.errors import djangos
 from secretconn.django.live_settings import ADDRESS, FROM_SECRET, LiveSettings, live
 from secretconn.django.options import Secret, secret_of
+from secretconn.django.stock import Stock
 from secretconn.engines import Driver, driver_of
 from secretconn.errors import ConfigurationError
 
@@ -29,31 +29,11 @@ LOGIN = ("USER", "PASSWORD")
 CANONICAL = {"USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port", "NAME": "database"}
 """Django's name to the one Driver.keywords is read by."""
 
-if TYPE_CHECKING:
 
-    class _Stock:
-        """What of Django's BaseDatabaseWrapper is relied on; the same in Django 5.2 and 6.1."""
-
-        Database: ModuleType
-        alias: str
-        connection: Any
-        in_atomic_block: bool
-        settings_dict: LiveSettings
-
-        def __init__(self, settings_dict: dict[str, Any], alias: str = ...) -> None: ...
-        def close(self) -> None: ...
-        def close_if_unusable_or_obsolete(self) -> None: ...
-        def connect(self) -> None: ...
-        def get_connection_params(self) -> dict[str, Any]: ...
-        def get_new_connection(self, conn_params: dict[str, Any]) -> Any: ...
-
-else:
-    _Stock = object
-
-
-class RotatingWrapper(_Stock):
+class RotatingWrapper(Stock):  # type: ignore[misc]
     """Comes before a backend's DatabaseWrapper among the bases; `rotating` puts them together."""
 
+    settings_dict: LiveSettings
     _secretconn_driver: str | Driver | None = None
     _secretconn_version: str | None = None
 
@@ -79,7 +59,7 @@ class RotatingWrapper(_Stock):
             As `connect`.
         """
         with djangos(self.alias), self.settings_dict.pinned():
-            params = super().get_connection_params()
+            params: dict[str, Any] = super().get_connection_params()
         params.pop("secret", None)
         return params
 

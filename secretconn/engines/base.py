@@ -5,12 +5,14 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol, TypeGuard
 
 __all__ = [
     "GRAVEST_FIRST",
     "NOTHING_GIVEN",
     "NO_NUL",
+    "PLAIN",
     "Classify",
     "Driver",
     "Engine",
@@ -18,6 +20,7 @@ __all__ = [
     "Opener",
     "Verdict",
     "attribute",
+    "classifier",
     "judge",
     "text_of",
     "walk_causes",
@@ -29,6 +32,9 @@ MAX_CAUSES = 16
 MAX_TEXT = 20_000
 """How many characters of a message are searched. A libpq message with ten hosts has about two thousand."""
 
+
+PLAIN: dict[str, str] = {name: name for name in ("user", "password", "host", "port", "database")}
+"""The keywords of a driver that calls everything by its canonical name."""
 
 NO_NUL: Mapping[str, str] = dict.fromkeys(("user", "password", "host", "database"), "\0")
 """C strings, and the startup messages of PostgreSQL and MySQL, end at a NUL."""
@@ -195,6 +201,11 @@ def judge(error: BaseException, opinion: Callable[[BaseException], Verdict | Non
             if verdict in heard:
                 return verdict
     return Verdict.OTHER
+
+
+def classifier(opinion: Callable[[BaseException], Verdict | None]) -> Classify:
+    """A ``classify`` that says whether the server refused a login, by what each exception of a chain alone says."""
+    return partial(judge, opinion=opinion)
 
 
 def attribute(thing: object, name: str) -> Any:

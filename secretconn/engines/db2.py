@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from .adapters import rewriting
-from .base import NO_NUL, Driver, Engine, Verdict, judge, text_of
+from .base import NO_NUL, Driver, Engine, Verdict, classifier, text_of
 from .odbc import given_reader, login_adder
 
 __all__ = ["ENGINE", "REASONS", "classify"]
@@ -31,11 +31,6 @@ _REASON = r'\breason "(\d+)"'
 _SECURITY = "30082"
 
 
-def classify(error: BaseException) -> Verdict:
-    """Say whether the server refused this login. Never raises."""
-    return judge(error, _opinion)
-
-
 def _opinion(error: BaseException) -> Verdict | None:
     text = text_of(error)  # ibm_db knows no codes, only texts; ibm_db_dbi's exceptions repeat them
     found = re.search(_SQL, text)
@@ -47,6 +42,9 @@ def _opinion(error: BaseException) -> Verdict | None:
     if found[1] != _SECURITY or reason is None:
         return Verdict.OTHER
     return REASONS.get(reason[1], Verdict.OTHER)
+
+
+classify = classifier(_opinion)
 
 
 def _own(keywords: dict[str, Any]) -> dict[str, object]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from .adapters import taken
 from .arguments import Found, take, to_given
-from .base import Driver, Engine, Given, Opener, Verdict, attribute, judge, text_of
+from .base import Driver, Engine, Given, Opener, Verdict, attribute, classifier, text_of
 from .loading import is_async
 
 __all__ = ["CODES", "ENGINE", "classify"]
@@ -29,11 +29,6 @@ CODES: dict[int, Verdict] = {
 _ATLAS = 8000
 
 
-def classify(error: BaseException) -> Verdict:
-    """Say whether the server refused this login. Never raises."""
-    return judge(error, _opinion)
-
-
 def _opinion(error: BaseException) -> Verdict | None:
     code = attribute(error, "code")
     if type(code) is not int or not hasattr(error, "details"):  # pymongo's OperationFailure has both
@@ -41,6 +36,9 @@ def _opinion(error: BaseException) -> Verdict | None:
     if code == _ATLAS and "bad auth" not in text_of(error):
         return Verdict.OTHER
     return CODES.get(code, Verdict.OTHER)
+
+
+classify = classifier(_opinion)
 
 
 _KEYWORDS = {

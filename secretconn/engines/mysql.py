@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from .adapters import rewriting
 from .arguments import keyword_reader, refusing
-from .base import Driver, Engine, Given, Verdict, attribute, judge, text_of
+from .base import PLAIN, Driver, Engine, Given, Verdict, attribute, classifier, text_of
 
 __all__ = ["ENGINE", "PLUGIN_MISSING", "classify", "code_of"]
 
@@ -48,8 +49,8 @@ _CODES: dict[int, Verdict] = {
     2059: Verdict.OTHER,  # CR_AUTH_PLUGIN_CANNOT_LOAD: a plugin the client lacks, not a wrong password
 }
 
-# MySQL Connector/Python without a code: with failover=... it swallows each server's error; in Python without TLS it does
-# not answer a plugin that a server may only pretend to use (_PRETENDED).
+# MySQL Connector/Python without a code: with failover=... it swallows each server's error; in Python without TLS it
+# does not answer a plugin that a server may only pretend to use (_PRETENDED).
 _HIDDEN_BY_CONNECTOR = ("Unable to connect to any of the target hosts", "sha256_password requires SSL")
 
 # PyMySQL, aiomysql and asyncmy where their peers say 2061 or 2000: RuntimeError without the package cryptography,
@@ -65,11 +66,6 @@ PLUGIN_MISSING = re.compile(r"(?m)^\W*(?:1045\W+(?:\w{5}\W+)?)?Plugin (\S+) coul
 # MySQL answers a user that it does not have as if that user had one of its plugins, so that nobody learns which users
 # there are (seen with 9.7: every second name gets this one).
 _PRETENDED = "sha256_password"
-
-
-def classify(error: BaseException) -> Verdict:
-    """Say whether the server refused this login. Never raises."""
-    return judge(error, _opinion)
 
 
 def _opinion(error: BaseException) -> Verdict | None:
@@ -88,6 +84,9 @@ def _opinion(error: BaseException) -> Verdict | None:
     return None
 
 
+classify = classifier(_opinion)
+
+
 def code_of(error: BaseException) -> int | None:
     """The server's or client library's code, or None. The connector's -1 stands for "no code"."""
     errno = attribute(error, "errno")  # mysql-connector; mariadb, whose args hold only the text
@@ -101,13 +100,12 @@ def code_of(error: BaseException) -> int | None:
     return None
 
 
-_PLAIN = {"user": "user", "password": "password", "host": "host", "port": "port", "database": "database"}
 _FILES = ("read_default_file", "read_default_group")
 _TCP_PORT = {"port": ("MYSQL_TCP_PORT",)}  # libmysqlclient's and MariaDB Connector/C's mysql_server_init()
 _SHORT = {"passwd": "password", "db": "database", "unix_socket": "host"}
 
 _connector_plain = keyword_reader(
-    _PLAIN | {"username": "user"} | _SHORT, option_files=("option_files", "read_default_file")
+    PLAIN | {"username": "user"} | _SHORT, option_files=("option_files", "read_default_file")
 )
 
 
@@ -138,102 +136,77 @@ _POOLED = (
     "Leave it out, and put a pool that calls connect around it"
 )
 
-_PYMYSQL = Driver(
+_driver = partial(Driver, engine="mysql", keywords=PLAIN, classify=classify)
+
+_PYMYSQL = _driver(
     name="pymysql",
-    engine="mysql",
     module="pymysql",
     extra="pymysql",
-    keywords=_PLAIN,
     given=refusing(
-        keyword_reader(_PLAIN | _SHORT, option_files=_FILES),  # keyword-only since 1.0
+        keyword_reader(PLAIN | _SHORT, option_files=_FILES),  # keyword-only since 1.0
         ("defer_connect",),
         "makes PyMySQL log in after connect() has returned, where a rejected login cannot be recovered. Leave it out",
     ),
-    classify=classify,
     adapt=_in_utf8,
 )
 
-_MYSQLCLIENT = Driver(
+_MYSQLCLIENT = _driver(
     name="mysqlclient",
-    engine="mysql",
     module="MySQLdb",
     extra="mysqlclient",
-    keywords=_PLAIN,
-    given=keyword_reader(_PLAIN | _SHORT, ("host", "user", "password", "database", "port", "host"), _FILES),
-    classify=classify,
+    given=keyword_reader(PLAIN | _SHORT, ("host", "user", "password", "database", "port", "host"), _FILES),
     variables=_TCP_PORT,
     other_modules=("_mysql",),
     aliases=("mysqldb",),
 )
 
-_AIOMYSQL = Driver(
+_async_driver = partial(_driver, adapt=_in_utf8, connect=None, aconnect="connect")
+
+_AIOMYSQL_KEYWORDS = PLAIN | {"database": "db"}  # it has no keyword "database"
+_AIOMYSQL = _async_driver(
     name="aiomysql",
-    engine="mysql",
     module="aiomysql",
     extra="aiomysql",
-    keywords=_PLAIN | {"database": "db"},  # it has no keyword "database"
+    keywords=_AIOMYSQL_KEYWORDS,
     given=keyword_reader(
-        {
-            "user": "user",
-            "password": "password",
-            "host": "host",
-            "port": "port",
-            "db": "database",
-            "unix_socket": "host",
-        },
+        {keyword: name for name, keyword in _AIOMYSQL_KEYWORDS.items()} | {"unix_socket": "host"},
         ("host", "user", "password", "database", "port", "host"),
         _FILES,
     ),
-    classify=classify,
-    adapt=_in_utf8,
-    connect=None,
-    aconnect="connect",
 )
 
-_ASYNCMY = Driver(
+_ASYNCMY = _async_driver(
     name="asyncmy",
-    engine="mysql",
     module="asyncmy",
     extra="asyncmy",
-    keywords=_PLAIN,
     given=keyword_reader(
-        _PLAIN | {"password_creator": "password", "db": "database", "unix_socket": "host", "sock": "host"},
+        PLAIN | {"password_creator": "password", "db": "database", "unix_socket": "host", "sock": "host"},
         # 0.2.18; before password_creator came, host stood third, so positional hosts of older ones read as a password
         ("user", "password", "password", "host", "database", "host", "host", "port"),
         _FILES,
     ),
-    classify=classify,
-    adapt=_in_utf8,
-    connect=None,
-    aconnect="connect",
 )
 
-_MYSQL_CONNECTOR = Driver(
+_MYSQL_CONNECTOR = _driver(
     name="mysql-connector",
-    engine="mysql",
     module="mysql.connector",
     extra="mysql-connector",
-    keywords=_PLAIN,
     given=refusing(_connector_given, _POOLS, _POOLED),
-    classify=classify,
     aconnect="aio.connect",
     aliases=("mysql-connector-python", "mysqlconnector"),
 )
 
-_MARIADB = Driver(
+_MARIADB = _driver(
     name="mariadb",
-    engine="mysql",
     module="mariadb",
     extra="mariadb",
-    keywords=_PLAIN,
     given=refusing(
         keyword_reader(  # takes no login by position: the first is a refused dsn
-            _PLAIN | {"username": "user"} | _SHORT, option_files=(*_FILES, "default_file", "default_group")
+            PLAIN | {"username": "user"} | _SHORT, option_files=(*_FILES, "default_file", "default_group")
         ),
         _POOLS,
         _POOLED,
     ),
-    classify=classify,
     variables=_TCP_PORT,
     aliases=("mariadbconnector", "mariadb-connector"),
 )

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .arguments import Found, keyword_reader, take, to_given
-from .base import Driver, Engine, Given, Verdict, attribute, judge, text_of
+from .base import PLAIN, Driver, Engine, Given, Verdict, attribute, classifier, text_of
 
 __all__ = ["CODES", "ENGINE", "classify"]
 
@@ -34,11 +34,6 @@ CODES: dict[int, Verdict] = {
 _CODE = r"^(?:ORA-(\d{5})|DPY-\d{4})\b"
 
 
-def classify(error: BaseException) -> Verdict:
-    """Say whether the server refused this login. Never raises."""
-    return judge(error, _opinion)
-
-
 def _opinion(error: BaseException) -> Verdict | None:
     if isinstance(error, OSError):  # a name that cannot be resolved
         return Verdict.OTHER
@@ -52,20 +47,15 @@ def _opinion(error: BaseException) -> Verdict | None:
     return CODES.get(int(found[1]), Verdict.OTHER) if found[1] else Verdict.OTHER
 
 
-_plain = keyword_reader(
-    {
-        "user": "user",
-        "password": "password",
-        "newpassword": "password",
-        "access_token": "password",
-        "externalauth": "user",
-        "host": "host",
-        "port": "port",
-        "instance_name": "database",
-        "sid": "database",
-        "service_name": "database",
-    }
-)
+classify = classifier(_opinion)
+
+
+_plain = keyword_reader({
+    "user": "user", "externalauth": "user",
+    "password": "password", "newpassword": "password", "access_token": "password",
+    "host": "host", "port": "port",
+    "instance_name": "database", "sid": "database", "service_name": "database",
+})  # fmt: skip
 _WHOLE = ("host", "port", "database")
 
 
@@ -94,7 +84,7 @@ _ORACLEDB = Driver(
     engine="oracle",
     module="oracledb",
     extra="oracledb",
-    keywords={"user": "user", "password": "password", "host": "host", "port": "port", "database": "service_name"},
+    keywords=PLAIN | {"database": "service_name"},
     given=_given,
     classify=classify,
     aconnect="connect_async",

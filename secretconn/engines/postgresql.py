@@ -6,24 +6,19 @@ What their errors mean is in ``postgresql_errors``; connection strings are read 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from .arguments import Found, ReadGiven, keyword_reader, refusing, take, to_given
-from .base import NOTHING_GIVEN, Driver, Engine, Given
+from .base import NOTHING_GIVEN, PLAIN, Driver, Engine, Given
 from .conninfo import UNSHOWABLE, parse
 from .postgresql_errors import classify
 
 __all__ = ["ENGINE", "classify"]
 
+_KEYWORDS = {"user": "user", "password": "password", "host": "host", "port": "port", "database": "dbname"}
 # libpq's keyword to the canonical name. The later of two wins: libpq connects to hostaddr, people know the host.
-_LIBPQ = {
-    "user": "user",
-    "password": "password",
-    "hostaddr": "host",
-    "host": "host",
-    "port": "port",
-    "dbname": "database",
-}
+_LIBPQ = {"hostaddr": "host"} | {keyword: name for name, keyword in _KEYWORDS.items()}
 _SERVICE = ("servicefile", "service")
 
 
@@ -75,7 +70,6 @@ def _take_service(found: Found, values: Mapping[str, Any]) -> None:
         found.setdefault("database")
 
 
-_KEYWORDS = {"user": "user", "password": "password", "host": "host", "port": "port", "database": "dbname"}
 # "Environment Variables" in the libpq chapter of the PostgreSQL manual; a service stands for the whole address.
 _VARIABLES = {
     "host": ("PGHOST", "PGHOSTADDR", "PGSERVICE"),
@@ -83,68 +77,52 @@ _VARIABLES = {
     "database": ("PGDATABASE", "PGSERVICE"),
 }
 
-_PSYCOPG = Driver(
+_driver = partial(Driver, engine="postgresql", keywords=_KEYWORDS, classify=classify)
+
+_PSYCOPG = _driver(
     name="psycopg",
-    engine="postgresql",
     module="psycopg",
     extra="psycopg",
-    keywords=_KEYWORDS,
     given=_dsn_reader("conninfo", database=("dbname",)),
-    classify=classify,
     aconnect="AsyncConnection.connect",
     aliases=("psycopg3", "psycopg-binary", "psycopg[binary]"),
     variables=_VARIABLES,
 )
 
-_PSYCOPG2 = Driver(
+_PSYCOPG2 = _driver(
     name="psycopg2",
-    engine="postgresql",
     module="psycopg2",
     extra="psycopg2",
-    keywords=_KEYWORDS,
     given=refusing(
         _dsn_reader("dsn", database=("dbname", "database")),
         ("async", "async_"),
         "makes psycopg2 log in while the caller polls, after connect() has returned, where a rejected login cannot be "
         "recovered. Leave it out, or use psycopg or asyncpg",
     ),
-    classify=classify,
     aliases=("psycopg2-binary",),
     variables=_VARIABLES,
 )
 
-_ASYNCPG = Driver(
+_ASYNCPG = _driver(
     name="asyncpg",
-    engine="postgresql",
     module="asyncpg",
     extra="asyncpg",
-    keywords=_KEYWORDS | {"database": "database"},
+    keywords=PLAIN,
     given=_dsn_reader("dsn", database=("database",), lenient=True),
-    classify=classify,
     connect=None,
     aconnect="connect",
     variables=_VARIABLES | {"host": ("PGHOST", "PGSERVICE")},
 )
 
-_PG8000 = Driver(
+_PG8000 = _driver(
     name="pg8000",
-    engine="postgresql",
     module="pg8000.dbapi",
     extra="pg8000",
-    keywords=_KEYWORDS | {"database": "database"},
+    keywords=PLAIN,
     given=keyword_reader(
-        {
-            "user": "user",
-            "password": "password",
-            "host": "host",
-            "port": "port",
-            "database": "database",
-            "unix_sock": "host",
-            "sock": "host",
-        },
+        PLAIN | {"unix_sock": "host", "sock": "host"},
         ("user", "host", "database", "port", "password", None, "host"),
     ),
-    classify=classify,
     other_modules=("pg8000",),  # pg8000.connect (legacy) and pg8000.native.Connection take the same arguments
 )
 

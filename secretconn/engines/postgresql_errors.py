@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from .base import GRAVEST_FIRST, Verdict, attribute, judge, text_of
+from .base import GRAVEST_FIRST, Verdict, attribute, classifier, text_of
 from .postgresql_texts import known
 
 __all__ = ["classify", "sqlstate_of"]
@@ -33,16 +33,14 @@ _SERVER_SAID = re.compile(r"\bFATAL\b|(?:^|: )[^\s:]{1,40}:  ", re.MULTILINE)
 _ATTEMPT = re.compile(r"(?=connection to server (?:at|on) |\n- host: |\bFATAL:  )")
 
 
-def classify(error: BaseException) -> Verdict:
-    """Say whether the server refused this login. Never raises."""
-    return judge(error, _opinion)
-
-
 def _opinion(error: BaseException) -> Verdict | None:
     if isinstance(error, OSError):  # asyncpg: refused, unresolvable, timed out
         return Verdict.OTHER
     sqlstate, text = sqlstate_of(error), text_of(error)
     return _by_text(error, text) if sqlstate is None else _by_sqlstate(error, sqlstate, text)
+
+
+classify = classifier(_opinion)
 
 
 def _by_sqlstate(error: BaseException, sqlstate: str, text: str) -> Verdict:

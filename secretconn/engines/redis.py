@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from .arguments import Found, keyword_reader, take, to_given
-from .base import Driver, Engine, Given, Opener, Verdict, judge, text_of
+from .base import Driver, Engine, Given, Opener, Verdict, classifier, text_of
 
 __all__ = ["ENGINE", "PREFIXES", "classify"]
 
@@ -33,11 +33,6 @@ _NOT_REFUSED = ("AuthenticationWrongNumberOfArgsError", "AuthorizationError")
 _NOT_ABOUT_THE_LOGIN = ("without any password configured", "no password is set")
 
 
-def classify(error: BaseException) -> Verdict:
-    """Say whether the server refused this login. Never raises."""
-    return judge(error, _opinion)
-
-
 def _opinion(error: BaseException) -> Verdict | None:
     names = [kind.__name__ for kind in type(error).__mro__ if kind.__module__.startswith("redis.")]
     if not names:
@@ -47,6 +42,9 @@ def _opinion(error: BaseException) -> Verdict | None:
     if _REFUSED not in names or any(name in names for name in _NOT_REFUSED):
         return Verdict.OTHER
     return Verdict.OTHER if any(part in text_of(error) for part in _NOT_ABOUT_THE_LOGIN) else Verdict.REJECTED
+
+
+classify = classifier(_opinion)
 
 
 _plain = keyword_reader(

@@ -7,21 +7,19 @@ from __future__ import annotations
 
 from . import postgresql
 from .arguments import keyword_reader
-from .base import Driver, Engine
+from .base import PLAIN, Driver, Engine
 from .postgresql_errors import classify
 
 __all__ = ["ENGINE", "classify"]
-
-_PLAIN = {"user": "user", "password": "password", "host": "host", "port": "port", "database": "database"}
 
 _REDSHIFT_CONNECTOR = Driver(
     name="redshift-connector",
     engine="redshift",
     module="redshift_connector",
     extra="redshift-connector",
-    keywords=_PLAIN,
+    keywords=PLAIN,
     given=keyword_reader(
-        _PLAIN | {"unix_sock": "host", "db_user": "user", "iam": "user", "credentials_provider": "user"},
+        PLAIN | {"unix_sock": "host", "db_user": "user", "iam": "user", "credentials_provider": "user"},
         ("user", "database", "password", "port", "host", None, "host"),
     ),
     classify=classify,

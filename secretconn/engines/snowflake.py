@@ -6,7 +6,7 @@ from typing import Any
 
 from .adapters import rewriting
 from .arguments import keyword_reader
-from .base import Driver, Engine, Verdict, attribute, judge, text_of
+from .base import PLAIN, Driver, Engine, Verdict, attribute, classifier, text_of
 
 __all__ = ["CODES", "ENGINE", "classify"]
 
@@ -28,11 +28,6 @@ _COULD_NOT_CONNECT = 250001
 _REFUSED_TEXTS = ("Incorrect username or password", "JWT token is invalid")
 
 
-def classify(error: BaseException) -> Verdict:
-    """Say whether the server refused this login. Never raises."""
-    return judge(error, _opinion)
-
-
 def _opinion(error: BaseException) -> Verdict | None:
     if isinstance(error, OSError):
         return Verdict.OTHER
@@ -42,6 +37,9 @@ def _opinion(error: BaseException) -> Verdict | None:
     if errno == _COULD_NOT_CONNECT and any(text in text_of(error) for text in _REFUSED_TEXTS):
         return Verdict.REJECTED
     return CODES.get(errno, Verdict.OTHER)
+
+
+classify = classifier(_opinion)
 
 
 _DOMAINS = (".snowflakecomputing.com", ".snowflakecomputing.cn")
@@ -61,20 +59,11 @@ _SNOWFLAKE = Driver(
     engine="snowflake",
     module="snowflake.connector",
     extra="snowflake",
-    keywords={"user": "user", "password": "password", "host": "account", "port": "port", "database": "database"},
+    keywords=PLAIN | {"host": "account"},
     given=keyword_reader(
-        {
-            "user": "user",
-            "password": "password",
-            "token": "password",
-            "private_key": "password",
-            "private_key_file": "password",
-            "connection_name": "host",
-            "account": "host",
-            "host": "host",
-            "port": "port",
-            "database": "database",
-        }
+        dict.fromkeys(("token", "private_key", "private_key_file"), "password")
+        | dict.fromkeys(("connection_name", "account"), "host")
+        | PLAIN
     ),
     classify=classify,
     aliases=("snowflake-connector", "snowflake-connector-python"),

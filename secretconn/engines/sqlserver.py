@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from .adapters import rewriting
 from .arguments import keyword_reader
-from .base import NO_NUL, NOTHING_GIVEN, Driver, Engine, Given, Verdict, attribute, judge, text_of
+from .base import NO_NUL, NOTHING_GIVEN, PLAIN, Driver, Engine, Given, Verdict, attribute, classifier, text_of
 from .odbc import given_reader, login_adder
 
 __all__ = ["CODES", "ENGINE", "classify"]
@@ -45,11 +46,6 @@ _NUMBER = r"\((\d{3,6})\)"
 _HIDDEN_28000 = "Invalid authorization specification"
 
 
-def classify(error: BaseException) -> Verdict:
-    """Say whether the server refused this login. Never raises."""
-    return judge(error, _opinion)
-
-
 def _opinion(error: BaseException) -> Verdict | None:
     if isinstance(error, OSError):
         return Verdict.OTHER
@@ -62,6 +58,9 @@ def _opinion(error: BaseException) -> Verdict | None:
         case (str() as state, str() as text, *_) if len(state) == len("28000"):
             return _by_odbc(text)
     return None
+
+
+classify = classifier(_opinion)
 
 
 def _by_db_library(number: int, text: str) -> Verdict:
@@ -82,7 +81,7 @@ def _by_odbc(text: str) -> Verdict:
 
 
 _pymssql_plain = keyword_reader(
-    {"user": "user", "password": "password", "server": "host", "host": "host", "port": "port", "database": "database"},
+    {"server": "host"} | PLAIN,
     ("host", "user", "password", "database", None, None, None, None, "host", None, "port"),
 )
 
@@ -100,7 +99,7 @@ _PYMSSQL = Driver(
     engine="sqlserver",
     module="pymssql",
     extra="pymssql",
-    keywords={"user": "user", "password": "password", "host": "server", "port": "port", "database": "database"},
+    keywords=PLAIN | {"host": "server"},
     given=_pymssql_given,
     classify=classify,
     other_modules=("_mssql",),
@@ -148,29 +147,17 @@ def _server(keywords: dict[str, Any]) -> dict[str, object]:
     }
 
 
-_PYODBC = Driver(
-    name="pyodbc",
+_odbc = partial(
+    Driver,
     engine="sqlserver",
-    module="pyodbc",
-    extra="pyodbc",
     keywords=_OURS,
     given=_odbc_given,
     classify=classify,
     adapt=rewriting(login_adder("connection_str", _server)),
     forbidden=_UNQUOTABLE,
 )
-
-_MSSQL_PYTHON = Driver(
-    name="mssql-python",
-    engine="sqlserver",
-    module="mssql_python",
-    extra="mssql-python",
-    keywords=_OURS,
-    given=_odbc_given,
-    classify=classify,
-    adapt=rewriting(login_adder("connection_str", _server)),
-    forbidden=_UNQUOTABLE,
-)
+_PYODBC = _odbc(name="pyodbc", module="pyodbc", extra="pyodbc")
+_MSSQL_PYTHON = _odbc(name="mssql-python", module="mssql_python", extra="mssql-python")
 
 ENGINE = Engine(
     name="sqlserver",

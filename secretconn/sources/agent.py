@@ -137,18 +137,27 @@ class AgentSource:
             found = self._request(stage, fresh, asking)
             if isinstance(found, Payload):
                 return found
+            if self._may_ask_again(found, asking):
+                continue
             if isinstance(found, Unreached):
-                if not found.starting or not asking.pause(START_SECONDS):
-                    raise self._unreached(found.error, asking)
-            elif found.kind is Kind.NO_REFRESH and self._can_refresh:
-                self._can_refresh = False
-            elif found.kind is Kind.BAD_TOKEN:
-                if not self._tokens.another() and not asking.pause(TOKEN_SECONDS):
-                    return found
-            elif not (found.kind is Kind.STARTING and asking.pause(START_SECONDS)) and not (
-                found.kind is Kind.BUSY and asking.tries < BUSY_TRIES and asking.pause(READ_SECONDS)
-            ):
-                return found
+                raise self._unreached(found.error, asking)
+            return found
+
+    def _may_ask_again(self, found: Failed | Unreached, asking: _Asking) -> bool:
+        """True if another request may be answered otherwise; the pause before it is over then."""
+        if isinstance(found, Unreached):
+            return found.starting and asking.pause(START_SECONDS)
+        match found.kind:
+            case Kind.NO_REFRESH:
+                could, self._can_refresh = self._can_refresh, False
+                return could
+            case Kind.BAD_TOKEN:
+                return self._tokens.another() or asking.pause(TOKEN_SECONDS)
+            case Kind.STARTING:
+                return asking.pause(START_SECONDS)
+            case Kind.BUSY:
+                return asking.tries < BUSY_TRIES and asking.pause(READ_SECONDS)
+        return False
 
     def _request(self, stage: str, fresh: bool, asking: _Asking) -> Payload | Failed | Unreached:
         query = {"secretId": self._secret_id, "versionStage": stage}

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from secretconn.credentials import PENDING, PREVIOUS, Payload
 from secretconn.errors import ConfigurationError, SecretConnError, given_keywords
+from secretconn.runtime import version_of
 from secretconn.sources.arn import partition_of, region_for, secret_arn
 from secretconn.sources.base import Reading, is_passing
 from secretconn.sources.calls import DENIED, Recorder, code_of, is_of_own_credentials, payload_of, stages_of
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from aws_secretsmanager_caching import SecretCacheConfig
     from aws_secretsmanager_caching.cache import SecretCacheItem
     from botocore.config import Config
+
+    from secretconn.sources.sessions import AnySession, Client
 
 __all__ = ["SecretsManagerSource", "payload_of"]
 
@@ -66,8 +69,8 @@ class SecretsManagerSource:
         region: str | None = None,
         profile: str | None = None,
         endpoint_url: str | None = None,
-        client: Any = None,
-        session: Any = None,
+        client: Client | None = None,
+        session: AnySession | None = None,
         cache_config: SecretCacheConfig | None = None,
         role_arn: str | None = None,
         external_id: str | None = None,
@@ -133,6 +136,8 @@ class SecretsManagerSource:
 
     def prepare(self) -> None:
         """Import the SDK and the cache: an import that a fork breaks off is locked for ever in the child."""
+        import encodings.idna  # noqa: F401  (for host names)
+
         import aws_secretsmanager_caching.cache  # noqa: F401
         import boto3  # noqa: F401
         import botocore.config  # noqa: F401
@@ -207,11 +212,17 @@ class SecretsManagerSource:
         return Reading(stages=by_stage, payloads=payloads, failures=failures)
 
     def _each_stage(self, own: Any, stages: tuple[str, ...]) -> Reading:
-        """Without DescribeSecret. AWSPENDING first: a rotation that ends in between then shows the new version."""
+        """Without DescribeSecret. AWSPENDING first: a rotation that ends in between then shows the new version.
+
+        And last, where it read as missing: so does a version that has no value yet.
+        """
         by_stage: dict[str, str] = {}
         payloads: dict[str, Payload] = {}
         failures: dict[str, Exception] = {}
-        for stage in sorted(stages, key=lambda stage: stage != PENDING):
+        ordered = sorted(stages, key=lambda stage: stage != PENDING)
+        for stage in (*ordered, ordered[0]):
+            if stage in by_stage or stage in failures:
+                continue
             try:
                 reading = self._by_stage(own, stage)
             except Exception as error:
@@ -251,7 +262,7 @@ class SecretsManagerSource:
             connect_timeout=CONNECT_TIMEOUT,
             read_timeout=READ_TIMEOUT,
             retries={"total_max_attempts": self._total_attempts, "mode": "standard"},
-            user_agent_extra=f"secretconn/{_version()}",
+            user_agent_extra=f"secretconn/{version_of() or '0'}",
         )
         try:
             make = self._maker(options)
@@ -338,12 +349,3 @@ def _refuse_other_region(secret_id: str, client: Any) -> None:
 
 def _without_user(address: str) -> str:
     return re.sub(r"//[^/\s@]*@", "//", address)
-
-
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("secretconn")
-    except PackageNotFoundError:
-        return "0"

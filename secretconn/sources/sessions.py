@@ -13,10 +13,15 @@ import re
 import threading
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
+    import boto3.session
     from botocore.session import Session
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+
+    Client: TypeAlias = SecretsManagerClient
+    AnySession: TypeAlias = boto3.session.Session | Session
 
 __all__ = ["new_session", "partition_of"]
 

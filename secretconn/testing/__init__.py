@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from secretconn.testing.admins import DatabaseAdmin, MariaDBAdmin, PostgresAdmin
-    from secretconn.testing.agent import LocalAgent
     from secretconn.testing.applications import Application
     from secretconn.testing.errors import RotationError, ServerUnavailable
     from secretconn.testing.existing import ExistingServer
-    from secretconn.testing.faults import FAULTS, Fault, FaultySecretsManager
     from secretconn.testing.hooks import forget, stand_in
     from secretconn.testing.logins import Login, new_password
     from secretconn.testing.mariadb import MariaDBServer
@@ -28,11 +26,9 @@ if TYPE_CHECKING:
 
 _ROOMS = {
     "admins": ("DatabaseAdmin", "MariaDBAdmin", "PostgresAdmin"),
-    "agent": ("LocalAgent",),
     "applications": ("Application",),
     "errors": ("RotationError", "ServerUnavailable"),
     "existing": ("ExistingServer",),
-    "faults": ("FAULTS", "Fault", "FaultySecretsManager"),
     "hooks": ("forget", "stand_in"),
     "logins": ("Login", "new_password"),
     "mariadb": ("MariaDBServer",),
@@ -47,13 +43,9 @@ _ROOMS = {
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 
 __all__ = [
-    "FAULTS",
     "Application",
     "DatabaseAdmin",
     "ExistingServer",
-    "Fault",
-    "FaultySecretsManager",
-    "LocalAgent",
     "LocalSecretsManager",
     "Login",
     "MariaDBAdmin",

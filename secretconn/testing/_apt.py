@@ -179,6 +179,6 @@ def run(program: str, *words: str, check: bool = True) -> subprocess.CompletedPr
     except subprocess.TimeoutExpired:
         raise ServerUnavailable(f"{program} took more than {TIMEOUT:g} s") from None
     if check and done.returncode:
-        words = done.stderr[max(done.stderr.find("E: "), 0) :].strip()  # apt's first error; what follows comes of it
-        raise ServerUnavailable(f"{program} ended with {done.returncode}: {words[:1000]}")
+        told = done.stderr[max(done.stderr.find("E: "), 0) :].strip()  # apt's first error; what follows comes of it
+        raise ServerUnavailable(f"{program} ended with {done.returncode}: {told[:1000]}")
     return done

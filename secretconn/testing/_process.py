@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import queue
 import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -25,13 +26,13 @@ POLL = 0.01
 """Seconds between two looks at a starting server."""
 
 
+@dataclass(frozen=True, slots=True)
 class Account:
     """The user a server runs as: ids below zero mean "as we are"."""
 
-    def __init__(self, name: str | None, uid: int = -1, gid: int = -1) -> None:
-        self.name = name
-        self.uid = uid
-        self.gid = gid
+    name: str | None
+    uid: int = -1
+    gid: int = -1
 
     def own(self, path: Path) -> None:
         """Give the path to this user, where it is another one than ours."""
@@ -129,56 +130,65 @@ def spawn(
     Raises:
         OSError: The program cannot be run.
     """
-    words = [str(word) for word in command]
-    if sys.platform == "linux":
-        ids = (os.getpid(), account.uid, account.gid, death_signal)
-        launcher = str(Path(__file__).with_name("_launch.py"))
-        words = [sys.executable, "-I", "-S", launcher, *map(str, ids), *words]
+    ids: dict[str, Any] = {"user": account.uid, "group": account.gid, "extra_groups": ()} if account.uid >= 0 else {}
 
     def start() -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            words,
+            [*_tied(death_signal), *map(str, command)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
             cwd=folder,
             env={**bare_environment(os.environ), **(environment or {})},
             start_new_session=True,
+            umask=0o077,
+            **ids,
         )
 
     return _from_lasting_thread(start)
 
 
-class _Lasting:
-    """A thread that lives as long as the process: Linux sends the death signal when the starting *thread* ends."""
+def _tied(death_signal: int) -> list[str]:
+    """Return the words before a command that end it with the thread that starts it."""
+    program = _setpriv()
+    name = signal.Signals(death_signal).name.removeprefix("SIG")
+    return [] if program is None else [program, "--pdeathsig", name, "--"]
 
-    def __init__(self) -> None:
-        self.owner = os.getpid()
-        self.work: queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]]] = queue.SimpleQueue()
-        threading.Thread(target=self._run, name="secretconn-testing-spawn", daemon=True).start()
 
-    def _run(self) -> None:
+@functools.cache
+def _setpriv() -> str | None:
+    """Return the path of util-linux's setpriv (Linux); BusyBox's knows no death signal."""
+    program = shutil.which("setpriv")
+    if program is None:
+        return None
+    tried = subprocess.run([program, "--pdeathsig", "TERM", "true"], capture_output=True, check=False)
+    return None if tried.returncode else program
+
+
+def _from_lasting_thread(call: Callable[[], subprocess.Popen[bytes]]) -> subprocess.Popen[bytes]:
+    future: Future[subprocess.Popen[bytes]] = Future()
+    _lasting(os.getpid()).put((future, call))
+    return future.result()
+
+
+@functools.cache
+def _lasting(_process_id: int) -> queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]]]:
+    """Start a thread that lives as long as this process and return the queue of its work.
+
+    Linux sends the death signal when the starting *thread* ends.
+    """
+    work: queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]]] = queue.SimpleQueue()
+
+    def run() -> None:
         while True:
-            future, call = self.work.get()
+            future, call = work.get()
             try:
                 future.set_result(call())
             except BaseException as error:  # noqa: BLE001  (it is the caller's)
                 future.set_exception(error)
 
-
-_lasting: _Lasting | None = None
-_lasting_lock = threading.Lock()
-
-
-def _from_lasting_thread(call: Callable[[], subprocess.Popen[bytes]]) -> subprocess.Popen[bytes]:
-    global _lasting  # noqa: PLW0603  (one thread per process)
-    with _lasting_lock:
-        if _lasting is None or _lasting.owner != os.getpid():
-            _lasting = _Lasting()
-        lasting = _lasting
-    future: Future[subprocess.Popen[bytes]] = Future()
-    lasting.work.put((future, call))
-    return future.result()
+    threading.Thread(target=run, name="secretconn-testing-spawn", daemon=True).start()
+    return work
 
 
 def wait_until(ready: Callable[[], bool], process: subprocess.Popen[bytes], *, seconds: float, what: str) -> None:

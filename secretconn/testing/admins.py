@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, Protocol, runtime_checkable
 
 from secretconn.errors import ConfigurationError, DriverNotInstalled
 from secretconn.testing._mysql_grants import default_roles, regrant, requirement
 from secretconn.testing.logins import Login
 
-__all__ = ["DatabaseAdmin", "MariaDBAdmin", "PostgresAdmin", "admin_for"]
+__all__ = ["Admin", "DatabaseAdmin", "MariaDBAdmin", "PostgresAdmin", "admin_for", "optional"]
 
-ACCESS_DENIED = (1045, 1698)
+ACCESS_DENIED = ((1045,), (1698,))
 """ER_ACCESS_DENIED_ERROR, ER_ACCESS_DENIED_NO_PASSWORD_ERROR (MariaDB error codes)."""
 
 
@@ -35,7 +36,7 @@ class DatabaseAdmin(Protocol):
         """Log in: True where the server takes it, False where it rejects it; any other error escapes."""
 
 
-class _Endpoint:
+class Admin(ABC):
     """One server and the login used there; ``options`` go to the driver's connect (TLS settings, for example)."""
 
     def __init__(
@@ -53,71 +54,89 @@ class _Endpoint:
         self.database = database
         self.options = dict(options or {})
 
+    def verify(self, login: Login) -> bool:
+        """Log in: True where the server takes it, False where it rejects it; any other error escapes."""
+        try:
+            self._try(login)
+        except Exception as error:
+            if self._refused(error):
+                return False
+            raise
+        return True
+
+    @abstractmethod
+    def _try(self, login: Login) -> None:
+        """Log in and ask something."""
+
+    @abstractmethod
+    def _refused(self, error: Exception) -> bool:
+        """True if this is the driver's error for a login that the server rejected."""
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.login.username}:***@{self.host}:{self.port}/{self.database or ''})"
 
 
-class PostgresAdmin(_Endpoint):
+class _SqlAdmin(Admin):
+    @abstractmethod
+    def _cursor(self, login: Login) -> AbstractContextManager[Any]:
+        """Return a cursor of a new connection, which is closed at the end."""
+
+    def run(self, statements: str) -> list[list[str]]:
+        """Run statements that end in ``;\\n``, one after the other; rows of the last answer, as text."""
+        with self._cursor(self.login) as cursor:
+            for statement in statements.strip().rstrip(";").split(";\n"):
+                cursor.execute(statement)
+            rows = cursor.fetchall() if cursor.description is not None else []
+            return [["" if value is None else str(value) for value in row] for row in rows]
+
+    def _try(self, login: Login) -> None:
+        with self._cursor(login) as cursor:
+            cursor.execute("SELECT 1")
+
+
+class PostgresAdmin(_SqlAdmin):
     """A PostgreSQL server, through psycopg. A clone is a member of the first user's role, as at AWS.
 
     Passwords are sent as the SCRAM verifier libpq makes, so they are in no server log.
     """
 
     def user_exists(self, username: str) -> bool:
-        with self._connected(self.login) as connection:
-            return bool(connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [username]).fetchone())
+        with self._cursor(self.login) as cursor:
+            return bool(cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [username]).fetchone())
 
     def create_user(self, login: Login, like: str) -> None:
-        sql = _driver("psycopg.sql")
-        name = sql.Identifier(login.username)
-        with self._connected(self.login) as connection:
-            connection.execute(
-                sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(name, sql.Literal(_verifier(connection, login)))
-            )
-            connection.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(like), name))
+        with self._cursor(self.login) as cursor:
+            cursor.execute(_with_verifier("CREATE ROLE {} LOGIN PASSWORD {}", cursor, login))
+            sql = optional("psycopg.sql")
+            names = (sql.Identifier(name) for name in (like, login.username))
+            cursor.execute(sql.SQL("GRANT {} TO {}").format(*names))
 
     def set_password(self, login: Login) -> None:
-        sql = _driver("psycopg.sql")
-        with self._connected(self.login) as connection:
-            connection.execute(
-                sql.SQL("ALTER ROLE {} PASSWORD {}").format(
-                    sql.Identifier(login.username), sql.Literal(_verifier(connection, login))
-                )
-            )
+        with self._cursor(self.login) as cursor:
+            cursor.execute(_with_verifier("ALTER ROLE {} PASSWORD {}", cursor, login))
 
-    def run(self, statements: str) -> list[list[str]]:
-        """Run statements that end in ``;\\n``, one after the other; rows of the last answer, as text."""
-        with self._connected(self.login) as connection, connection.cursor() as cursor:
-            for statement in statements.strip().rstrip(";").split(";\n"):
-                cursor.execute(statement)
-            rows = cursor.fetchall() if cursor.description is not None else []
-            return [["" if value is None else str(value) for value in row] for row in rows]
-
-    def verify(self, login: Login) -> bool:
-        try:
-            with self._connected(login) as connection:
-                connection.execute("SELECT 1")
-        except _driver("psycopg").OperationalError as error:
-            if re.search("authentication failed", str(error)):  # libpq tells no SQLSTATE here
-                return False
-            raise
-        return True
+    def _refused(self, error: Exception) -> bool:
+        """Libpq tells no SQLSTATE here."""
+        return isinstance(error, optional("psycopg").OperationalError) and "authentication failed" in str(error)
 
     @contextlib.contextmanager
-    def _connected(self, login: Login) -> Iterator[Any]:
-        with _driver("psycopg").connect(
-            host=self.host,
-            port=self.port,
-            dbname=self.database or "postgres",
-            user=login.username,
-            password=login.password,
-            autocommit=True,
-            **self.options,
-        ) as connection:
-            yield connection
+    def _cursor(self, login: Login) -> Iterator[Any]:
+        with (
+            optional("psycopg").connect(
+                host=self.host,
+                port=self.port,
+                dbname=self.database or "postgres",
+                user=login.username,
+                password=login.password,
+                autocommit=True,
+                **self.options,
+            ) as connection,
+            connection.cursor() as cursor,
+        ):
+            yield cursor
 
 
-class MariaDBAdmin(_Endpoint):
+class MariaDBAdmin(_SqlAdmin):
     """A MariaDB or MySQL server, through PyMySQL.
 
     A clone gets the first user's grants and TLS requirement, as at AWS, and its partial revokes and default roles.
@@ -144,26 +163,12 @@ class MariaDBAdmin(_Endpoint):
             for host in _hosts(cursor, login.username):
                 cursor.execute("ALTER USER %s@%s IDENTIFIED BY %s", (login.username, host, login.password))
 
-    def run(self, statements: str) -> list[list[str]]:
-        """Run statements that end in ``;\\n``, one after the other; rows of the last answer, as text."""
-        with self._cursor(self.login) as cursor:
-            for statement in statements.strip().rstrip(";").split(";\n"):
-                cursor.execute(statement)
-            return [["" if value is None else str(value) for value in row] for row in cursor.fetchall()]
-
-    def verify(self, login: Login) -> bool:
-        try:
-            with self._cursor(login) as cursor:
-                cursor.execute("SELECT 1")
-        except _driver("pymysql").OperationalError as error:
-            if error.args and error.args[0] in ACCESS_DENIED:
-                return False
-            raise
-        return True
+    def _refused(self, error: Exception) -> bool:
+        return isinstance(error, optional("pymysql").OperationalError) and error.args[:1] in ACCESS_DENIED
 
     @contextlib.contextmanager
     def _cursor(self, login: Login) -> Iterator[Any]:
-        connection = _driver("pymysql").connect(
+        connection = optional("pymysql").connect(
             host=self.host,
             port=self.port,
             database=self.database,
@@ -176,24 +181,26 @@ class MariaDBAdmin(_Endpoint):
             yield cursor
 
 
-def admin_for(engine: str, login: Login, *, host: str, port: int | None, database: str | None) -> DatabaseAdmin:
-    """The admin for a secret's ``engine`` value.
+def admin_for(
+    engine: str, login: Login, *, host: str, port: int | None, database: str | None
+) -> PostgresAdmin | MariaDBAdmin:
+    """Return the admin for a secret's ``engine`` value.
 
     Raises:
         ConfigurationError: An engine this test bed cannot rotate.
     """
-    family = engine.removeprefix("aurora-")
-    if family in ("postgres", "postgresql"):
-        return PostgresAdmin(login, host=host, port=port or 5432, database=database)
-    if family in ("mysql", "mariadb"):
-        return MariaDBAdmin(login, host=host, port=port or 3306, database=database)
-    raise ConfigurationError(f"the rotator knows PostgreSQL, MySQL and MariaDB, not engine {engine!r}; pass admin=")
+    name = engine.removeprefix("aurora-")
+    if name not in ADMINS:
+        raise ConfigurationError(f"the rotator knows PostgreSQL, MySQL and MariaDB, not engine {engine!r}; pass admin=")
+    kind, usual_port = ADMINS[name]
+    return kind(login, host=host, port=port or usual_port, database=database)
 
 
-def _verifier(connection: Any, login: Login) -> str:
-    """What the server keeps of the password, in the form the server's own settings ask for."""
-    encoded = connection.pgconn.encrypt_password(login.password.encode(), login.username.encode())
-    return str(encoded.decode())
+def _with_verifier(statement: str, cursor: Any, login: Login) -> Any:
+    """Fill in the user, and what the server keeps of the password in the form the server's own settings ask for."""
+    sql = optional("psycopg.sql")
+    encoded = cursor.connection.pgconn.encrypt_password(login.password.encode(), login.username.encode())
+    return sql.SQL(statement).format(sql.Identifier(login.username), sql.Literal(encoded.decode()))
 
 
 def _own_password(*, mysql: bool) -> str:
@@ -232,8 +239,20 @@ def _is_mysql(cursor: Any) -> bool:
     return "MariaDB" not in cursor.connection.get_server_info()
 
 
-def _driver(module: str) -> Any:
+def optional(module: str, extra: str = "testing") -> Any:
+    """Import a module of an extra.
+
+    Raises:
+        DriverNotInstalled: It is not installed.
+    """
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise DriverNotInstalled(f"{error}; pip install 'secretconn[testing]'") from None
+        raise DriverNotInstalled(f"{error}; pip install 'secretconn[{extra}]'") from None
+
+
+ADMINS: dict[str, tuple[type[PostgresAdmin | MariaDBAdmin], int]] = {
+    **dict.fromkeys(("postgres", "postgresql"), (PostgresAdmin, 5432)),
+    **dict.fromkeys(("mysql", "mariadb"), (MariaDBAdmin, 3306)),
+}
+"""A secret's engine to its admin and usual port."""

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from secretconn.errors import ConfigurationError
+from secretconn.testing.admins import ADMINS, MariaDBAdmin, PostgresAdmin, admin_for
 from secretconn.testing.logins import Login
-
-if TYPE_CHECKING:
-    from secretconn.testing.admins import MariaDBAdmin, PostgresAdmin
 
 __all__ = ["ExistingServer"]
 
 ENGINES = {"postgres": "postgres", "postgresql": "postgres", "mysql": "mysql", "mariadb": "mariadb"}
-PORTS = {"postgres": 5432, "mysql": 3306, "mariadb": 3306}
 
 
 class ExistingServer:
@@ -45,10 +41,7 @@ class ExistingServer:
 
     def admin(self, database: str | None = None) -> PostgresAdmin | MariaDBAdmin:
         """The superuser's hand on users and passwords (needs psycopg or PyMySQL)."""
-        from secretconn.testing.admins import MariaDBAdmin, PostgresAdmin
-
-        kind = PostgresAdmin if self.engine == "postgres" else MariaDBAdmin
-        return kind(self.login, host=self.host, port=self.port, database=database)
+        return admin_for(self.engine, self.login, host=self.host, port=self.port, database=database)
 
     def sql(self, statements: str, *, database: str | None = None) -> list[list[str]]:
         """Run SQL as the superuser, statements ending in ``;\\n``; rows of the last answer, as text.
@@ -74,4 +67,4 @@ def _parse(url: str) -> tuple[str, str, int, Login] | None:
     if not (parts.hostname and parts.username and parts.password):
         return None
     login = Login(unquote(parts.username), unquote(parts.password))
-    return engine, parts.hostname, port or PORTS[engine], login
+    return engine, parts.hostname, port or ADMINS[engine][1], login

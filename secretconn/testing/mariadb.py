@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from secretconn.testing import debian
-from secretconn.testing._mysql_family import QUICK, FamilyServer, Installation
+from secretconn.testing._ladder import Installation
+from secretconn.testing._mysql_family import FamilyServer
 from secretconn.testing.errors import ServerUnavailable
 
 __all__ = ["MariaDBServer"]
@@ -19,41 +21,28 @@ SCRIPTS = ("bin/mariadb-install-db", "scripts/mariadb-install-db", "bin/mysql_in
 class MariaDBServer(FamilyServer):
     """A private MariaDB on 127.0.0.1: random port, own data folder, no blank passwords, no TLS, data not synced.
 
-    Runs as ``nobody`` when we are root. Dies with this process. The first use of the "debian" rung downloads about
-    15 MB of packages into the cache folder; later uses start from there.
-
-    Args:
-        user: The superuser's name.
-        options: Server settings (``{"max_password_errors": "3", "max_connections": "20"}``); naming an ``ssl_``
-            setting turns TLS on.
-        files: More files for the data folder, name to content.
-        ladder: Where to look for a server, in this order: "path", "docker", "debian".
-        image: The image for the "docker" rung.
-        cache: The folder for the "debian" rung; default is that of `secretconn.testing.debian.cache_folder`.
-        wait: Seconds to wait for each step of the start.
-
-    Raises (from ``start``):
-        ServerUnavailable: No rung of the ladder held; the text says why for each.
+    Naming an ``ssl_`` setting among ``options`` turns TLS on. The first use of the "debian" rung downloads about 15 MB
+    of packages into the cache folder; later uses start from there. Arguments and errors: see `LadderServer`.
     """
 
-    kind = "mariadb"
-    engine = "mariadb"
+    kind = engine = "mariadb"
     title = "MariaDB"
     programs = ("mariadbd", "mysqld")
     image = "mariadb:11.4"
     password_variable = "MARIADB_ROOT_PASSWORD"
 
-    def _settings(self, options: dict[str, str]) -> dict[str, str]:
-        plain = {} if any(name.startswith("ssl_") for name in options) else {"skip_ssl": "1"}
-        return {**QUICK, **plain, **options}
+    def _usual(self, options: Mapping[str, str]) -> Mapping[str, str]:
+        return {} if any(name.startswith("ssl_") for name in options) else {"skip_ssl": "1"}
 
-    def _at(self, base: Path, server: str) -> Installation:
-        if _script(base) is None:
-            raise ServerUnavailable(f"{base / server} has no mariadb-install-db beside it")
-        return Installation(base, server, ".")
+    def _at(self, server: Path) -> Installation:
+        found = super()._at(server)
+        if _script(found.basedir) is None:
+            raise ServerUnavailable(f"{server} has no mariadb-install-db beside it")
+        return found
 
     def _from_debian(self) -> Installation:
-        return Installation.unpacked(debian.unpack(*PACKAGES, cache=self._cache), "usr/sbin/mariadbd")
+        unpacked = debian.unpack(*PACKAGES, cache=self._cache)
+        return Installation(unpacked.root, "usr/sbin/mariadbd", "usr", unpacked)
 
     def _make_data(self, found: Installation) -> None:
         self._run(
@@ -69,14 +58,9 @@ class MariaDBServer(FamilyServer):
             ]
         )
 
-    def _first_statements(self) -> str:
-        """The install leaves blank-password root rows; they go before the first connection is taken."""
-        return (
-            "DELETE FROM mysql.global_priv WHERE User IN ('', 'root');\n"
-            "FLUSH PRIVILEGES;\n"
-            f"CREATE OR REPLACE USER '{self.user}'@'%' IDENTIFIED BY '{self.password}';\n"
-            f"GRANT ALL PRIVILEGES ON *.* TO '{self.user}'@'%' WITH GRANT OPTION;\n"
-        )
+    def _no_blank_passwords(self) -> str:
+        """The install leaves blank-password root rows."""
+        return "DELETE FROM mysql.global_priv WHERE User IN ('', 'root');\nFLUSH PRIVILEGES;\n"
 
 
 def _script(base: Path) -> str | None:

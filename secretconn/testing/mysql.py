@@ -11,10 +11,12 @@ import hashlib
 import os
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 from secretconn.testing import debian
-from secretconn.testing._mysql_family import QUICK, FamilyServer, Installation, words
+from secretconn.testing._ladder import Installation
+from secretconn.testing._mysql_family import FamilyServer, words
 
 __all__ = ["MySQLServer"]
 
@@ -41,25 +43,12 @@ class MySQLServer(FamilyServer):
     """A private MySQL on 127.0.0.1: random port, own data folder and certificate, no blank passwords, data not synced.
 
     Users log in by ``caching_sha2_password``. TLS is offered to those who ask for it, with a certificate that the
-    server makes at its first start; ``options={"tls_version": ""}`` turns it off. Runs as ``nobody`` when we are root.
-    Dies with this process. The first use of the "debian" rung downloads about 45 MB of packages (MySQL 9.7 of Debian's
-    unreleased suite) into the cache folder; later uses start from there, with a copy of a data folder made once.
-
-    Args:
-        user: The superuser's name.
-        options: Server settings (``{"max_connections": "20"}``).
-        files: More files for the data folder, name to content.
-        ladder: Where to look for a server, in this order: "path", "docker", "debian".
-        image: The image for the "docker" rung.
-        cache: The folder for the "debian" rung; default is that of `secretconn.testing.debian.cache_folder`.
-        wait: Seconds to wait for each step of the start.
-
-    Raises (from ``start``):
-        ServerUnavailable: No rung of the ladder held; the text says why for each.
+    server makes at its first start; ``options={"tls_version": ""}`` turns it off. The first use of the "debian" rung
+    downloads about 45 MB of packages (MySQL 9.7 of Debian's unreleased suite) into the cache folder; later uses start
+    from there, with a copy of a data folder made once. Arguments and errors: see `LadderServer`.
     """
 
-    kind = "mysql"
-    engine = "mysql"
+    kind = engine = "mysql"
     title = "MySQL"
     programs = ("mysqld",)
     image = "mysql:9.7"
@@ -70,21 +59,17 @@ class MySQLServer(FamilyServer):
         """The certificate of the authority that signed the server's, for a client that verifies it. Not in Docker."""
         return self.data / "ca.pem"
 
-    def _settings(self, options: dict[str, str]) -> dict[str, str]:
-        return {**QUICK, **SMALL, **options}
-
-    def _at(self, base: Path, server: str) -> Installation:
-        return Installation(base, server, ".")
+    def _usual(self, options: Mapping[str, str]) -> Mapping[str, str]:  # noqa: ARG002
+        return SMALL
 
     def _from_debian(self) -> Installation:
-        return Installation.unpacked(
-            debian.unpack(PACKAGE, suite=SUITE, drop=["usr/bin"], cache=self._cache), "usr/sbin/mysqld"
-        )
+        unpacked = debian.unpack(PACKAGE, suite=SUITE, drop=["usr/bin"], cache=self._cache)
+        return Installation(unpacked.root, "usr/sbin/mysqld", "usr", unpacked)
 
     def _make_data(self, found: Installation) -> None:
         """Copy the data folder of an earlier server of this version; making one takes some seconds."""
         if not set(FIXED_AT_FIRST).isdisjoint(self._options):
-            self._install(found)
+            self._initialise_data(found)
             return
         told = subprocess.run([*found.run(found.server), "--version"], capture_output=True, check=False).stdout
         template = debian.cache_folder() / f"mysql-data-{hashlib.sha256(told).hexdigest()[:8]}"
@@ -92,10 +77,10 @@ class MySQLServer(FamilyServer):
             self._copy(template, self.data)
         except OSError:  # there is none, or it is another user's
             shutil.rmtree(self.data, ignore_errors=True)
-            self._install(found)
+            self._initialise_data(found)
             self._keep(template)
 
-    def _install(self, found: Installation) -> None:
+    def _initialise_data(self, found: Installation) -> None:
         settings = {**self._places(found), **self._options}
         self._run([*found.run(found.server), "--no-defaults", "--initialize-insecure", *words(settings)])
 
@@ -114,9 +99,5 @@ class MySQLServer(FamilyServer):
             for name in (".", *files):
                 self._account.own(Path(folder, name))
 
-    def _first_statements(self) -> str:
-        return (
-            "DROP USER IF EXISTS 'root'@'localhost';\n"
-            f"CREATE USER IF NOT EXISTS '{self.user}'@'%' IDENTIFIED BY '{self.password}';\n"
-            f"GRANT ALL PRIVILEGES ON *.* TO '{self.user}'@'%' WITH GRANT OPTION;\n"
-        )
+    def _no_blank_passwords(self) -> str:
+        return "DROP USER IF EXISTS 'root'@'localhost';\n"

@@ -10,7 +10,7 @@ import heapq
 import itertools
 import random
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Mapping, Set
+from collections.abc import Callable, Generator, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -19,7 +19,7 @@ from secretconn._core.effects import Await, Wait
 from secretconn._core.rotating import RotatingCredentials, core_of
 from secretconn._core.state import Endpoint
 from secretconn.credentials import CURRENT, PENDING, PREVIOUS, Credentials, Payload
-from secretconn.engines.base import NOTHING_GIVEN, Driver, Given, Verdict
+from secretconn.engines.base import NOTHING_GIVEN, PLAIN, Driver, Given, Verdict
 from secretconn.errors import SecretConnError, SecretError
 from secretconn.runtime import Runtime
 from secretconn.sources.base import Reading
@@ -289,18 +289,10 @@ def _never_called(*_args: Any, **_kwargs: Any) -> Any:
     raise SecretConnError("a simulated driver is not called")
 
 
-def _given(_args: tuple[Any, ...], _kwargs: Mapping[str, Any]) -> Given:
-    return NOTHING_GIVEN
-
-
 def _classify(error: BaseException) -> Verdict:
     if isinstance(error, Barred):
         return Verdict.BARRED
     return Verdict.REJECTED if isinstance(error, Rejection) else Verdict.OTHER
-
-
-def _names() -> Iterator[tuple[str, str]]:
-    return ((name, name) for name in ("user", "password", "host", "port", "database"))
 
 
 DRIVER = Driver(
@@ -308,7 +300,7 @@ DRIVER = Driver(
     engine="postgresql",
     module="secretconn.testing.simulation",
     extra="testing",
-    keywords=dict(_names()),
-    given=_given,
+    keywords=PLAIN,
+    given=lambda _args, _kwargs: NOTHING_GIVEN,
     classify=_classify,
 )

@@ -56,7 +56,7 @@ class Scene:
         self.calls: Counter[int] = Counter()
         self.first_calls = 0
         self.recovered: list[float] = []
-        self.secret = CountedSecret(self)
+        self.secret = self.source()
         self.server = SimulatedServer({workload.users[0]: "v0"})
         if workload.rotates:
             steps = rotations(self.secret, [(self.server, 0.0)], lambda: workload.pause, lambda: workload.between)
@@ -65,7 +65,7 @@ class Scene:
     def process(self, starts: Starts, *, thinned: bool) -> SimulatedProcess:
         """Return one process of the application."""
         workload, clock, login = self.workload, self.clock, self.times.login
-        source = CountedSecret(self)
+        source = self.source()
         source.stages = self.secret.stages
         rotating = RotatingCredentials("simulated", source=source, runtime=self.runtime(source), **workload.settings)
         rotating.subscribe(self.saw)
@@ -73,17 +73,13 @@ class Scene:
         times = (starts.begin, starts.phases, workload.interval, workload.seconds)
         return SimulatedProcess(client, *times, workload.next_change, thinned=thinned)
 
+    def source(self) -> SimulatedSecret:
+        """Return one process's view of the secret: its calls are its own, the stages are shared by all."""
+        return CountedSecret(self)
+
     def runtime(self, source: SimulatedSecret) -> Runtime:
         """Return what puts a process on the virtual clock."""
         return runtime_for(self.clock, source)
-
-    def refuses(self) -> bool:
-        """True if a read that begins now fails."""
-        return False
-
-    def count(self, calls: int, *, failed: bool) -> None:  # noqa: ARG002  (for those who refuse reads)
-        """Count a read with so many calls."""
-        self.calls[int(self.clock.now)] += calls
 
     def saw(self, event: Event) -> None:
         """Count an event of any process."""
@@ -94,23 +90,20 @@ class Scene:
 
 
 class CountedSecret(SimulatedSecret):
-    """One process's view of the secret: its calls are its own, the stages are shared by all."""
+    """A secret whose calls are counted by the second."""
 
     def __init__(self, scene: Scene) -> None:
         clock, (least, most) = scene.clock, scene.times.read
-        seconds = lambda: clock.random.uniform(least, most)  # noqa: E731
-        super().__init__(clock, seconds, scene.workload.users, scene.refuses)
+        super().__init__(clock, lambda: clock.random.uniform(least, most), scene.workload.users)
         self._scene = scene
 
     def answer(self, stages: tuple[str, ...], held: Set[str], *, by_stage: bool) -> Reading:
         """See SimulatedSecret.answer."""
-        before, failed = self.api_calls, True
+        before = self.api_calls
         try:
-            reading = super().answer(stages, held, by_stage=by_stage)
-            failed = False
+            return super().answer(stages, held, by_stage=by_stage)
         finally:
-            self._scene.count(self.api_calls - before, failed=failed)
-        return reading
+            self._scene.calls[int(self.clock.now)] += self.api_calls - before
 
 
 def play(scene: Scene, *, thinned: bool = True, progress: Callable[[float], object] = lambda _: None) -> Measured:

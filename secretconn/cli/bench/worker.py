@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from secretconn import Event, RotatingCredentials, Stats, aconnect, connect, wrap
 from secretconn.cli.bench.null import DRIVER, NullServer, judge
 from secretconn.cli.bench.workload import Starts, Workload
-from secretconn.cli.connections import close
+from secretconn.cli.connections import close, completed, settled
 
 
 class Target(NamedTuple):
@@ -119,7 +119,8 @@ def _opener(target: Target, workload: Workload, credentials: RotatingCredentials
 
 
 def _threads(open_one: Callable[[], Any], paces: list[Pace], tally: Tally) -> None:
-    threads = [threading.Thread(target=_work, args=(open_one, pace, tally), daemon=True) for pace in paces]
+    work = [_work(open_one, pace, tally, time.sleep) for pace in paces]
+    threads = [threading.Thread(target=completed, args=(one,), daemon=True) for one in work]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -127,22 +128,13 @@ def _threads(open_one: Callable[[], Any], paces: list[Pace], tally: Tally) -> No
 
 
 async def _tasks(open_one: Callable[[], Any], paces: list[Pace], tally: Tally) -> None:
-    await asyncio.gather(*(_awork(open_one, pace, tally) for pace in paces))
+    await asyncio.gather(*(_work(open_one, pace, tally, asyncio.sleep) for pace in paces))
 
 
-def _work(open_one: Callable[[], Any], pace: Pace, tally: Tally) -> None:
+async def _work(open_one: Callable[[], Any], pace: Pace, tally: Tally, sleep: Callable[[float], Any]) -> None:
     at = pace.begin
     while at < pace.end:
-        time.sleep(max(0.0, at - tally.now()))
+        await settled(sleep(max(0.0, at - tally.now())))
         with tally.counting():
-            open_one().close()
-        at = pace.following(tally.now())
-
-
-async def _awork(open_one: Callable[[], Any], pace: Pace, tally: Tally) -> None:
-    at = pace.begin
-    while at < pace.end:
-        await asyncio.sleep(max(0.0, at - tally.now()))
-        with tally.counting():
-            await close(await open_one())
+            await close(await settled(open_one()))
         at = pace.following(tally.now())

@@ -1,7 +1,7 @@
 """``secretconn check SECRET``: everything between this machine and an open connection, step by step, before going live.
 
 Each step's effects are in a module of its own; what a failure means is decided in ``source_errors``, ``description``
-and ``login_errors`` from the error alone, and said in ``findings``.
+and ``login_errors`` from the error alone, by the table in ``findings``, which has the sentences too.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import argparse
 import json
 import logging
 import sys
+from contextlib import suppress
 from typing import Any
 
 from secretconn import Runtime
@@ -19,7 +20,7 @@ from secretconn.cli.check.drivers import prepare
 from secretconn.cli.check.login import log_in
 from secretconn.cli.check.options import add_arguments, options
 from secretconn.cli.check.reading import read
-from secretconn.cli.check.report import Report
+from secretconn.cli.check.report import Report, Stop
 from secretconn.cli.check.source import choose_source
 
 
@@ -53,10 +54,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 def take_steps(context: Context) -> None:
     """Take all steps, up to the first one after which the next makes no sense."""
-    source = choose_source(context)
-    logins = None if source is None else read(context, source)
-    if source is None or logins is None or context.report.failed:
-        return
-    attempts = prepare(context, logins[0])
-    if attempts is not None and context.options.login:
-        log_in(context, source, logins, attempts)
+    with suppress(Stop):  # its step says why
+        source = choose_source(context)
+        logins = read(context, source)
+        attempts = prepare(context, logins[0])
+        if context.options.login:
+            log_in(context, source, logins, attempts)

@@ -8,13 +8,13 @@ from contextlib import suppress
 from secretconn._core.parsing import AWS_KEYS, Shape, parse
 from secretconn.cli.check.context import Context
 from secretconn.cli.check.findings import finding, sentence_of
-from secretconn.cli.check.report import Finding, Step
+from secretconn.cli.check.report import Finding, Step, Stop
 from secretconn.credentials import CURRENT, PENDING, Credentials, Payload
 from secretconn.errors import SecretFormatError
 
 
 def login_of(context: Context, step: Step, payload: Payload, stage: str) -> Credentials | None:
-    """Return the login in one version, or None if it holds none; the current one must be complete."""
+    """Return the login in one version, or None if AWSPENDING or AWSPREVIOUS holds none; AWSCURRENT must be complete."""
     asked, facts = context.options, context.report.facts
     shape = Shape(username=asked.username, keys=asked.keys)
     try:
@@ -50,8 +50,10 @@ def _is_odd(value: object, part: str) -> bool:
 
 
 def note_unreadable(context: Context, step: Step, why: Finding, stage: str) -> None:
-    """Note that a stage cannot be read: a failure for AWSCURRENT, else a warning."""
-    step.findings.append(why if stage == CURRENT else unreadable_stage(stage, why))
+    """Note that a stage cannot be read: the end for AWSCURRENT, else a warning."""
+    if stage == CURRENT:
+        raise Stop(why)
+    step.findings.append(unreadable_stage(stage, why))
     if stage == PENDING:
         context.report.facts["pending_readable"] = False
 

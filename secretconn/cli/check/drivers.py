@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from secretconn import runtime
 from secretconn.cli.check.context import Context
 from secretconn.cli.check.findings import finding, sentence_of
-from secretconn.cli.check.report import Finding
+from secretconn.cli.check.report import Finding, Stop
 from secretconn.credentials import Credentials
 from secretconn.engines import Driver, Engine, driver_named, engine_named, is_installed, load, pip_line
 from secretconn.errors import ConfigurationError, DriverNotInstalled
@@ -59,8 +59,8 @@ class Attempt(NamedTuple):
         return f"{self.driver.name}{' (async)' if both and self.is_async else ''}"
 
 
-def prepare(context: Context, login: Credentials) -> list[Attempt] | None:
-    """Return what is tried, or None if no driver can be used.
+def prepare(context: Context, login: Credentials) -> list[Attempt]:
+    """Return what is tried.
 
     Raises:
         ConfigurationError: --driver names an unknown driver, or --option holds a login.
@@ -72,32 +72,24 @@ def prepare(context: Context, login: Credentials) -> list[Attempt] | None:
             engine = engine_named(asked.engine or login.engine or (named.engine if named is not None else ""))
         except ConfigurationError as error:
             key = "unknown-engine" if asked.engine is None else "unknown-engine:option"
-            step.findings.append(finding(key, problem=sentence_of(error)))
-            return None
+            raise Stop(finding(key, problem=sentence_of(error))) from None
         attempts = _attempts(context, engine)
         driver = attempts[0].driver if attempts else None
         context.report.facts["login"] = _login_facts(context, login, engine, driver)
         if not attempts:
-            step.findings.append(_missing_driver(named, engine))
-            return None
+            raise Stop(_missing_driver(named, engine))
         try:
             for attempt in attempts:
                 load(attempt.driver, for_async=attempt.is_async)
         except DriverNotInstalled as error:
-            step.findings.append(finding("missing-driver:broken", problem=sentence_of(error)))
-            return None
+            raise Stop(finding("missing-driver:broken", problem=sentence_of(error))) from None
         step.told = _told(attempts, engine)
     return attempts
 
 
 def version_of(driver: Driver) -> str | None:
     """Return the version of a driver's package."""
-    for name in (driver.name, *driver.aliases):
-        try:
-            return importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return None
+    return next(filter(None, map(runtime.version_of, (driver.name, *driver.aliases))), None)
 
 
 def _attempts(context: Context, engine: Engine) -> list[Attempt]:

@@ -15,7 +15,7 @@ from secretconn.cli.check.drivers import UNLIMITED, Attempt, database_of, versio
 from secretconn.cli.check.findings import finding, sentence_of
 from secretconn.cli.check.login_errors import Place
 from secretconn.cli.check.network import is_network_name, look, odd_host, resolve
-from secretconn.cli.check.report import Step
+from secretconn.cli.check.report import Step, Stop
 from secretconn.cli.connections import close, owned_in, server_of, settled, tls_of
 from secretconn.credentials import CURRENT, Credentials
 from secretconn.engines import Verdict, engine_named, load
@@ -41,8 +41,7 @@ class Answers(NamedTuple):
 
 def log_in(context: Context, source: Source, logins: Sequence[Credentials], attempts: Sequence[Attempt]) -> None:
     """Log in by connect() with each driver. A refused login is not sent again with the next driver."""
-    if not _resolves(context, _place(context, logins[0], attempts[0])):
-        return
+    _resolve(context, _place(context, logins[0], attempts[0]))
     asked = context.options
     credentials = RotatingCredentials(
         asked.secret,
@@ -74,8 +73,7 @@ def _try(
             answers = asyncio.run(_open_and_ask(credentials, attempt, context, logins))
         except SecretConnError as error:
             key = "not-read:again" if isinstance(error, SecretUnavailable) else "not-possible"
-            step.findings.append(finding(key, problem=sentence_of(error)))
-            return False
+            raise Stop(finding(key, problem=sentence_of(error))) from None
         except Exception as error:  # noqa: BLE001  (the driver's own; it is what this step found)
             verdict = _failed(context, step, error, attempt, logins)
             tried = [
@@ -202,21 +200,16 @@ def _takes_tls(driver: str, arguments: Any) -> bool:
     return driver == "mysql-connector"
 
 
-def _resolves(context: Context, place: Place) -> bool:
-    """True if the host has an address, or is no plain host and left to the driver."""
+def _resolve(context: Context, place: Place) -> None:
+    """Look whether the host has an address. One that is no plain host is left to the driver."""
     if place.host is None or place.engine in NO_NETWORK_NAME:
-        return True
+        return
     odd = odd_host(place.host)
     if odd is None and not is_network_name(place.host):
-        return True
+        return
     with context.report.step("address") as step:
-        if odd is not None:
-            step.findings.append(login_errors.explained(odd, place))
-            return False
-        addresses = resolve(place.host, place.port)
+        addresses = [] if odd is not None else resolve(place.host, place.port)
         if not addresses:
-            step.findings.append(login_errors.explained("wrong-host", place))
-            return False
+            raise Stop(login_errors.explained(odd or "wrong-host", place))
         more = f" and {len(addresses) - 1} more" if len(addresses) > 1 else ""
         step.told = place.address if addresses == [place.host] else f"{place.address} is {addresses[0]}{more}"
-    return True

@@ -1,8 +1,4 @@
-"""What a failed login means: by the server's codes, libpq's texts, and the driver's table.
-
-Codes: "PostgreSQL Error Codes"; "Server Error Message Reference" of the MySQL manual; "MariaDB Error Code Reference".
-libpq shows no code of a failed login, so psycopg and psycopg2 are told by English text (see postgresql_errors.py).
-"""
+"""What a failed login means: by the server's codes and texts, and the driver's table."""
 
 from __future__ import annotations
 
@@ -12,10 +8,12 @@ from typing import NamedTuple
 
 from secretconn.cli.check.drivers import TLS_OPTIONS
 from secretconn.cli.check.findings import finding
+from secretconn.cli.check.findings.known import Cause
+from secretconn.cli.check.findings.login import LOGIN
 from secretconn.cli.check.report import Finding
 from secretconn.credentials import Credentials
 from secretconn.engines.base import Verdict, text_of, walk_causes
-from secretconn.engines.mysql import PLUGIN_MISSING, code_of
+from secretconn.engines.mysql import code_of
 from secretconn.engines.postgresql_errors import sqlstate_of
 
 MAX_TEXT = 300
@@ -75,8 +73,10 @@ def explained(key: str, place: Place) -> Finding:
 def by_server(failure: Failure, place: Place) -> str | None:
     """Return the finding's key if the server (or the driver, about TLS) said what is wrong."""
     text = "\n".join(failure.texts)
-    for codes, pattern, key in _ANSWERS.get(place.engine, ()):
-        if failure.code in codes or (pattern and re.search(pattern, text)):
+    family = "postgresql" if place.engine == "redshift" else place.engine
+    for key, known in LOGIN.items():
+        cause: Cause | None = getattr(known, family, None)
+        if cause is not None and (failure.code in cause.codes or (cause.text and re.search(cause.text, text))):
             return key
     if failure.verdict is Verdict.REJECTED:
         # MySQL and MariaDB say 1045 too where the account or the server requires TLS and there was none.
@@ -103,39 +103,5 @@ _TLS_NOT_OFFERED = (
     r"|SSL (?:connection error: )?.*(?:not support|is required)|doesn't support SSL"  # MySQL's clients, PyMySQL
 )
 _TLS_FAILED = r"(?i)certificate verify failed|SSL error|\bSSL\b.*(?:error|fail)|TLS.*(?:error|fail)"
-
-_HBA = r"(?:no pg_hba\.conf entry|pg_hba\.conf rejects connection)"
-
-_Row = tuple[tuple[str | int, ...], str, str]
-_POSTGRESQL: tuple[_Row, ...] = (
-    (("28P01",), r"password authentication failed", "wrong-password"),
-    (("3D000",), r'database "[^"\n]*" does not exist|no such database', "wrong-database"),
-    (("42501",), r"permission denied for database", "no-privilege"),
-    (
-        ("53300",),
-        r"too many clients already|remaining connection slots|too many connections for",
-        "too-many-connections",
-    ),
-    (("57P03",), r"the database system is|is not currently accepting connections", "server-not-ready"),
-    ((), r"is not permitted to log in", "account-locked"),
-    ((), rf"{_HBA}[^\n]*(?:no encryption|SSL off)", "tls-required"),
-    ((), _HBA, "host-not-allowed"),
-)
-_MYSQL: tuple[_Row, ...] = (
-    ((), PLUGIN_MISSING.pattern, "client-plugin"),
-    ((2061,), r"'cryptography' package is required|^Encryption failed$", "password-not-sent"),
-    ((1049,), "", "wrong-database"),
-    ((1044,), "", "no-privilege"),
-    ((3159,), "", "tls-required"),
-    ((1130,), "", "host-not-allowed"),
-    ((1129,), "", "host-blocked"),
-    ((1040, 1203, 1226), "", "too-many-connections"),
-    ((3118, 4151), "", "account-locked"),
-    ((3955, 4150), "", "account-blocked"),
-    ((1820, 1862), "", "password-expired"),
-    ((2059,), "", "auth-plugin"),
-)
-_ANSWERS = {"postgresql": _POSTGRESQL, "redshift": _POSTGRESQL, "mysql": _MYSQL}
-"""Engine to rows, looked through in order: codes, a pattern of the text, the finding."""
 
 _CODES = {"postgresql": sqlstate_of, "redshift": sqlstate_of, "mysql": code_of}

@@ -11,7 +11,7 @@ from secretconn.cli.check.context import Context
 from secretconn.cli.check.description import Description, described, findings_of
 from secretconn.cli.check.findings import finding
 from secretconn.cli.check.options import Options
-from secretconn.cli.check.report import Finding
+from secretconn.cli.check.report import Finding, Stop
 from secretconn.cli.check.source import REGION_VARIABLES, own_endpoint, primary
 from secretconn.cli.check.source_errors import Call, code_of, diagnose, is_not_there, unavailable
 from secretconn.credentials import CURRENT, PENDING, PREVIOUS, Credentials, Payload
@@ -27,21 +27,20 @@ from secretconn.sources.secrets_manager import SecretsManagerSource
 STAGES = (CURRENT, PENDING, PREVIOUS)
 
 
-def read(context: Context, source: Source) -> list[Credentials] | None:
-    """Return the logins, the current one first, or None if no connection can be opened with them."""
+def read(context: Context, source: Source) -> list[Credentials]:
+    """Return the logins, the current one first."""
     aws = primary(source)
-    if aws is None:
-        return _read_at_once(context, source)
-    description = _describe(context, aws)
-    if description is None:
-        return None
-    current = _read_stage(context, aws, CURRENT, description)
-    if current is None:
-        return None
-    others = [_read_stage(context, aws, stage, description) for stage in STAGES[1:]]
+    logins = _read_at_once(context, source) if aws is None else _read_by_stage(context, aws)
     for replica in source.sources[1:] if isinstance(source, ReplicatedSource) else ():
         _read_replica(context, replica)
-    return [current, *(login for login in others if login is not None)]
+    if context.report.failed:
+        raise Stop
+    return [login for login in logins if login is not None]
+
+
+def _read_by_stage(context: Context, aws: SecretsManagerSource) -> list[Credentials | None]:
+    description = _describe(context, aws)
+    return [_read_stage(context, aws, stage, description) for stage in STAGES]
 
 
 def regions_around(asked: str | None, options: Options, context_regions: list[str | None]) -> list[str]:
@@ -49,28 +48,31 @@ def regions_around(asked: str | None, options: Options, context_regions: list[st
     return [region for region in dict.fromkeys([*context_regions, *options.look_in]) if region and region != asked]
 
 
-def _describe(context: Context, aws: SecretsManagerSource) -> Description | None:
-    """Return the description, or None if nothing can be read; an empty one if the value may still be readable."""
+def _describe(context: Context, aws: SecretsManagerSource) -> Description:
+    """Return the description; an empty one if the value may still be readable."""
     report, call = context.report, Call("DescribeSecret", aws.secret_id, aws.place, own_endpoint(aws.client))
     with context.report.step("describe") as step:
         try:
             description = described(aws.client.describe_secret(SecretId=call.secret_id))
         except Exception as error:  # noqa: BLE001  (whatever it is, it is what this step found)
-            found = _elsewhere(context, call) if is_not_there(error) else None
-            step.findings.append(found or diagnose(error, call, _regions))
-            denied = step.findings[-1].name == "access-denied"  # the other steps show all missing permissions
-            return Description({}) if denied else None
+            found = (_elsewhere(context, call) if is_not_there(error) else None) or diagnose(error, call, _regions)
+            if found.name != "access-denied":
+                raise Stop(found) from None
+            step.findings.append(found)  # the other steps show all missing permissions
+            return Description({})
         step.told = description.sentence()
         step.findings += findings_of(description, call.secret_id, context.now())
     report.facts["versions"] = {version: list(stages) for version, stages in description.versions.items()}
     report.facts["rotation"] = description.facts()
-    return None if report.failed else description
+    if report.failed:
+        raise Stop
+    return description
 
 
 def _read_stage(
     context: Context, aws: SecretsManagerSource, stage: str, description: Description
 ) -> Credentials | None:
-    """Return one stage's login; None if no version has that stage now, or if it cannot be read.
+    """Return one stage's login; None if no version has AWSPENDING or AWSPREVIOUS now, or if it cannot be read.
 
     A stage without a version is asked for all the same: AWS checks permissions before it looks for the version.
     """
@@ -143,15 +145,14 @@ def _regions() -> set[str]:
     return {region for name in names for region in session.get_available_regions("secretsmanager", name)}
 
 
-def _read_at_once(context: Context, source: Source) -> list[Credentials] | None:
+def _read_at_once(context: Context, source: Source) -> list[Credentials | None]:
     """Read from the agent, the extension or a file. They do not know of rotation."""
     name, facts = secret_name(context.options.secret).name, context.report.facts
     with context.report.step("read") as step:
         try:
             reading = source.read(STAGES, frozenset())
         except SecretUnavailable as error:
-            step.findings.append(unavailable(error, name))
-            return None
+            raise Stop(unavailable(error, name)) from None
         by_version: dict[str, list[str]] = {}
         for stage, version in reading.stages.items():
             by_version.setdefault(version, []).append(stage)
@@ -167,7 +168,7 @@ def _read_at_once(context: Context, source: Source) -> list[Credentials] | None:
             if version in reading.payloads
         }
         current = logins.pop(CURRENT, None)
-        if current is None:
-            return None
-        step.told = contents.sentence(current)
-        return [current, *(login for login in logins.values() if login is not None)]
+        step.told = "" if current is None else contents.sentence(current)
+    if current is None:
+        raise Stop
+    return [current, *logins.values()]

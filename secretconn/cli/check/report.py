@@ -25,6 +25,14 @@ class Finding(NamedTuple):
     permission: str | None = None
 
 
+class Stop(Exception):
+    """What follows makes no sense; inside a step with the finding that says why."""
+
+    def __init__(self, finding: Finding | None = None) -> None:
+        super().__init__()
+        self.findings = [] if finding is None else [finding]
+
+
 def visible(text: str) -> str:
     """Return the text with control characters written out: a user name must not move the cursor, or forge a line."""
     return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
@@ -58,16 +66,19 @@ class Report:
 
     @contextmanager
     def step(self, name: str, *, timed: bool = True) -> Iterator[Step]:
-        """Yield a step to fill in. One that raises is not kept, and its line ends.
+        """Yield a step to fill in. One that raises is not kept, and its line ends; but Stop is a finding of its.
 
         Args:
             name: Its name.
             timed: Whether its duration says anything. A step may also set its seconds itself.
         """
-        step, begun = Step(name), self.clock()
+        step, begun, stop = Step(name), self.clock(), None
         self._write(f"{name:<13}")  # at once: the step may take seconds
         try:
             yield step
+        except Stop as raised:
+            stop = raised
+            step.findings += raised.findings
         except BaseException:
             self._write("\n")
             raise
@@ -79,6 +90,8 @@ class Report:
         for one in step.findings:
             paragraphs = (f"{one.name}: {visible(one.problem)}", f"What to do: {visible(one.advice)}")
             self._write("".join(f"{line}\n" for text in paragraphs for line in WRAPPER.wrap(text)))
+        if stop is not None:
+            raise stop
 
     def close(self) -> None:
         """Write the missing permissions and the verdict."""

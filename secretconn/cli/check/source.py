@@ -7,7 +7,7 @@ from typing import Any
 from secretconn._core.choose import Reach, choose
 from secretconn.cli.check.context import Context
 from secretconn.cli.check.findings import finding
-from secretconn.cli.check.report import Step
+from secretconn.cli.check.report import Step, Stop
 from secretconn.cli.check.source_errors import no_client
 from secretconn.errors import ConfigurationError
 from secretconn.sources.agent import AgentSource
@@ -21,8 +21,8 @@ from secretconn.sources.secrets_manager import SecretsManagerSource
 REGION_VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION")
 
 
-def choose_source(context: Context) -> Source | None:
-    """Return the source that connect() would use, or None if that is the problem.
+def choose_source(context: Context) -> Source:
+    """Return the source that connect() would use.
 
     Raises:
         ConfigurationError: An unknown scheme, or options that contradict each other.
@@ -31,8 +31,7 @@ def choose_source(context: Context) -> Source | None:
     with context.report.step("source", timed=False) as step:
         arn = secret_arn(secret_name(asked.secret).name)
         if arn is not None and asked.region not in (None, arn.region):
-            step.findings.append(finding("wrong-region:arn", arn_region=arn.region, region=asked.region))
-            return None
+            raise Stop(finding("wrong-region:arn", arn_region=arn.region, region=asked.region))
         reach = Reach(region=asked.region, profile=asked.profile, endpoint_url=asked.endpoint_url)
         source = choose(asked.secret, reach, context.around, context.runtime)
         place, endpoint = place_of(source), None
@@ -42,8 +41,7 @@ def choose_source(context: Context) -> Source | None:
             except Exception as error:  # noqa: BLE001  (whatever the SDK says of its settings is the problem)
                 why = error.__cause__ if isinstance(error, ConfigurationError) and error.__cause__ else error
                 variables = (context.runtime.environ.get(name) for name in REGION_VARIABLES)
-                step.findings.append(no_client(why, asked.secret, place or next(filter(None, variables), None)))
-                return None
+                raise Stop(no_client(why, asked.secret, place or next(filter(None, variables), None))) from None
         context.report.facts["source"] = _describe(step, source, place, endpoint)
     return source
 

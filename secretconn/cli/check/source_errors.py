@@ -1,7 +1,6 @@
 """What a failed call of Secrets Manager means, decided from the error alone, by its names.
 
-Codes: "Common Errors" and the operations' "Errors" in the Secrets Manager API reference; "Common Error Types" of AWS's
-query protocol. AWS's own text is passed on: that of a denial names the role and the kind of policy.
+AWS's own text is passed on: that of a denial names the role and the kind of policy.
 """
 
 from __future__ import annotations
@@ -12,35 +11,11 @@ from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
 from secretconn.cli.check.findings import finding, sentence_of
+from secretconn.cli.check.findings.secret import SECRET
 from secretconn.cli.check.report import Finding
 from secretconn.errors import SecretUnavailable
 
 NOT_THERE = "ResourceNotFoundException"
-CODES = {
-    "no-such-secret": (NOT_THERE,),
-    "kms-denied": ("DecryptionFailure", "DecryptionFailureException", "EncryptionFailure", "KMSAccessDeniedException"),
-    "access-denied": (
-        *("AccessDeniedException", "AccessDenied", "UnauthorizedOperation", "NotAuthorized"),
-        "403",  # botocore takes the status for the code where the answer is no JSON, as of a proxy or a stand-in
-    ),
-    "throttled": (
-        *("ThrottlingException", "Throttling", "ThrottledException", "TooManyRequestsException"),
-        *("RequestLimitExceeded", "LimitExceededException", "RequestThrottled", "429"),
-    ),
-    "credentials-expired": ("ExpiredTokenException", "ExpiredToken", "RequestExpired"),
-    "credentials-invalid": (
-        *("UnrecognizedClientException", "InvalidClientTokenId", "InvalidSignatureException", "SignatureDoesNotMatch"),
-        *("IncompleteSignature", "MissingAuthenticationToken", "MissingAuthenticationTokenException"),
-    ),
-    "bad-name": ("ValidationException", "InvalidParameterException", "InvalidParameterValue"),
-}
-EXCEPTIONS = {  # botocore's, for calls that got no answer
-    "no-credentials": {
-        *("NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "MetadataRetrievalError"),
-        *("SSOError", "TokenRetrievalError"),
-    },
-    "unreachable": {"ConnectionError", "HTTPClientError", "ConnectTimeoutError", "ReadTimeoutError"},
-}
 MAX_TEXT = 400
 SERVER_ERROR = 500
 
@@ -136,7 +111,7 @@ def _finding(key: str, call: Call, *, code: str = "", text: str = "", **facts: A
 
 
 def _by_code(code: str, text: str, status: int) -> str:
-    key = next((key for key, codes in CODES.items() if code in codes), None)
+    key = next((key for key, known in SECRET.items() if code in known.codes), None)
     if key == "access-denied" and re.search(r"Access to KMS|\bkms:[A-Z]", text):
         return "kms-denied"
     if key == "credentials-invalid" and "scoped to" in text:
@@ -147,7 +122,7 @@ def _by_code(code: str, text: str, status: int) -> str:
 
 
 def _by_exception(error: BaseException) -> str | None:
-    return next((key for key, names in EXCEPTIONS.items() if names & _names(error)), None)
+    return next((key for key, known in SECRET.items() if not _names(error).isdisjoint(known.raised)), None)
 
 
 def _names(error: BaseException) -> set[str]:

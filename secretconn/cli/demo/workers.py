@@ -9,7 +9,7 @@ import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from secretconn.cli.connections import close
+from secretconn.cli.connections import close, completed, rows_of, settled
 from secretconn.cli.demo.board import OURS, USUAL, Board, Side
 from secretconn.engines import driver_named, load
 
@@ -31,12 +31,18 @@ class Crew:
 
     def thread(self, connect: Callable[[], Any], side: Side = OURS) -> None:
         """Start one more thread that connects this way."""
-        self._start(self._work, connect, side, PAUSE * (len(self._threads) % 7) / 7)
+        delay = PAUSE * (len(self._threads) % 7) / 7  # not all at the same moment
+        self._start(lambda: completed(self._work(connect, self._stop.wait, delay, side)))
 
     def tasks(self, connect: Callable[[], Awaitable[Any]], count: int) -> None:
         """Start so many asyncio tasks, in one event loop."""
+
+        async def run() -> None:
+            delays = (PAUSE * number / count for number in range(count))
+            await asyncio.gather(*(self._work(connect, asyncio.sleep, delay) for delay in delays))
+
         if count:
-            self._start(lambda: asyncio.run(self._loop(connect, count)))
+            self._start(lambda: asyncio.run(run()))
 
     def dismiss(self) -> None:
         """Let every worker finish its connection, and wait for that."""
@@ -44,38 +50,26 @@ class Crew:
         for thread in self._threads:
             thread.join()
 
-    def _start(self, target: Callable[..., object], *arguments: object) -> None:
-        thread = threading.Thread(target=target, args=arguments, name="secretconn-demo", daemon=True)
+    def _start(self, target: Callable[[], object]) -> None:
+        thread = threading.Thread(target=target, name="secretconn-demo", daemon=True)
         self._threads.append(thread)
         thread.start()
 
-    def _work(self, connect: Callable[[], Any], side: Side, delay: float) -> None:
-        self._stop.wait(delay)  # not all at the same moment
+    async def _work(
+        self, connect: Callable[[], Any], rest: Callable[[float], Any], delay: float, side: Side = OURS
+    ) -> None:
+        """Connect, write an order, read it again and close, with rests, until it is over."""
+        await settled(rest(delay))
         while not self._stop.is_set():
-            with self._board.turn(side) as opened:
-                connection = connect()
+            with self._board.turn(side, in_task=rest is asyncio.sleep) as opened:
+                connection = await settled(connect())
                 opened()
                 try:
-                    user = _use(connection, next(self._ids))
+                    user = await _use(connection, next(self._ids))
                     self._board.user = user if side == OURS else self._board.user
                 finally:
-                    connection.close()
-            self._stop.wait(PAUSE)
-
-    async def _loop(self, connect: Callable[[], Awaitable[Any]], count: int) -> None:
-        await asyncio.gather(*(self._awork(connect, PAUSE * number / count) for number in range(count)))
-
-    async def _awork(self, connect: Callable[[], Awaitable[Any]], delay: float) -> None:
-        await asyncio.sleep(delay)
-        while not self._stop.is_set():
-            with self._board.turn(OURS, in_task=True) as opened:
-                connection = await connect()
-                opened()
-                try:
-                    self._board.user = await _ause(connection, next(self._ids))
-                finally:
                     await close(connection)
-            await asyncio.sleep(PAUSE)
+            await settled(rest(PAUSE))
 
 
 class UsualWay:
@@ -125,24 +119,11 @@ class UsualWay:
         self.api_calls += 1
 
 
-def _use(connection: Any, number: int) -> str:
-    with connection.cursor() as cursor:
-        cursor.execute(INSERT, (number, f"item {number}"))
-        connection.commit()
-        cursor.execute(SELECT, (number,))
-        return _checked(cursor.fetchone(), number)
-
-
-async def _ause(connection: Any, number: int) -> str:
-    async with connection.cursor() as cursor:
-        await cursor.execute(INSERT, (number, f"item {number}"))
-        await connection.commit()
-        await cursor.execute(SELECT, (number,))
-        return _checked(await cursor.fetchone(), number)
-
-
-def _checked(row: Any, number: int) -> str:
+async def _use(connection: Any, number: int) -> str:
     """Return the user, or raise LookupError if the order is not what was written."""
-    if row is None or row[0] != f"item {number}":
+    await rows_of(connection, INSERT, (number, f"item {number}"))
+    await settled(connection.commit())
+    rows = await rows_of(connection, SELECT, (number,))
+    if not rows or rows[0][0] != f"item {number}":
         raise LookupError(f"order {number} is not what was written")
-    return str(row[1]).partition("@")[0]
+    return str(rows[0][1]).partition("@")[0]

@@ -6,10 +6,11 @@ from dataclasses import replace
 
 from secretconn.engines import driver_named
 from secretconn.engines.arguments import keyword_reader
+from secretconn.engines.base import PLAIN
 
 __all__ = ["ORACLEDB"]
 
-_KEYWORDS = {"user": "user", "password": "password", "host": "host", "port": "port", "database": "service_name"}
+_KEYWORDS = PLAIN | {"database": "service_name"}
 
 ORACLEDB = replace(
     driver_named("oracledb"),

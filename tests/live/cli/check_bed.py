@@ -16,7 +16,7 @@ import pytest
 from secretconn.cli import main
 from secretconn.testing import LocalSecretsManager, Login, PostgresServer, new_password
 from secretconn.testing._process import free_port
-from secretconn.testing.faults import Answer, FaultySecretsManager, Request
+from tests.support.faults import Answer, FaultySecretsManager, Request
 
 __all__ = ["SECRET", "SET_UPS", "Bed", "Done", "SetUp", "normalised"]
 

@@ -19,9 +19,9 @@ import pytest
 from secretconn.cli import main
 from secretconn.cli.check.drivers import TLS_OPTIONS
 from secretconn.testing import LocalSecretsManager, Login, PostgresServer, new_password
-from secretconn.testing.agent import LocalAgent
-from secretconn.testing.faults import Answer, FaultySecretsManager
 from tests.live.cli.check_bed import SECRET, SET_UPS, Bed, Done, SetUp, database, normalised, run
+from tests.support.agent import LocalAgent
+from tests.support.faults import Answer, FaultySecretsManager
 
 DOCS = Path(__file__).parents[3] / "docs" / "check.md"
 Check = Callable[..., Done]

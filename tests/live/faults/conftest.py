@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from secretconn.testing import Application, LocalSecretsManager
-from secretconn.testing.faults import FaultySecretsManager
 from tests.live.faults.harness import Bed
+from tests.support.faults import FaultySecretsManager
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import Any
 
 import secretconn
 from secretconn.testing import Application, Login
-from secretconn.testing.faults import FaultySecretsManager
+from tests.support.faults import FaultySecretsManager
 
 TTL = 1000.0
 DEADLINE = 30.0

@@ -18,8 +18,8 @@ from botocore.exceptions import (
 import secretconn
 from secretconn.sources.secrets_manager import SecretsManagerSource
 from secretconn.testing import Application
-from secretconn.testing.faults import FAULTS, Answer, FaultySecretsManager, Request
 from tests.live.faults.harness import Bed, quick_client
+from tests.support.faults import FAULTS, Answer, FaultySecretsManager, Request
 
 CAUSES: dict[str, type[Exception]] = {
     "hang": ReadTimeoutError,

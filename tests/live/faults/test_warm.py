@@ -10,8 +10,8 @@ import pytest
 
 import secretconn
 from secretconn.testing import Application, Login, new_password
-from secretconn.testing.faults import FAULTS, Change, FaultySecretsManager, Request
 from tests.live.faults.harness import TTL, Bed, quick_client, wait_until
+from tests.support.faults import FAULTS, Change, FaultySecretsManager, Request
 
 REJECTED = r"password authentication failed"
 

@@ -17,7 +17,7 @@ import pytest
 import secretconn
 from secretconn import RotatingCredentials, Runtime, SecretUnavailable
 from secretconn.testing import Application, LocalSecretsManager
-from secretconn.testing.agent import LocalAgent
+from tests.support.agent import LocalAgent
 
 STRATEGIES = ["single-user", "alternating-users"]
 

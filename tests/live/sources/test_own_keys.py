@@ -18,8 +18,8 @@ import secretconn
 from secretconn import RotatingCredentials, SecretUnavailable
 from secretconn._core.rotating import core_of
 from secretconn.testing import Application, LocalSecretsManager
-from secretconn.testing.faults import FAULTS, Answer, FaultySecretsManager
 from tests.live.faults.harness import Time
+from tests.support.faults import FAULTS, Answer, FaultySecretsManager
 
 REFUSED = {
     "ExpiredTokenException": 400,

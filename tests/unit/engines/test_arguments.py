@@ -13,7 +13,7 @@ from secretconn import RotatingCredentials
 from secretconn.engines import NOTHING_GIVEN, Given, driver_named, odbc
 from secretconn.engines.arguments import Found, keyword_reader, take
 from secretconn.testing.memory import MemorySource
-from tests.unit.engines.test_further import called_with, given
+from tests.unit.engines.drivers import called_with, given
 
 
 def params(user: str | None = None, host: str | None = None, dsn: str | None = None) -> Any:

@@ -10,7 +10,7 @@ import pytest
 
 from secretconn import Verdict
 from secretconn.engines import db2, driver_named, mongodb, mysql, oracle, postgresql, redis, snowflake, sqlserver
-from tests.unit.engines.test_further import LOGIN, TABLES, by_ibm_db, by_snowflake_s_shape, called_with
+from tests.unit.engines.drivers import LOGIN, TABLES, by_ibm_db, by_snowflake_s_shape, called_with
 
 REJECTED, SUSPECT, BARRED, OTHER = Verdict.REJECTED, Verdict.SUSPECT, Verdict.BARRED, Verdict.OTHER
 

@@ -1,4 +1,4 @@
-"""Every problem that ``secretconn check`` knows, as tables of sentences and remedies.
+"""Every problem that ``secretconn check`` knows, as tables of causes, sentences and remedies.
 
 A key is the finding's name, which scripts rely on, followed by ``:word`` where one name has several sentences.
 docs/check.md lists the names, and a test compares the two.
@@ -17,7 +17,7 @@ FINDINGS = {**SECRET, **LOGIN, **WARNINGS}
 
 def finding(key: str, /, *, permission: str | None = None, **facts: Any) -> Finding:
     """Return a finding with the facts filled in."""
-    problem, advice = (text.format(**facts) for text in FINDINGS[key])
+    problem, advice = (text.format(**facts) for text in FINDINGS[key][:2])
     return Finding(key.partition(":")[0], problem, advice, key in WARNINGS, permission)
 
 

@@ -15,11 +15,12 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self, TypeAlias
+from http.server import BaseHTTPRequestHandler
+from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
-from secretconn.testing.secrets_manager import LocalSecretsManager
+from secretconn.testing import LocalSecretsManager
+from tests.support.serving import Serving
 
 __all__ = ["FAULTS", "Answer", "Change", "Fault", "FaultySecretsManager", "Hang", "Request", "Reset"]
 
@@ -94,7 +95,7 @@ FAULTS: dict[str, Fault] = {
 """Faults by name. Codes: "Common Errors" and the operations' "Errors" in the Secrets Manager API reference."""
 
 
-class FaultySecretsManager:
+class FaultySecretsManager(Serving):
     """Secrets Manager behind a server that misbehaves while a fault is set.
 
     Args:
@@ -113,12 +114,6 @@ class FaultySecretsManager:
         self._lifted = threading.Event()
         self._lock = threading.Lock()
         self._hanging = 0
-        self._server: ThreadingHTTPServer | None = None
-
-    @property
-    def endpoint_url(self) -> str:
-        port = self._server.server_port if self._server is not None else 0
-        return f"http://127.0.0.1:{port}"
 
     @property
     def hanging(self) -> int:
@@ -149,25 +144,12 @@ class FaultySecretsManager:
         finally:
             self.lift()
 
-    def start(self) -> Self:
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._server.daemon_threads = True
-        self._server.block_on_close = False
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-        return self
-
     def stop(self) -> None:
         self.lift()
-        server, self._server = self._server, None
-        if server is not None:
-            server.shutdown()
-            server.server_close()
+        super().stop()
 
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(self, *exc: object) -> None:
-        self.stop()
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        return _handler(self)
 
     def meet(self, request: Request) -> Fault | None:
         """Count a call and say what is to be done to it."""

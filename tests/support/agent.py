@@ -12,12 +12,13 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
-from secretconn.testing.secrets_manager import LocalSecretsManager
+from secretconn.testing import LocalSecretsManager
+from tests.support.serving import Serving
 
 __all__ = ["LocalAgent"]
 
@@ -28,7 +29,7 @@ PARAMETERS = ("secretId", "versionId", "versionStage", "refreshNow")
 Answer = tuple[int, str]
 
 
-class LocalAgent:
+class LocalAgent(Serving):
     """The agent for tests.
 
     Args:
@@ -58,15 +59,9 @@ class LocalAgent:
         self._ttl, self._refresh_now, self._clock = ttl, refresh_now, clock
         self._cache: dict[tuple[str | None, ...], tuple[float, str]] = {}
         self._lock = threading.Lock()
-        self._server: ThreadingHTTPServer | None = None
-        self._port = 0
         self.requests: list[Mapping[str, str]] = []
         self.fetches = 0
         self.faults: list[Answer] = []
-
-    @property
-    def endpoint_url(self) -> str:
-        return f"http://127.0.0.1:{self._port}"
 
     @property
     def environment(self) -> dict[str, str]:
@@ -80,6 +75,11 @@ class LocalAgent:
 
     def start(self) -> Self:
         """Listen, at the same port as before if it ran before, with a new token and an empty cache."""
+        self.new_token()
+        self._cache.clear()
+        return super().start()
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
         agent = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -92,26 +92,7 @@ class LocalAgent:
             def log_message(self, *args: object) -> None:
                 """Nothing."""
 
-        self.new_token()
-        self._cache.clear()
-        self._server = ThreadingHTTPServer(("127.0.0.1", self._port), Handler)
-        self._server.daemon_threads = True
-        self._port = self._server.server_address[1]
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), name="secretconn-agent", daemon=True).start()
-        return self
-
-    def stop(self) -> None:
-        """Stop listening; connections are refused then."""
-        server, self._server = self._server, None
-        if server is not None:
-            server.shutdown()
-            server.server_close()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(self, *exc: object) -> None:
-        self.stop()
+        return Handler
 
     def _serve(self, request: BaseHTTPRequestHandler) -> None:
         parts = urlsplit(request.path)
@@ -134,9 +115,9 @@ class LocalAgent:
         if path != PATH:
             return 404, "Not found"
         known = PARAMETERS if self._refresh_now else PARAMETERS[:-1]
-        for name in query:
-            if name not in known:
-                return 400, f"unknown parameter: {name}"
+        unknown = [name for name in query if name not in known]
+        if unknown:
+            return 400, f"unknown parameter: {unknown[0]}"
         key = (query.get("secretId"), query.get("versionId"), query.get("versionStage"))
         begun, held = self._cache.get(key, (float("-inf"), ""))
         if query.get("refreshNow", "false") != "true" and self._clock() - begun < self._ttl:
