@@ -21,15 +21,7 @@ from typing import Any, NamedTuple
 from secretconn.testing import Application, LocalSecretsManager, Login, PostgresServer, new_password
 
 HERE = Path(__file__).parent
-DJANGO = [
-    "backends",
-    "transactions",
-    "transaction_hooks",
-    "select_for_update",
-    "servers",
-    "test_runner",
-    "migrate_signals",
-]
+DJANGO = ["backends", "transactions", "transaction_hooks", "servers", "test_runner.tests.SetupDatabasesTests"]
 SQLALCHEMY = [
     *("test/engine/test_transaction.py", "test/engine/test_execute.py", "test/engine/test_pool.py"),
     *("test/engine/test_reconnect.py", "test/engine/test_parseconnect.py", "test/dialect/postgresql/test_dialect.py"),
