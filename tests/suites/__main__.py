@@ -30,6 +30,7 @@ SQLALCHEMY = [
 DIFFERENT = {
     "test_database_name_empty": "the secret has the name that the settings leave out",
     "test_destroy_test_db_restores_db_name": "makes settings of ENGINE and NAME alone, without a secret",
+    "test_ensure_version_is_qualified": "its do_connect listener connects by itself, with no login in its arguments",
     "test_multiple_host_real_connect": "writes user and password into the URL",
     "test_recycle_pool_no_race": "hands in a pool= of its own, which plugin=secretconn refuses",
 }
