@@ -80,7 +80,7 @@ def runs(app: Application, plain: Login) -> Iterator[Run]:
 
 def compared(run: Run, folder: Path, app: Application) -> list[str]:
     """Return what fails with the secret alone."""
-    tests = next(folder.glob(f"{run.suite}-*"))
+    tests = next(one for one in folder.glob(f"{run.suite}-*") if one.is_dir())
     before = failures(run.suite, tests, run.plain, app)
     with rotating(app) as rotations:
         after = failures(run.suite, tests, run.login, app)
