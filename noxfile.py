@@ -126,6 +126,30 @@ def servers(session: nox.Session) -> None:
 
 
 @nox.session
+def suites(session: nox.Session) -> None:
+    """Django's and SQLAlchemy's own tests, with a secret in place of the login; what fails with it alone is told."""
+    session.install("-e", ".[testing,django,sqlalchemy,psycopg-pool]", "tblib", "mock")
+    folder = outside() / "suites"
+    for package in ("django", "sqlalchemy"):
+        asked = f"import importlib.metadata as m; print(m.version('{package}'))"
+        version = str(session.run("python", "-c", asked, silent=True)).strip()
+        session.run(
+            "python",
+            "-m",
+            "pip",
+            "download",
+            "--no-deps",
+            f"--no-binary={package}",
+            "--dest",
+            str(folder),
+            f"{package}=={version}",
+        )
+    for archive in folder.glob("*.tar.gz"):
+        shutil.unpack_archive(archive, folder, filter="data")
+    session.run("python", "-m", "tests.suites", str(folder))
+
+
+@nox.session
 def licences(session: nox.Session) -> None:
     """Every package of the core and of the extras, with its licence; docs/licences.md has the list."""
     session.install(f".[{','.join(one for one in EXTRAS if one not in BUILT_HERE)}]", "pip-licenses")

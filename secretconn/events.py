@@ -126,12 +126,14 @@ class Rejected(Event):
         stages: That version's stages, as far as is known.
         suspect: True where the driver hides the reason.
         seconds: How long the login took to fail.
+        barred: True where the server refused the user, whatever the password.
     """
 
     version_id: str
     stages: tuple[str, ...]
     suspect: bool
     seconds: float
+    barred: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

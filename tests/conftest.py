@@ -13,7 +13,8 @@ import pytest
 with contextlib.suppress(ImportError):  # the environments of single frameworks have no Hypothesis
     from hypothesis import settings
 
-    settings.register_profile("untimed", deadline=None)  # no test fails because the machine is slow
+    # No test fails because the machine is slow, and CI draws fresh examples too.
+    settings.register_profile("untimed", deadline=None, derandomize=False, print_blob=True)
     settings.load_profile("untimed")
 
 LIVE = Path(__file__).parent / "live"

@@ -1,104 +1,310 @@
-"""A pytest plugin for scripts/mutate, and `python -m tests.mutation`, which counts what it found.
+"""Mutation testing: `python -m tests.mutation [PATTERN ...]`, and the pytest plugin it runs. See docs/mutation.md.
 
-mutmut notes which functions a test calls, tries only those tests on their mutants, and forks a process for each mutant
-after everything is imported. But the readers of a driver's arguments are built at import, by functions that no test
-calls itself. So those count as called by every test, and their mutants are tried on a fresh import.
+mutmut makes the mutants. The plugin tries them within one pytest session: the tests are collected once; each is run
+once to see which functions it calls; then each mutant gets a fork of this process and in it the tests of its function,
+first those that have killed its neighbours, then the fastest ones. Mutants of what runs while the code is imported are
+tried in a new interpreter.
 """
 
 from __future__ import annotations
 
+import contextlib
+import fnmatch
+import importlib
 import json
 import os
+import select
+import signal
+import subprocess
 import sys
-from collections import Counter
+import time
+import tomllib
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-AT_IMPORT = Path("called-at-import.json").resolve()  # in mutmut's own folder
-STATS = Path("mutmut-stats.json").resolve()
+FOLDER = Path("mutants")
+OUTCOMES = Path("outcomes.json")
+WATCHED = Path("watched.json")
+FIRST = 5.0
+"""Seconds of tests that are tried on a mutant at first. Survivors are tried again, with all tests of their function."""
+ROUND = (1.0, 8.0)
+"""Seconds of a processor that a test may take, and as many times what it takes on the unchanged code: a mutant may go
+round without end."""
+SILENT = 20.0
+"""Seconds after which a test that does not come back is given up."""
+GROUPS = {
+    "core, sources, events": (2.0, ("_core/", "sources/", "events.py")),
+    "engines": (5.0, ("engines/",)),
+    "frameworks, pools, redis": (5.0, ("sqlalchemy.py", "psycopg.py", "pools.py", "redis.py", "otel.py", "django/")),
+}
+"""What is reported together, and the percentage of survivors it must stay under."""
 
-HELD_TO_5_PERCENT = ("connect.py", "rotating.py", "engines/")
+PROGRAM = """
+import atexit, os, pathlib, sys
 
+def write():
+    state = sys.modules.get("mutmut.state")
+    if state and os.environ.get("MUTANT_UNDER_TEST") == "stats":
+        pathlib.Path(__file__).with_name(f"calls-{os.getpid()}.txt").write_text("\\n".join(state.state()._stats))
 
-def pytest_configure() -> None:
-    from hypothesis import settings
+atexit.register(write)
+"""
+"""sitecustomize of the programs that tests start: each tells which functions it has called."""
 
-    settings.register_profile("mutation", derandomize=True, database=None, deadline=None, max_examples=25)
-    settings.load_profile("mutation")
-
-
-def pytest_load_initial_conftests() -> None:
-    """Forget what is imported, for a mutant of what runs at import; and before the run that shows all tests pass."""
-    function = os.environ.get("MUTANT_UNDER_TEST", "").partition("__mutmut_")[0]
-    if AT_IMPORT.exists() and function in ("", *json.loads(AT_IMPORT.read_text())):
-        for name in [name for name in sys.modules if name.partition(".")[0] in ("secretconn", "tests")]:
-            del sys.modules[name]
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The fastest first: most mutants are dead before the slow ones."""
-    if unnamed := [item.nodeid for item in items if " at 0x" in item.nodeid]:
-        raise pytest.UsageError(f"give this test an id without an address, it is not found again: {unnamed[0]}")
-    if STATS.exists():
-        seconds = json.loads(STATS.read_text())["duration_by_test"]
-        items.sort(key=lambda item: seconds.get(item.nodeid, 0.0))
-
-
-def pytest_collection_finish() -> None:
-    called = _calls()
-    if called:
-        AT_IMPORT.write_text(json.dumps(sorted(called)))
-        called.clear()
+Tell = Callable[[bytes], object]
 
 
-def pytest_runtest_setup() -> None:
-    if os.environ.get("MUTANT_UNDER_TEST") == "stats":
-        _calls().update(json.loads(AT_IMPORT.read_text()))
+class Trials:
+    """Tries the mutants whose names match one of the patterns; without any, those that have no outcome yet."""
+
+    def __init__(self, patterns: list[str]) -> None:
+        self._outcomes: dict[str, list[str]] = _read(OUTCOMES)
+        self._watched: dict[str, list[Any]] = _read(WATCHED)
+        names = [name for names in _mutants().values() for name in names]
+        wanted = [name for name in names if any(fnmatch.fnmatch(name, pattern) for pattern in patterns)]
+        self._names = wanted if patterns else [name for name in names if name not in self._outcomes]
+        self._calls: defaultdict[str, list[int]] = defaultdict(list)  # function: the tests that call it
+        self._at_import: set[str] = set()
+        self._items: list[pytest.Item] = []
+        self._seconds: list[float] = []
+        self._kills: defaultdict[str, Counter[int]] = defaultdict(Counter)
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        self._items, self._at_import = session.items, set(_called())
+        for index, item in enumerate(self._items):
+            self._watch(index, [item.nodeid, item.path.stat().st_mtime_ns])
+        print(f"{len(self._items)} tests take {sum(self._seconds):.0f} s", flush=True)
+        self._try_all(self._names, FIRST)
+        again = [name for name in self._names if self._outcomes[name][0] == "survived"]
+        self._try_all([name for name in again if name.partition("__mutmut_")[0] not in self._at_import], float("inf"))
+        return True
+
+    def _watch(self, index: int, version: list[Any]) -> None:
+        """Run one test, in a fork, to see which functions it calls and how long it takes."""
+
+        def run(tell: Tell) -> int:
+            _activate("stats")
+            _called().clear()
+            before, failed = {*sys.modules}, self._fails(index)
+            called = _called().union(*(path.read_text().split() for path in _calls_of_programs()))
+            tell(json.dumps([sorted(called), sorted({*sys.modules} - before)]).encode())
+            return failed
+
+        key = str(version)
+        if key not in self._watched:
+            for path in _calls_of_programs():
+                path.unlink()
+            code, seconds, told = _in_fork(run, 120.0)
+            if code != 0:
+                print(f"left out, fails where nothing is changed: {self._items[index].nodeid}", flush=True)
+            self._watched[key] = [seconds, *(json.loads(told) if code == 0 else ([], []))]
+            WATCHED.write_text(json.dumps(self._watched))
+        seconds, functions, modules = self._watched[key]
+        _import(modules)
+        self._seconds.append(seconds)
+        for function in functions:
+            self._calls[function].append(index)
+
+    def _try_all(self, names: list[str], budget: float) -> None:
+        for number, name in enumerate(names, 1):
+            begun = time.monotonic()
+            function = name.partition("__mutmut_")[0]
+            outcome, by = self._try_anew(name) if function in self._at_import else self._try(name, function, budget)
+            self._outcomes[name] = [outcome, by]
+            seconds = time.monotonic() - begun
+            print(f"{number}/{len(names)} {name}: {outcome} by {by} in {seconds:.1f} s", flush=True)
+            OUTCOMES.write_text(json.dumps(self._outcomes))
+
+    def _try(self, name: str, function: str, budget: float) -> tuple[str, str]:
+        kills = self._kills[function]
+        ordered = sorted(self._calls[function], key=lambda index: (-kills[index], self._seconds[index]))
+        spent = list(accumulate(self._seconds[index] for index in ordered))
+        tests = [index for index, seconds in zip(ordered, spent, strict=True) if seconds <= budget]
+
+        def run(tell: Tell) -> int:
+            _activate(name)
+            for index in tests:
+                signal.setitimer(signal.ITIMER_PROF, ROUND[0] + ROUND[1] * self._seconds[index])
+                tell(b"%d " % index)
+                if self._fails(index):
+                    return 1
+            return 0
+
+        code, _, told = _in_fork(run, SILENT)
+        if code == 0:
+            return "survived", f"{len(tests)} tests"
+        last = int(told.split()[-1])
+        kills[last] += 1
+        return "killed" if code == 1 else "timeout", self._items[last].nodeid
+
+    def _try_anew(self, name: str) -> tuple[str, str]:
+        room = "/engines/" if ".engines." in name else "/unit/"
+        tests = {index for tests in self._calls.values() for index in tests if room in self._items[index].nodeid}
+        fastest = sorted(tests, key=self._seconds.__getitem__)
+        Path("tests.txt").write_text("\n".join(self._items[index].nodeid for index in fastest))
+        options = [*_settings()["pytest_add_cli_args"], "-o", "timeout=30", "-o", "timeout_func_only=false"]
+        environment = {**os.environ, "MUTANT_UNDER_TEST": name}
+        del environment["MUTANT_PATTERNS"]
+        command = [sys.executable, "-m", "pytest", "-x", "-q", *options, "@tests.txt"]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        return ("killed" if done.returncode else "survived"), (done.stdout.strip().splitlines() or [""])[-1]
+
+    def _fails(self, index: int) -> int:
+        """Run one test in this process; 1 if it fails."""
+        item, failed = self._items[index], []
+
+        class Reports:
+            def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+                failed.extend([report] * report.failed)
+
+        item.config.pluginmanager.unregister(name="terminalreporter")
+        item.config.pluginmanager.register(Reports())
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
+        return int(bool(failed))
 
 
-def _calls() -> set[str]:
-    """The functions called since the last test, as mutmut keeps them while it gathers them; empty at other times."""
+def _in_fork(work: Callable[[Tell], int], patience: float) -> tuple[int | None, float, bytes]:
+    """Do some work in a fork.
+
+    Returns:
+        Its code, or None where it was silent for so many seconds; the seconds of a processor; what it told.
+    """
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.setpgid(0, 0)
+        code = 1
+        try:
+            code = work(lambda told: os.write(writer, told))
+        finally:
+            os._exit(code)
+    os.close(writer)
+    told, silent = b"", True
+    while select.select([reader], [], [], patience)[0]:
+        more = os.read(reader, 1 << 16)
+        told += more
+        if not more:
+            silent = False
+            break
+    os.close(reader)
+    if silent:
+        os.kill(child, signal.SIGKILL)
+    _, status, usage = os.wait4(child, 0)
+    with contextlib.suppress(ProcessLookupError):  # what it has started
+        os.killpg(child, signal.SIGKILL)
+    return None if silent else os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime, told
+
+
+def _read(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    return found
+
+
+def _calls_of_programs() -> list[Path]:
+    """What the programs that a test has started have written, by PROGRAM."""
+    return list(Path().glob("calls-*.txt"))
+
+
+def _import(modules: list[str]) -> None:
+    """Import what a test did, so that no further fork has to. Not what is changed, nor the tests."""
+    for module in modules:
+        if module.partition(".")[0] not in ("secretconn", "tests") and module not in sys.modules:
+            with contextlib.suppress(Exception):
+                importlib.import_module(module)
+
+
+def _called() -> set[str]:
+    """The functions called so far, as mutmut keeps them."""
     from mutmut.state import state
 
     return state()._stats
 
 
-# -- the report --------------------------------------------------------------------------------------------------------
+def _activate(name: str) -> None:
+    from mutmut.mutation.trampoline import set_mutant_under_test
+
+    set_mutant_under_test(name)
+
+
+def _mutants() -> dict[str, list[str]]:
+    """Of each file that is changed the names of its mutants, in the order of the groups."""
+    package = Path("secretconn")
+    found = {
+        str(path.relative_to(package).with_suffix("")): list(json.loads(path.read_text())["exit_code_by_key"])
+        for path in sorted(package.rglob("*.py.meta"))
+    }
+    starts = [start for _, group in GROUPS.values() for start in group]
+    return {file: found[file] for start in starts for file in found if file.startswith(start)}
+
+
+def _settings() -> dict[str, Any]:
+    settings: dict[str, Any] = tomllib.loads(Path("pyproject.toml").read_text())["tool"]["mutmut"]
+    return settings
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    from hypothesis import settings
+
+    settings.register_profile("mutation", derandomize=True, database=None, deadline=None, max_examples=25)
+    settings.load_profile("mutation")
+    if (patterns := os.environ.get("MUTANT_PATTERNS")) is not None:
+        config.pluginmanager.register(Trials(patterns.split()))
+
+
+# -- the whole pass, and its report ------------------------------------------------------------------------------------
 
 
 def main() -> int:
-    """Print the counts of each module and the change that each survivor makes; 1 if too many survived."""
-    root = Path("mutants/secretconn")
-    found = {path: json.loads(path.read_text())["exit_code_by_key"] for path in sorted(root.rglob("*.py.meta"))}
+    """Make the mutants, try them and print what came of it; 1 if too many survived."""
+    _make()
+    environment = {**os.environ, "MUTANT_UNDER_TEST": "stats", "PYTHONPATH": str(FOLDER.resolve())}
+    environment["MUTANT_PATTERNS"] = " ".join(sys.argv[1:])
+    settings = _settings()
+    tests = [*settings["pytest_add_cli_args"], *settings["pytest_add_cli_args_test_selection"]]
+    subprocess.run([sys.executable, "-m", "pytest", "-q", *tests], cwd=FOLDER, env=environment, check=False)
+    return _report()
+
+
+def _make() -> None:
+    from mutmut.__main__ import create_mutants
+    from mutmut.utils.file_utils import copy_also_copy_files, copy_src_dir
+
+    FOLDER.mkdir(exist_ok=True)
+    copy_src_dir()
+    copy_also_copy_files()
+    (FOLDER / "sitecustomize.py").write_text(PROGRAM)
+    create_mutants(1)
+
+
+def _report() -> int:
+    with contextlib.chdir(FOLDER):
+        outcomes: dict[str, list[str]] = _read(OUTCOMES)
+        mutants = _mutants()
+    by_file = {file: Counter(outcomes.get(name, ["not tried"])[0] for name in mutants[file]) for file in mutants}
+    failed = False
     print("| module | mutants | killed | by a timeout | survived |\n|---|---:|---:|---:|---:|")
-    all_counts: Counter[str] = Counter()
-    for path, codes in found.items():
-        name = str(path.relative_to(root)).removesuffix(".meta")
-        counts = Counter(_outcome(code) for code in codes.values())
-        if counts.total():
-            print(_row(f"`{name}`", counts))
-        if name.startswith(HELD_TO_5_PERCENT):
-            all_counts += counts
-    print(_row("`connect.py`, `rotating.py`, `engines/`", all_counts))
-    for codes in found.values():
-        for mutant, code in codes.items():
-            if _outcome(code) == "survived":
-                print(f"\n{mutant}\n{_change(mutant)}")
-    return int(all_counts["survived"] >= 0.05 * all_counts.total() or all_counts["not tried"] > 0)
-
-
-def _outcome(code: int | None) -> str:
-    from mutmut.stats import status_by_exit_code
-
-    status = "not tried" if code is None else status_by_exit_code[code]
-    return {"no tests": "survived", "suspicious": "survived", "segfault": "killed"}.get(status, status)
+    for title, (percent, starts) in GROUPS.items():
+        counts: Counter[str] = Counter()
+        for file, found in by_file.items():
+            if file.startswith(starts):
+                print(_row(f"`{file}`", found))
+                counts += found
+        print(_row(f"**{title}**", counts))
+        failed |= counts["not tried"] > 0 or 100 * counts["survived"] >= percent * counts.total()
+    for name in (name for names in mutants.values() for name in names):
+        if outcomes.get(name, [""])[0] == "survived":
+            print(f"\n{name}\n{_change(name)}")
+    return int(failed)
 
 
 def _row(name: str, counts: Counter[str]) -> str:
-    return f"| {name} | {counts.total()} | {counts['killed']} | {counts['timeout']} | {counts['survived']} |" + (
-        f" {counts['not tried']} not tried" if counts["not tried"] else ""
-    )
+    rest = f" {counts['not tried']} not tried" if counts["not tried"] else ""
+    return f"| {name} | {counts.total()} | {counts['killed']} | {counts['timeout']} | {counts['survived']} |{rest}"
 
 
 def _change(mutant: str) -> str:

@@ -107,11 +107,8 @@ class Connector:
 
     def log_in(self, call: Callable[..., Any], given: Given, arguments: Arguments = NO_ARGUMENTS) -> Any:
         """Follow the rules of rotation around ``call``, which logs in at what ``given`` names."""
-        core = self._core
-        if core.state.answer is None:
-            core.reader.prepare()
         make = self._own_keywords if given is NOTHING_GIVEN else functools.partial(self.keywords, given)
-        return log_in(self.flow(given), call, arguments.args, arguments.kwargs, make, core.runtime)
+        return log_in(self.flow(given), call, arguments.args, arguments.kwargs, make, self._core.runtime)
 
     async def alog_in(
         self, call: Callable[..., Awaitable[Any]], given: Given, arguments: Arguments = NO_ARGUMENTS

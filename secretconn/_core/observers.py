@@ -52,12 +52,16 @@ class Counters:
 
 
 class Subscription:
-    """One subscriber of one secret. Ended by setting ``active`` to False, which anything may do at any moment."""
+    """One subscriber of one secret, None once that has ended."""
 
-    __slots__ = ("__weakref__", "active", "subscriber")
+    __slots__ = ("__weakref__", "subscriber")
 
     def __init__(self, subscriber: Subscriber) -> None:
-        self.subscriber, self.active = subscriber, True
+        self.subscriber: Subscriber | None = subscriber
+
+    def end(self) -> None:
+        """Unsubscribe. Anything may do so at any moment."""
+        self.subscriber = None
 
 
 class Observers:
@@ -84,7 +88,7 @@ class Observers:
         """Add a subscriber, and forget those that have ended."""
         added = Subscription(subscriber)
         with self._lock:
-            self._subscriptions = (*(one for one in self._subscriptions if one.active), added)
+            self._subscriptions = (*(one for one in self._subscriptions if one.subscriber is not None), added)
         return added
 
     def telling(self) -> bool:
@@ -145,11 +149,12 @@ class Observers:
 
     def _tell_one(self, event: Event, caused_by: frozenset[Subscription]) -> None:
         for subscription in self._subscriptions:
-            if not subscription.active or subscription in caused_by:
+            subscriber = subscription.subscriber
+            if subscriber is None or subscription in caused_by:
                 continue
             token = _telling.set(caused_by | {subscription})
             try:
-                subscription.subscriber(event)
+                subscriber(event)
             except KeyboardInterrupt:
                 raise
             except BaseException:  # whatever a subscriber does wrong, connections go on

@@ -6,19 +6,17 @@ abandoned: nobody joins it, and what it still brings counts as of the moment it 
 
 from __future__ import annotations
 
-import logging
 import sys
-from collections.abc import Mapping
 from functools import partial
 
 from secretconn import events
-from secretconn._core import reports
 from secretconn._core.answer import Answer
 from secretconn._core.effects import Await, Budget, Flow
 from secretconn._core.flight import Flight, Outcome, Unanswered
 from secretconn._core.observers import Observers
 from secretconn._core.parsing import Shape
 from secretconn._core.reading import Inquiries, news_of, parsed_reading, read
+from secretconn._core.reports import Reports, error_of
 from secretconn._core.settings import COLD, Settings
 from secretconn._core.state import SecretState
 from secretconn.credentials import PENDING
@@ -26,8 +24,6 @@ from secretconn.runtime import Runtime
 from secretconn.sources.base import NoValue, Reading, Source, is_passing, is_throttled, name_of, place_of
 
 __all__ = ["Reader"]
-
-log = logging.getLogger("secretconn.refresh")
 
 NEVER = float("-inf")
 
@@ -59,11 +55,12 @@ class Reader:
         self._settings, self._runtime, self._state, self._observers = settings, runtime, state, observers
         self._flight: Flight | None = None
         self._running: set[Flight] = set()  # abandoned ones too
+        self._counted = 0
         self._unanswered: Unanswered | None = None
         self._retry_at = NEVER
         self._look_at = NEVER
         self._inquiries = Inquiries()
-        self._told: set[str] = set()
+        self._reports = Reports(secret_id)
         self._generation = 0
 
     @property
@@ -76,20 +73,15 @@ class Reader:
         """True where a read costs nothing: then there is no cool-down."""
         return bool(getattr(self._source, "free", False))
 
-    def prepare(self) -> None:
-        """Import what reading needs, in a thread that may: a fork in the middle of an import breaks the child."""
-        prepare = getattr(self._source, "prepare", None)
-        if prepare is not None:
-            prepare()
-
     def error_of(self, error: BaseException) -> Exception:
         """Return one caller's own exception for a failed read."""
-        return reports.error_of(error, self._secret_id, self._source)
+        return error_of(error, self._secret_id, self._source)
 
     # -- flows --------------------------------------------------------------------------------------------------------
 
     def first(self) -> Flow[Answer]:
         """Wait for the first answer (rule 2). Raises what reports.error_of returns."""
+        self._prepare()
         budget, came = Budget(self._settings.timeout, self._runtime), self._state.tick()
         while True:
             step = self._first_step(came)
@@ -118,6 +110,8 @@ class Reader:
         Returns:
             The newest answer, which may be older than ``since`` if it came in meanwhile, or Unanswered.
         """
+        if self._state.answer is None:
+            self._prepare()
         seen = self._state.answer.tick if self._state.answer is not None else -1
         failed = 0
         while True:
@@ -183,10 +177,11 @@ class Reader:
             if self._flight is not None:
                 self._flight.over = True  # nor does its failure count
             self._flight = self._unanswered = None
+            self._running = set()
             self.fresh_until = self._retry_at = self._look_at = NEVER
             self.failures = 0
             self._inquiries = Inquiries()
-            self._told.clear()
+            self._reports = Reports(self._secret_id)
         old.after_fork(in_use)
 
     def _repeats(self, error: BaseException, budget: Budget) -> bool:
@@ -195,6 +190,14 @@ class Reader:
         if is_throttled(error) and patience > 0:
             patience = self._settings.timeout
         return is_passing(error) and budget.left > 0 and self._runtime.clock() < budget.begun + patience
+
+    def _prepare(self) -> None:
+        """Import what a read needs before a thread does: a fork in the middle of an import breaks it in the child."""
+        import json  # noqa: F401  (for parsing)
+
+        prepare = getattr(self._source, "prepare", None)
+        if prepare is not None:
+            prepare()
 
     # -- one step of a flow -------------------------------------------------------------------------------------------
 
@@ -273,22 +276,36 @@ class Reader:
         if generation != self._generation:  # all was forgotten before it began
             flight.land(Unanswered(flight.tick, self._state.tick(), LookupError("forgotten")))
             return
-        self._running.add(flight)
         source, counters = self._source, self._observers.counters
-        calls = source.api_calls
+        with self._state.lock:
+            if not self._running:
+                self._counted = source.api_calls
+            self._running.add(flight)
         told: tuple[events.Event, ...] = ()
         outcome: Outcome | None = None
+        calls = 0
         try:
-            reading = read(source, flight.reason, stages, self._state.answer)
-            outcome, told = self._take_in(reading, flight, stages, source.api_calls - calls, generation)
+            try:
+                reading = read(source, flight.reason, stages, self._state.answer)
+            finally:
+                calls = self._calls(flight, source)
+            outcome, told = self._take_in(reading, flight, stages, calls, generation)
         except Exception as error:  # noqa: BLE001  (told to every waiter, logged once per streak)
             outcome = self._failed(flight, error)
         finally:
-            self._running.discard(flight)
-            counters.add(fetches=1, api_calls=source.api_calls - calls)
+            counters.add(fetches=1, api_calls=calls)
             if outcome is None:  # broken off by what is no Exception
                 outcome = Unanswered(flight.tick, self._state.tick(), RuntimeError("the read was broken off"))
             self._observers.tell(*told, between=partial(flight.land, outcome))
+
+    def _calls(self, flight: Flight, source: Source) -> int:
+        """The source's calls, of reads that overlap each one once."""
+        with self._state.lock:
+            if flight not in self._running:  # all was forgotten meanwhile
+                return 0
+            self._running.discard(flight)
+            before, self._counted = self._counted, source.api_calls
+            return self._counted - before
 
     def _take_in(
         self, reading: Reading, flight: Flight, stages: tuple[str, ...], api_calls: int, generation: int
@@ -308,26 +325,15 @@ class Reader:
             now = self._runtime.clock()
             self.fresh_until = now + self._settings.ttl * (0.5 + 0.5 * self._runtime.random())
         if recovered:
-            log.info("secretconn: secret %r is readable again, after %d failed reads", self._secret_id, recovered)
-        self._note_unreadable(news.problems, stages)
-        told = reports.landed(
-            before,
-            answer,
-            secret_id=self._secret_id,
-            reason=flight.reason,
-            seconds=now - flight.begun,
-            api_calls=api_calls,
-            place=place_of(self._source),
-        )
+            self._reports.readable_again(recovered)
+        self._reports.unreadable(news.problems, stages)
         if before is not None and before.current.version_id != answer.current.version_id:
             self._observers.counters.add(rotations=1)
-            version = answer.current.version_id
-            log.info("secretconn: secret %r was rotated: version %s is current now", self._secret_id, version)
-        return answer, told
+        return answer, self._reports.landed(flight, before, answer, now, api_calls, place_of(self._source))
 
     def _failed(self, flight: Flight, error: BaseException) -> Unanswered:
         with self._state.lock:
-            now, answer, named = self._runtime.clock(), self._state.answer, name_of(error)
+            now, answer = self._runtime.clock(), self._state.answer
             unanswered = Unanswered(flight.tick, self._state.tick(), error)
             if flight.over:  # abandoned, and counted then
                 return unanswered
@@ -338,25 +344,7 @@ class Reader:
             self._retry_at = now + wait
             self._unanswered = unanswered
         self._observers.counters.add(refresh_failures=1)
-        if self.failures == 1:
-            ending = "no connection can be opened until it can" if answer is None else "the held login stays in use"
-            log.warning("secretconn: secret %r cannot be read (%s); %s", self._secret_id, named, ending)
-        told = reports.failed(
-            answer,
-            error,
-            secret_id=self._secret_id,
-            reason=flight.reason,
-            seconds=now - flight.begun,
-            retry_in=wait,
-            place=place_of(self._source),
-            now=now,
-        )
+        place = place_of(self._source)
+        told = self._reports.failed(flight, answer, name_of(error), self.failures, now, wait, place)
         self._observers.tell(*told, between=partial(flight.land, unanswered))
         return unanswered
-
-    def _note_unreadable(self, failures: Mapping[str, Exception], asked: tuple[str, ...]) -> None:
-        """Log a further stage that cannot be read, once for each streak; what can be read is used."""
-        for stage in failures.keys() - self._told:
-            named = name_of(failures[stage])
-            log.info("secretconn: secret %r: %s cannot be read (%s), and is left out", self._secret_id, stage, named)
-        self._told = (self._told - set(asked)) | failures.keys()

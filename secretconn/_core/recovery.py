@@ -135,7 +135,12 @@ def _note(core: Core, trail: Trail, login: Credentials, verdict: Verdict, second
     core.observers.counters.add(**{"suspected" if suspect else "rejected": 1})
     core.observers.tell(
         events.Rejected(
-            secret_id=core.secret_id, version_id=login.version_id, stages=stages, suspect=suspect, seconds=seconds
+            secret_id=core.secret_id,
+            version_id=login.version_id,
+            stages=stages,
+            suspect=suspect,
+            seconds=seconds,
+            barred=verdict is Verdict.BARRED,
         )
     )
 

@@ -1,65 +1,79 @@
-"""Reports: what a read that ended is told as: events for subscribers, and each waiting caller's own exception."""
+"""Reports: what a read that ended is told as: log lines, events for subscribers, each waiting caller's exception."""
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping
+
 from secretconn import events
 from secretconn._core.answer import Answer
+from secretconn._core.flight import Flight
 from secretconn.errors import ConfigurationError, SecretError, SecretUnavailable
 from secretconn.sources.base import Source, name_of
 from secretconn.sources.calls import cause_of
 
-__all__ = ["error_of", "failed", "landed"]
+__all__ = ["Reports", "error_of"]
+
+log = logging.getLogger("secretconn.refresh")
 
 
-def landed(
-    before: Answer | None,
-    answer: Answer,
-    *,
-    secret_id: str,
-    reason: str,
-    seconds: float,
-    api_calls: int,
-    place: str | None,
-) -> tuple[events.Event, ...]:
-    """Return the events of a read that brought an answer: Fetched, or Refreshed and perhaps Rotated."""
-    version = answer.current.version_id
-    if before is None:
-        return (
-            events.Fetched(secret_id=secret_id, version_id=version, seconds=seconds, api_calls=api_calls, place=place),
+class Reports:
+    """Tells of the reads of one secret."""
+
+    def __init__(self, secret_id: str) -> None:
+        self._secret_id = secret_id
+        self._unread: set[str] = set()
+
+    def landed(
+        self, flight: Flight, before: Answer | None, answer: Answer, now: float, api_calls: int, place: str | None
+    ) -> tuple[events.Event, ...]:
+        """Return the events of a read that brought an answer: Fetched, or Refreshed and perhaps Rotated."""
+        name, version, seconds = self._secret_id, answer.current.version_id, now - flight.begun
+        if before is None:
+            return (
+                events.Fetched(secret_id=name, version_id=version, seconds=seconds, api_calls=api_calls, place=place),
+            )
+        refreshed = events.Refreshed(
+            secret_id=name, version_id=version, reason=flight.reason, seconds=seconds, api_calls=api_calls, place=place
         )
-    refreshed = events.Refreshed(
-        secret_id=secret_id, version_id=version, reason=reason, seconds=seconds, api_calls=api_calls, place=place
-    )
-    if before.current.version_id == version:
-        return (refreshed,)
-    rotated = events.Rotated(
-        secret_id=secret_id,
-        version_id=version,
-        previous_version_id=before.current.version_id,
-        username_changed=before.current.username != answer.current.username,
-    )
-    return refreshed, rotated
+        if before.current.version_id == version:
+            return (refreshed,)
+        log.info("secretconn: secret %r was rotated: version %s is current now", name, version)
+        rotated = events.Rotated(
+            secret_id=name,
+            version_id=version,
+            previous_version_id=before.current.version_id,
+            username_changed=before.current.username != answer.current.username,
+        )
+        return refreshed, rotated
 
+    def failed(
+        self, flight: Flight, answer: Answer | None, named: str, streak: int, now: float, wait: float, place: str | None
+    ) -> tuple[events.Event, ...]:
+        """Return the events of a read that failed: RefreshFailed, and StaleServed where an earlier answer is held."""
+        name = self._secret_id
+        if streak == 1:
+            ending = "no connection can be opened until it can" if answer is None else "the held login stays in use"
+            log.warning("secretconn: secret %r cannot be read (%s); %s", name, named, ending)
+        seconds = now - flight.begun
+        told = events.RefreshFailed(
+            secret_id=name, reason=flight.reason, error=named, seconds=seconds, retry_in=wait, place=place
+        )
+        if answer is None:
+            return (told,)
+        version, age = answer.current.version_id, now - answer.requested_at
+        return told, events.StaleServed(secret_id=name, version_id=version, age=age)
 
-def failed(
-    answer: Answer | None,
-    error: BaseException,
-    *,
-    secret_id: str,
-    reason: str,
-    seconds: float,
-    retry_in: float,
-    place: str | None,
-    now: float,
-) -> tuple[events.Event, ...]:
-    """Return the events of a read that failed: RefreshFailed, and StaleServed where an earlier answer is held."""
-    told = events.RefreshFailed(
-        secret_id=secret_id, reason=reason, error=name_of(error), seconds=seconds, retry_in=retry_in, place=place
-    )
-    if answer is None:
-        return (told,)
-    version, age = answer.current.version_id, now - answer.requested_at
-    return told, events.StaleServed(secret_id=secret_id, version_id=version, age=age)
+    def readable_again(self, failures: int) -> None:
+        """A streak of failed reads is over."""
+        log.info("secretconn: secret %r is readable again, after %d failed reads", self._secret_id, failures)
+
+    def unreadable(self, problems: Mapping[str, Exception], asked: tuple[str, ...]) -> None:
+        """Log a further stage that cannot be read, once for each streak; what can be read is used."""
+        for stage in problems.keys() - self._unread:
+            named = name_of(problems[stage])
+            log.info("secretconn: secret %r: %s cannot be read (%s), and is left out", self._secret_id, stage, named)
+        self._unread = (self._unread - set(asked)) | problems.keys()
 
 
 def error_of(error: BaseException, secret_id: str, source: Source | None = None) -> Exception:

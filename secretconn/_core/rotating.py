@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from secretconn._core.answer import Answer
 from secretconn._core.choose import Reach, Unreadable, choose
 from secretconn._core.effects import Budget, Flow, arun, run
 from secretconn._core.environment import Environment, environment
@@ -139,26 +140,13 @@ class RotatingCredentials:
             SecretFormatError: the secret does not hold a login.
             ConfigurationError: no region, or an unknown profile.
         """
-        self._observers.counters.read()
-        answer = self._state.answer
-        if answer is None:
-            self._observers.counters.add(misses=1)
-            self._reader.prepare()
-            return run(self._reader.first(), self._runtime).current
-        if self._clock() >= self._reader.fresh_until:
-            self._stale()
-        return answer.current
+        answer = self._held()
+        return answer.current if answer is not None else run(self._reader.first(), self._runtime).current
 
     async def acurrent(self) -> Credentials:
         """The same for asyncio: the first read is awaited, the event loop goes on."""
-        self._observers.counters.read()
-        answer = self._state.answer
-        if answer is None:
-            self._observers.counters.add(misses=1)
-            return (await arun(self._reader.first(), self._runtime)).current
-        if self._clock() >= self._reader.fresh_until:
-            self._stale()
-        return answer.current
+        answer = self._held()
+        return answer.current if answer is not None else (await arun(self._reader.first(), self._runtime)).current
 
     def prefetch(self) -> Credentials:
         """Load the secret at start-up, so that the first connection does not wait. Raises as `current` does."""
@@ -174,8 +162,6 @@ class RotatingCredentials:
         Raises:
             SecretUnavailable, SecretFormatError: it gave none; the held login stays in use.
         """
-        if self._state.answer is None:
-            self._reader.prepare()
         return run(self._refreshing(), self._runtime)
 
     async def arefresh(self) -> Credentials:
@@ -196,12 +182,7 @@ class RotatingCredentials:
         An event is told after what it tells of has taken effect, in the thread where that happened, or in that of
         another event which is being told just then. A subscriber is not told of what it causes itself.
         """
-        subscription = self._observers.subscribe(subscriber)
-
-        def unsubscribe() -> None:
-            subscription.active = False
-
-        return unsubscribe
+        return self._observers.subscribe(subscriber).end
 
     def _after_fork(self) -> None:
         """In a forked child: keep what is held, take new locks, let go of the parent's client (rule 10)."""
@@ -222,9 +203,16 @@ class RotatingCredentials:
             raise self._reader.error_of(outcome.error)
         return outcome.current
 
-    def _stale(self) -> None:
-        self._observers.counters.add(stale_reads=1)
-        self._reader.behind("ttl")
+    def _held(self) -> Answer | None:
+        """The answer that is held, if any. An old one is renewed in the background."""
+        self._observers.counters.read()
+        answer = self._state.answer
+        if answer is None:
+            self._observers.counters.add(misses=1)
+        elif self._clock() >= self._reader.fresh_until:
+            self._observers.counters.add(stale_reads=1)
+            self._reader.behind("ttl")
+        return answer
 
     def _source(self, around: Environment) -> Source:
         if self._given_source is not None:

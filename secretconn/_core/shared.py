@@ -47,7 +47,6 @@ def shared(
 
 
 Key = tuple[Any, ...]
-
 REACH = ("region", "profile", "endpoint_url", "client", "session", "ttl")
 """The parts of a key after the secret's id."""
 
@@ -69,10 +68,10 @@ class _Registry:
             same_secret = [kept for other, kept in self._kept.items() if other[0] == key[0]]
             if len(same_secret) == 1 and not _says_more(key):
                 return self._by_name.setdefault(key, same_secret[0])
-        made = _make(*key)
+        made = RotatingCredentials(key[0], **dict(zip(REACH, key[1:], strict=True)))
         with self._lock:
             kept = self._kept.setdefault(key, made)
-            self._drop_oldest(key)
+            self._drop_oldest()
         if same_secret and kept is made:
             log.warning(
                 "secretconn: secret %r is read in %d ways in this process; each has its own cache, counters and "
@@ -82,20 +81,13 @@ class _Registry:
             )
         return kept
 
-    def _drop_oldest(self, key: Key) -> None:
+    def _drop_oldest(self) -> None:
         """Of those with a client or session keep the ones made last."""
-        if not _has_client(key):
-            return
-        with_client = [other for other in self._kept if _has_client(other)]
-        for other in with_client[: -MAX_WITH_CLIENT or None]:
-            del self._kept[other]
+        for key in [key for key in self._kept if _has_client(key)][:-MAX_WITH_CLIENT]:
+            del self._kept[key]
 
     def _after_fork(self) -> None:
         self._lock = threading.RLock()
-
-
-def _make(secret_id: str, *reach: Any) -> RotatingCredentials:
-    return RotatingCredentials(secret_id, **dict(zip(REACH, reach, strict=True)))
 
 
 def _says_more(key: Key) -> bool:

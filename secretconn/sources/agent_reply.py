@@ -7,17 +7,16 @@ Secrets Manager user guide. Nothing here raises while a frame holds what was rea
 from __future__ import annotations
 
 import base64
+import encodings.idna  # noqa: F401  (for host names; a thread that reads must not import)
+import http.client
 import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from secretconn.credentials import Payload
-
-if TYPE_CHECKING:
-    from http.client import HTTPResponse
 
 __all__ = ["Address", "Failed", "Kind", "Reply", "Unreached", "ask", "judge"]
 
@@ -99,8 +98,6 @@ class Unreached:
 
 def ask(address: Address, target: str, token: Payload, timeout: float) -> Reply | Unreached:
     """One GET. ``token`` is wrapped as secrets are, for it is one."""
-    import http.client  # 20 ms that only those pay who ask an agent
-
     connection = http.client.HTTPConnection(address.host, address.port, timeout=timeout)
     try:
         connection.request("GET", target, headers={TOKEN_HEADER: cast("str", token.content)} if token.content else {})
@@ -114,7 +111,7 @@ def ask(address: Address, target: str, token: Payload, timeout: float) -> Reply 
         connection.close()
 
 
-def _read(response: HTTPResponse, deadline: float) -> Reply:
+def _read(response: http.client.HTTPResponse, deadline: float) -> Reply:
     """The answer, but no more than shows that it is too large, and no longer than until the deadline."""
     reply = Reply(response.status, b"")
     while len(reply.body) <= MAX_BODY and (chunk := Reply(0, response.read1(CHUNK))).body:

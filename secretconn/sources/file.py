@@ -7,6 +7,7 @@ that a login is never made of two versions. boto3 is never imported.
 
 from __future__ import annotations
 
+import encodings.utf_8_sig  # noqa: F401  (a thread that reads must not import)
 import errno
 import hashlib
 import json

@@ -136,6 +136,8 @@ class SecretsManagerSource:
 
     def prepare(self) -> None:
         """Import the SDK and the cache: an import that a fork breaks off is locked for ever in the child."""
+        import encodings.idna  # noqa: F401  (for host names)
+
         import aws_secretsmanager_caching.cache  # noqa: F401
         import boto3  # noqa: F401
         import botocore.config  # noqa: F401
@@ -210,11 +212,17 @@ class SecretsManagerSource:
         return Reading(stages=by_stage, payloads=payloads, failures=failures)
 
     def _each_stage(self, own: Any, stages: tuple[str, ...]) -> Reading:
-        """Without DescribeSecret. AWSPENDING first: a rotation that ends in between then shows the new version."""
+        """Without DescribeSecret. AWSPENDING first: a rotation that ends in between then shows the new version.
+
+        And last, where it read as missing: so does a version that has no value yet.
+        """
         by_stage: dict[str, str] = {}
         payloads: dict[str, Payload] = {}
         failures: dict[str, Exception] = {}
-        for stage in sorted(stages, key=lambda stage: stage != PENDING):
+        ordered = sorted(stages, key=lambda stage: stage != PENDING)
+        for stage in (*ordered, ordered[0]):
+            if stage in by_stage or stage in failures:
+                continue
             try:
                 reading = self._by_stage(own, stage)
             except Exception as error:

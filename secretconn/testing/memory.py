@@ -6,26 +6,29 @@ import json
 from collections.abc import Callable, Mapping, Set
 
 from secretconn.credentials import CURRENT, PENDING, PREVIOUS, Payload
-from secretconn.sources.base import Reading
+from secretconn.sources.base import Reading, is_passing
 
 __all__ = ["MemorySource"]
 
 
 class MemorySource:
-    """Versions in memory, counted and failing as Secrets Manager would.
+    """Versions in memory, asked, counted and failing as Secrets Manager would be.
 
     Args:
         content: The first version's content: AWS's JSON as a dict, or text, or bytes. Left out: no version yet.
+        by_stage: True: a question for one stage is one call and tells of its version alone, as GetSecretValue does.
+            False: each read tells every label, as a file does.
 
     Attributes:
         stages: Stage to version id; set it to move labels.
-        api_calls: One per read, and one per version read.
+        api_calls: One for a stage; for a whole reading one, and one per version read.
         error: Raised by the next reads, until it is None again.
         unreadable: Stage to the error for which its version cannot be read.
         on_read: Called at the begin of each read, to do something while it is under way.
     """
 
-    def __init__(self, content: Mapping[str, object] | str | bytes | None = None) -> None:
+    def __init__(self, content: Mapping[str, object] | str | bytes | None = None, *, by_stage: bool = True) -> None:
+        self._by_stage = by_stage
         self.stages: dict[str, str] = {}
         self.api_calls = 0
         self.error: Exception | None = None
@@ -60,7 +63,14 @@ class MemorySource:
         return version
 
     def read(self, stages: tuple[str, ...], held: Set[str]) -> Reading:
-        """See Source.read."""
+        """See Source.read. A first read of one stage is a question for it, as with Secrets Manager."""
+        return self._read(stages, held, whole=not self._by_stage or len(stages) > 1 or bool(held))
+
+    def read_fresh(self, stages: tuple[str, ...], held: Set[str]) -> Reading:
+        """As ``read``, where a login has just been rejected."""
+        return self._read(stages, held, whole=not self._by_stage or len(stages) > 1)
+
+    def _read(self, stages: tuple[str, ...], held: Set[str], *, whole: bool) -> Reading:
         self.reads += 1
         self.api_calls += 1
         seen, error = dict(self.stages), self.error
@@ -69,9 +79,16 @@ class MemorySource:
         if error is not None:
             raise error
         failures = {stage: self.unreadable[stage] for stage in stages if stage in seen and stage in self.unreadable}
-        wanted = {seen[stage] for stage in stages if stage in seen and stage not in failures} - held
-        self.api_calls += len(wanted) + len(failures)
-        return Reading(seen, {version: self._payloads[version] for version in wanted}, failures)
+        wanted = {seen[stage] for stage in stages if stage in seen and stage not in failures}
+        if whole:
+            wanted -= held
+            self.api_calls += len(wanted) + len(failures)
+        else:
+            for stage, failure in failures.items():
+                if stage not in (PENDING, PREVIOUS) or is_passing(failure):
+                    raise failure
+            seen = {stage: version for stage, version in seen.items() if version in wanted}
+        return Reading(seen, {version: self._payloads[version] for version in wanted}, failures, whole=whole)
 
     def after_fork(self, in_use: bool) -> None:
         """Nothing to let go of."""

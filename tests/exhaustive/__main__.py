@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from itertools import product
@@ -45,6 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--deep", action="store_true", help="all worlds; this takes hours of a processor")
     parser.add_argument("--workers", type=int, default=2, help="processes side by side")
     parser.add_argument("--most", type=int, default=None, help="stop each world after so many states")
+    parser.add_argument("--seeds", type=int, default=0, help="run tests/unit/test_state_machine.py with so many seeds")
     options = parser.parse_args(arguments)
     setups = deep() if options.deep else BOUNDED
     good = True
@@ -52,7 +54,10 @@ def main(arguments: list[str] | None = None) -> int:
         for outcome in pool.map(_one, setups, [options.most] * len(setups)):
             print(outcome, flush=True)
             good &= isinstance(outcome, Result)
-    return 0 if good else 1
+        red = [seed for seed, told in enumerate(pool.map(_seed, range(options.seeds))) if told]
+    if options.seeds:
+        print(f"the state machine with {options.seeds} seeds: {f'red with {red}' if red else 'all good'}")
+    return 0 if good and not red else 1
 
 
 def _one(setup: Setup, most: int | None) -> Result | str:
@@ -60,6 +65,11 @@ def _one(setup: Setup, most: int | None) -> Result | str:
         return explore(setup, most)
     except Broken as broken:
         return str(broken)
+
+
+def _seed(seed: int) -> int:
+    command = ["-m", "pytest", "-q", f"--hypothesis-seed={seed}", "tests/unit/test_state_machine.py"]
+    return subprocess.run([sys.executable, *command], stdout=subprocess.DEVNULL, check=False).returncode
 
 
 if __name__ == "__main__":

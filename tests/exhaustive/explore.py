@@ -10,7 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.exhaustive.process import Event, Process, Violation
+from tests.exhaustive.process import Event, Process
+from tests.exhaustive.promise import Violation
+from tests.exhaustive.states import key, restore, snapshot
 from tests.exhaustive.world import Setup
 
 __all__ = ["Broken", "Result", "explore"]
@@ -67,8 +69,8 @@ def explore(setup: Setup, most: int | None = None, until: str | None = None) -> 
     """
     begun = time.process_time()
     process, result = Process(setup), Result(setup)
-    start = _Node(None, None, process.snapshot(), ())
-    known, ahead = {process.key()}, deque([start])
+    start = _Node(None, None, snapshot(process), ())
+    known, ahead = {key(process)}, deque([start])
     with _silence():
         while ahead and (most is None or len(known) < most) and until not in result.examples:
             node = ahead.popleft()
@@ -90,11 +92,11 @@ def explore(setup: Setup, most: int | None = None, until: str | None = None) -> 
                     result.ends[end] += 1
                     if end != "succeeds" and end not in result.examples:
                         result.examples[end] = _story(setup, node, event, None)
-                key = process.key()
-                if key not in known:
-                    known.add(key)
+                state = key(process)
+                if state not in known:
+                    known.add(state)
                     idle = process.idle
-                    base, since = (process.snapshot(), ()) if idle else (node.base, (*node.since, event))
+                    base, since = (snapshot(process), ()) if idle else (node.base, (*node.since, event))
                     ahead.append(_Node(node, event, base, since))
     result.calls = process.most_calls
     result.states, result.seconds = len(known), time.process_time() - begun
@@ -102,7 +104,7 @@ def explore(setup: Setup, most: int | None = None, until: str | None = None) -> 
 
 
 def _go_to(process: Process, node: _Node) -> None:
-    process.restore(node.base)
+    restore(process, node.base)
     for event in node.since:
         process.apply(event)
 

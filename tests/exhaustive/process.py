@@ -6,8 +6,7 @@ matters is how the connects of one process mix with each other and with the rota
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Set
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from itertools import combinations_with_replacement
 from typing import Any
 
@@ -16,62 +15,23 @@ from secretconn._core.connector import Connector
 from secretconn._core.effects import Await, Wait
 from secretconn._core.reading import Inquiries
 from secretconn._core.rotating import core_of
-from secretconn._core.state import Endpoint
-from secretconn.credentials import CURRENT, PENDING, Credentials, Payload
+from secretconn.credentials import CURRENT, PENDING, Credentials
 from secretconn.engines.base import Given
 from secretconn.errors import SecretError
 from secretconn.runtime import Runtime
-from secretconn.sources.base import Reading
 from secretconn.testing.simulation import DRIVER, Rejection
 from tests.exhaustive.costs import Costs, TooMuch
-from tests.exhaustive.keys import EPOCH, Key, Tick
-from tests.exhaustive.world import Setup, Step, World
+from tests.exhaustive.keys import EPOCH, Tick
+from tests.exhaustive.promise import Connect, Violation, excuse
+from tests.exhaustive.source import NOT_FOUND, THROTTLED, Source
+from tests.exhaustive.world import Setup, World
 
-__all__ = ["CLOSED", "Event", "Process", "Violation"]
+__all__ = ["Event", "Process"]
 
 Event = tuple[Any, ...]
 
 REST = 40.0
 """Seconds after which every cool-down and every probation is over."""
-
-EFFECTS = 40
-"""Effects of one connect after which it is taken to go round for ever."""
-
-
-NOTHING_ACCEPTED = "no login that the secret labels was accepted"
-TWO_STEPS = "two steps of the rotation in one connect"
-COOLING_DOWN = "the endpoint cools down after such a failure"
-SWITCHED = "the lagging server switched between two logins"
-HIDDEN = "no DescribeSecret, and AWSPENDING read as missing"
-CLOSED = (NOTHING_ACCEPTED, TWO_STEPS, COOLING_DOWN, SWITCHED, HIDDEN)
-"""Why a connect may fail: the closed list of docs/rules.md."""
-
-
-class Violation(AssertionError):
-    """The library broke a rule."""
-
-
-class NotThere(Exception):
-    """Secrets Manager's ResourceNotFoundException."""
-
-
-@dataclass(eq=False)
-class Connect:
-    """A connect() under way."""
-
-    number: int
-    endpoint: str
-    flow: Any
-    pending: Any = None
-    outcomes: list[bool] = field(default_factory=list)
-    sent_at: int = -1
-    sent: list[str] = field(default_factory=list)
-    steps: int = 0
-    offered: bool = True
-    quiet: bool = False
-    hidden: bool = False
-    effects: int = 0
-    error: Exception | None = None
 
 
 class Process:
@@ -86,12 +46,12 @@ class Process:
         self.setup, self.world, self.tell = setup, World(setup), tell
         self.now, self._tick = EPOCH, 0
         runtime = Runtime(clock=lambda: self.now, random=lambda: 0.5, spawn=self._spawn, environ={})
-        self.rotating = RotatingCredentials("s", source=self, runtime=runtime)
+        self.source = Source(setup, self.world, self._say)
+        self.rotating = RotatingCredentials("s", source=self.source, runtime=runtime)
         self.core = core_of(self.rotating)
         self.core.state.tick = self._next_tick
         self._connector = Connector(self.rotating, lambda: None, DRIVER)
         self._given = {name: Given(names=frozenset({"host"}), host=name) for name in setup.endpoints}
-        self._endpoints: dict[str, Endpoint] = {}
         self.connects: list[Connect] = []
         self.begun = 0
         self.failures = setup.failures
@@ -99,78 +59,17 @@ class Process:
         self.seen: list[int] = []
         self.asked_at, self.reason = -1, ""
         self.refused: dict[str, dict[str, int]] = {name: {} for name in setup.endpoints}
-        self.api_calls = 0
         self.costs = Costs.of(setup)
         self._acting: Connect | None = None
-        self._looks: Iterator[int] = iter(())
-        self._failure: str | None = None
         self.results: list[str] = []
         self.most_calls: dict[str, int] = {}
-        run = self._connector.endpoint
         first = Credentials("s", "v0", "app", "v0", host="db")
-        self._endpoints = {name: run(given, first) for name, given in self._given.items()}
-
-    # -- snapshots: only where no connect and no read is under way ----------------------------------------------------
+        self.endpoints = {name: self._connector.endpoint(given, first) for name, given in self._given.items()}
 
     @property
     def idle(self) -> bool:
-        """True where all there is are frozen values."""
+        """True where no connect and no read is under way."""
         return not self.connects and self.work is None
-
-    def snapshot(self) -> tuple[Any, ...]:
-        """Return all there is."""
-        reader = [(name, _copied(value)) for name, value in self._reader_held()]
-        states = {name: endpoint.state for name, endpoint in self._endpoints.items()}
-        own = [(name, _copied(getattr(self, name))) for name in OWN]
-        return (self.world.at, self.world.late, self.core.state.answer, states, reader, own)
-
-    def restore(self, snapshot: tuple[Any, ...]) -> None:
-        """Go back."""
-        self.world.at, self.world.late, self.core.state.answer, states, reader, own = snapshot
-        for name, state in states.items():
-            self._endpoints[name].state = state
-        for name, value in reader:
-            setattr(self.core.reader, name, _copied(value))
-        self.core.reader._inquiries = Inquiries()  # how many begin in a second is not what is explored here
-        for name, value in own:
-            setattr(self, name, _copied(value))
-        self.connects, self.work, self.seen = [], None, []
-
-    def _reader_held(self) -> list[tuple[str, Any]]:
-        """What the reader remembers."""
-        return [(name, value) for name, value in vars(self.core.reader).items() if name not in UNCHANGING]
-
-    def key(self) -> int:
-        """Return the state as a hash."""
-        key = Key(self.now)
-        key.put((self.world.at, self.world.late, self.failures, *vars(self.costs).values()))
-        key.put(self.core.state.answer)
-        for name, endpoint in self._endpoints.items():
-            key.put(endpoint.state)
-            key.put(self.refused[name])
-        for _, value in self._reader_held():
-            key.put(value)
-        key.put(self.work is not None)
-        key.put(self.seen)
-        key.tick(Tick(self.asked_at))
-        for connect in self.connects:
-            key.put(
-                (
-                    connect.endpoint,
-                    connect.steps,
-                    connect.offered,
-                    connect.quiet,
-                    connect.hidden,
-                    connect.effects,
-                    connect.sent,
-                )
-            )
-            key.put(sorted(connect.outcomes))
-            key.tick(Tick(connect.sent_at))
-            key.put(connect.pending)
-            key.put(connect.flow)
-        key.put(self.reason if self.work is not None else "")
-        return key.hash()
 
     # -- events -------------------------------------------------------------------------------------------------------
 
@@ -198,11 +97,12 @@ class Process:
 
     def _landings(self) -> list[Event]:
         """The read under way ends: what it saw, call by call, since it began; or it fails."""
-        calls = 1 if len(self.seen) == 1 else (3 if not self.setup.describes else 2 if self.setup.empty_first else 1)
-        landings = [("land", looks, None) for looks in combinations_with_replacement(self.seen, calls)]
+        calls = 1 if len(self.seen) == 1 else (4 if not self.setup.describes else 2 if self.setup.empty_first else 1)
+        landings: list[Event] = [("land", looks) for looks in combinations_with_replacement(self.seen, calls)]
         if self.failures:
-            landings.append(("land", (self.seen[-1],), "throttled"))
-            landings += [("land", (seen,), "not found") for seen in self.seen]
+            landings.append(("land", (self.seen[-1],), THROTTLED, 1))
+        for times in range(1, 1 + (self.failures if not self.setup.describes else min(self.failures, 1))):
+            landings += [("land", (seen,), NOT_FOUND, times) for seen in self.seen]
         return landings
 
     def _progress(self, index: int, connect: Connect) -> list[Event]:
@@ -306,19 +206,20 @@ class Process:
         connect = self.connects[index]
         self._advance(connect, connect.pending.flight.outcome)
 
-    def _do_land(self, looks: tuple[int, ...], failure: str | None) -> None:
-        work, began, before = self.work, self.asked_at, self.api_calls
+    def _do_land(self, looks: tuple[int, ...], failure: str | None = None, times: int = 0) -> None:
+        work, began, before = self.work, self.asked_at, self.source.api_calls
         assert work is not None
-        self.work, self._looks, self._failure = None, iter((*looks, *looks[-1:] * 4)), failure
-        self.failures -= failure is not None
+        self.work, self.source.looks = None, iter((*looks, *looks[-1:] * 4))
+        self.source.failure, self.source.missing = failure, times
+        self.failures -= times
         self.costs = self.costs.rougher(2 if failure is not None else 0)
         for connect in self.connects:
-            connect.hidden |= failure == "not found" and not self.setup.describes
+            connect.hidden |= failure == NOT_FOUND and not self.setup.describes and times > 1
         work()
         self.seen = []
         if self.reason == "rejected":
-            self._count_calls(self.api_calls - before)
-        if failure != "throttled":
+            self._count_calls(self.source.api_calls - before)
+        if failure != THROTTLED:
             for name, refused in self.refused.items():
                 self.refused[name] = {version: at for version, at in refused.items() if at > began}
         if len(self.connects) == 1:
@@ -332,11 +233,9 @@ class Process:
     # -- what a connect does ------------------------------------------------------------------------------------------
 
     def _advance(self, connect: Connect, value: Any) -> None:
-        quiet = {name: self._is_quiet(name) for name in self._endpoints}
-        connect.effects += 1
+        quiet = {name: self._is_quiet(name) for name in self.endpoints}
         self._acting = connect
-        if connect.effects > EFFECTS:
-            raise Violation(f"I5: connect {connect.number} goes round for ever")
+        connect.goes_on()
         try:
             step = connect.flow.send(value)
         except SecretError as error:
@@ -355,19 +254,14 @@ class Process:
     def _sends(self, connect: Connect, login: Credentials) -> None:
         version = login.version_id
         self._say(f"connect {connect.number} sends {version}")
-        if version in connect.sent:
-            raise Violation(f"I2: connect {connect.number} sends {version} twice")
-        if version in self.refused[connect.endpoint] and not self._is_quiet(connect.endpoint):
-            raise Violation(f"I4: connect {connect.number} sends {version}, which is known to be refused")
-        if not connect.sent and self._is_over(connect.endpoint, version):
-            raise Violation(f"I4: connect {connect.number} begins with {version}, whose turn is known to be over")
-        connect.sent.append(version)
+        refused = version in self.refused[connect.endpoint] and not self._is_quiet(connect.endpoint)
+        connect.sends(version, refused=refused, over=self._is_over(connect.endpoint, version))
         connect.sent_at = self._next_tick()
         connect.outcomes = [self.world.accepts(connect.endpoint, version)]
 
     def _is_over(self, endpoint: str, version: str) -> bool:
         """True if an answer asked for after this was accepted under AWSPENDING gives that stage to another version."""
-        state, answer = self._endpoints[endpoint].state, self.core.state.answer
+        state, answer = self.endpoints[endpoint].state, self.core.state.answer
         if state is None or answer is None or state.accepted is None or state.stage != PENDING:
             return False
         since = answer.labels[CURRENT].tick > state.accepted_tick
@@ -377,103 +271,13 @@ class Process:
         notes = " ".join(getattr(error, "__notes__", ())) or (str(error) if error is not None else "")
         self._say(f"connect {connect.number} {how}{f': {notes}' if notes else ''}")
         self.connects.remove(connect)
-        self.results.append(how)
-        if how == "succeeds":
-            return
-        excuses = {
-            NOTHING_ACCEPTED: not connect.offered,
-            TWO_STEPS: connect.steps > 1,
-            COOLING_DOWN: connect.quiet,
-            SWITCHED: self._switched(connect),
-            HIDDEN: connect.hidden,
-        }
-        why = [excuse for excuse, holds in excuses.items() if holds]
-        if not why:
-            raise Violation(f"I1: connect {connect.number} fails, and a login under a stage was accepted all the time")
-        self.results[-1] = why[0]
-
-    def _switched(self, connect: Connect) -> bool:
-        """True if the lagging server takes only what it refused earlier in this connect."""
-        return connect.endpoint == "reader" and self.world.accepted("reader") <= {*connect.sent}
+        self.results.append(how if how == "succeeds" else excuse(connect, self.world))
 
     def _is_quiet(self, endpoint: str) -> bool:
-        state = self._endpoints[endpoint].state
+        state = self.endpoints[endpoint].state
         return state is not None and self.now < state.quiet_until
 
-    # -- the source, and the runtime ----------------------------------------------------------------------------------
-
-    def read(self, stages: tuple[str, ...], held: Set[str]) -> Reading:
-        """See Source.read. As Secrets Manager's source: a first read is one GetSecretValue."""
-        return self._read(stages, held, by_stage=len(stages) == 1 and not held)
-
-    def read_fresh(self, stages: tuple[str, ...], held: Set[str]) -> Reading:
-        """See CachingSource.read_fresh."""
-        return self._read(stages, held, by_stage=len(stages) == 1)
-
-    def after_fork(self, in_use: bool) -> None:
-        """Nothing to let go of."""
-
-    def _read(self, stages: tuple[str, ...], held: Set[str], *, by_stage: bool) -> Reading:
-        if self._failure == "throttled":
-            self.api_calls += 1
-            self._say(f"the read of {'+'.join(stages)} is throttled")
-            raise ConnectionError
-        if by_stage:
-            reading = self._by_stage(stages[0])
-        elif self.setup.describes:
-            reading = self._whole(stages, held)
-        else:
-            reading = self._each_stage(stages)
-        told = ", ".join(f"{stage} on {version}" for stage, version in reading.stages.items()) or "nothing"
-        failed = "".join(f"; {stage} could not be read" for stage in reading.failures)
-        self._say(f"the read of {'+'.join(stages)} brings {told}{failed}")
-        return reading
-
-    def _look(self) -> Step:
-        """What this call of the read under way sees."""
-        at = next(self._looks)
-        if at != self.world.at:
-            self._say(f"(it looked when {self.world.steps[at].name} {at} was the last step)")
-        return self.world.steps[at]
-
-    def _by_stage(self, stage: str) -> Reading:
-        self.api_calls += 1
-        step = self._look()
-        version = step.labels.get(stage)
-        if version is None or version not in step.valued or (self._failure == "not found" and stage == PENDING):
-            return Reading({}, {}, whole=False)
-        labels = {name: labelled for name, labelled in step.labels.items() if labelled == version}
-        return Reading(labels, {version: self._payload(version)}, whole=False)
-
-    def _whole(self, stages: tuple[str, ...], held: Set[str]) -> Reading:
-        self.api_calls += 1
-        labels = self._look().labels
-        payloads: dict[str, Payload] = {}
-        failures: dict[str, Exception] = {}
-        for stage in stages:
-            version = labels.get(stage)
-            if version is None or version in held or version in payloads:
-                continue
-            self.api_calls += 1
-            valued = self._look().valued
-            if version not in valued or (self._failure == "not found" and stage == PENDING):
-                failures[stage] = NotThere()
-            else:
-                payloads[version] = self._payload(version)
-        return Reading(stages=labels, payloads=payloads, failures=failures)
-
-    def _each_stage(self, stages: tuple[str, ...]) -> Reading:
-        labels: dict[str, str] = {}
-        payloads: dict[str, Payload] = {}
-        for stage in sorted(stages, key=lambda stage: stage != PENDING):
-            reading = self._by_stage(stage)
-            labels |= reading.stages
-            payloads |= reading.payloads
-        return Reading(stages=labels, payloads=payloads)
-
-    def _payload(self, version: str) -> Payload:
-        content = f'{{"username": "{self.world.user(version)}", "password": "{version}", "host": "db"}}'
-        return Payload(version, content)
+    # -- the runtime --------------------------------------------------------------------------------------------------
 
     def _spawn(self, work: Any) -> None:
         if self.work is not None:
@@ -491,18 +295,3 @@ class Process:
     def _say(self, text: str) -> None:
         if self.tell is not None:
             self.tell(text)
-
-
-OWN = ("now", "begun", "failures", "asked_at", "refused", "costs")
-
-
-UNCHANGING = {
-    "_secret_id", "_source", "_shape", "_settings", "_runtime", "_state", "_observers", "_generation", "_inquiries",
-}  # fmt: skip
-
-
-def _copied(value: Any) -> Any:
-    """A copy of what is changed in place."""
-    if type(value) is dict:
-        return {name: dict(inner) for name, inner in value.items()}
-    return set(value) if type(value) is set else value

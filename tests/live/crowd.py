@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from secretconn.testing import Application, RotationStep, Strategy
 
 STRATEGIES: tuple[Strategy, ...] = ("single-user", "alternating-users")
-ROTATIONS = 10
+ROTATIONS = 4
 WORKERS = 2
 PATIENCE = 60.0
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Set
-from dataclasses import replace
 from typing import Any
 
 from secretconn import RotatingCredentials, Runtime, Verdict
 from secretconn._core.effects import Await, Wait
 from secretconn._core.recovery import Core
 from secretconn._core.rotating import core_of
-from secretconn.credentials import CURRENT, Credentials
+from secretconn.credentials import Credentials
 from secretconn.engines.arguments import keyword_reader
 from secretconn.engines.base import Driver
-from secretconn.sources.base import Reading, is_passing
+from secretconn.sources.base import Reading
 from secretconn.testing.memory import MemorySource
 
 NAMES = {name: name for name in ("user", "password", "host", "port", "database")}
@@ -127,11 +126,11 @@ def login(password: str, user: str = "app", **more: object) -> dict[str, object]
 
 def subscribers(rotating: RotatingCredentials) -> int:
     """How many are told of what happens to it."""
-    return sum(one.active for one in core_of(rotating).observers._subscriptions)
+    return sum(one.subscriber is not None for one in core_of(rotating).observers._subscriptions)
 
 
 class StageSource(MemorySource):
-    """As Secrets Manager answers: one call for one stage, which tells of that stage's version alone.
+    """Remembers what it was asked.
 
     Attributes:
         asked: The stages of each read.
@@ -141,22 +140,9 @@ class StageSource(MemorySource):
         super().__init__(content)
         self.asked: list[tuple[str, ...]] = []
 
-    def read(self, stages: tuple[str, ...], held: Set[str]) -> Reading:
+    def _read(self, stages: tuple[str, ...], held: Set[str], *, whole: bool) -> Reading:
         self.asked.append(stages)
-        return super().read(stages, held) if len(stages) > 1 else self._by_stage(stages)
-
-    def read_fresh(self, stages: tuple[str, ...], held: Set[str]) -> Reading:
-        return self.read(stages, held)
-
-    def _by_stage(self, stages: tuple[str, ...]) -> Reading:
-        before = self.api_calls
-        whole = super().read(stages, frozenset())
-        self.api_calls = before + 1
-        if (failure := whole.failures.get(stages[0])) is not None and (CURRENT in stages or is_passing(failure)):
-            raise failure
-        version = whole.stages.get(stages[0])
-        labels = {stage: named for stage, named in whole.stages.items() if named == version}
-        return replace(whole, stages={} if stages[0] in whole.failures else labels, whole=False)
+        return super()._read(stages, held, whole=whole)
 
 
 def drive(flow: Generator[Any, Any, Any], time: Time, call: Callable[[Credentials], object] | None = None) -> Any:

@@ -54,3 +54,8 @@ def test_live_module_skipped_at_import_fails_in_ci(tmp_path: Path) -> None:
 )
 def test_other_skips_stay_skips(tmp_path: Path, room: str, code: str, ci: str) -> None:
     assert run(tmp_path, room, code, ci=ci).returncode == 0
+
+
+def test_hypothesis_draws_fresh_examples_in_ci_too(tmp_path: Path) -> None:
+    code = "from hypothesis import settings\ndef test_profile(): assert not settings().derandomize\n"
+    assert run(tmp_path, "unit", code, ci="true").returncode == 0

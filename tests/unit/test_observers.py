@@ -22,7 +22,7 @@ from secretconn._core.rotating import each, forget, roll
 from secretconn._core.shared import _registry as registry
 from secretconn.events import Event, Fetched, Recovered, Refreshed, Rejected, Rotated, Stats
 from secretconn.testing.memory import MemorySource
-from tests.unit.fakes import DRIVER, Bed, Refused, Time, login, subscribers
+from tests.unit.fakes import DRIVER, Barred, Bed, Hidden, Refused, Time, login, subscribers
 
 NUMBERS = itertools.count()
 ONE, TWO, THREE = (Event(secret_id=name) for name in ("one", "two", "three"))
@@ -75,7 +75,7 @@ def test_a_subscriber_that_raises_harms_nothing(caplog: pytest.LogCaptureFixture
     observers.subscribe(bad)
     good = observers.subscribe(told.append)
     observers.tell(ONE)
-    good.active = False
+    good.end()
     observers.tell(TWO)
     assert told == [ONE]
     assert caplog.records[0].levelno == logging.ERROR
@@ -86,9 +86,9 @@ def test_the_same_function_subscribed_twice_is_told_twice_and_ends_one_by_one() 
     observers, told = Observers(Time().spawn), list[Event]()
     first, second = observers.subscribe(told.append), observers.subscribe(told.append)
     observers.tell(ONE)
-    first.active = False
+    first.end()
     observers.tell(TWO)
-    second.active = False
+    second.end()
     observers.tell(THREE)
     assert told == [ONE, ONE, TWO]
 
@@ -106,6 +106,18 @@ def test_a_recovery_is_told_with_versions_stages_and_durations() -> None:
     assert rejected.seconds == recovered.seconds == 0.0
     stats = bed.rotating.stats()
     assert (stats.connects, stats.rejected, stats.suspected, stats.recovered, stats.rotations) == (2, 1, 0, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "suspect", "barred"), [(Refused, False, False), (Hidden, True, False), (Barred, False, True)]
+)
+def test_a_rejection_is_told_apart(kind: type[Exception], suspect: bool, barred: bool) -> None:
+    bed = Bed()
+    bed.server.kind, bed.server.accepted = kind, set()
+    with pytest.raises(kind):
+        bed.connect()
+    (rejected,) = (event for event in bed.events if isinstance(event, Rejected))
+    assert (rejected.suspect, rejected.barred) == (suspect, barred)
 
 
 def test_a_subscriber_sees_each_event_of_its_secret_only() -> None:
@@ -425,5 +437,17 @@ def test_ten_thousand_ended_subscriptions_cost_nothing_to_tell_and_are_let_go() 
     """Fault 19."""
     observers = Observers(Time().spawn)
     for _ in range(10_000):
-        observers.subscribe(print).active = False
+        observers.subscribe(print).end()
     assert len(observers._subscriptions) == 1
+
+
+def test_an_ended_subscriber_is_let_go_at_once() -> None:
+    class Subscriber:
+        def __call__(self, event: Event) -> None:
+            pass
+
+    subscriber = Subscriber()
+    gone = weakref.ref(subscriber)
+    made().subscribe(subscriber)()
+    del subscriber
+    assert gone() is None

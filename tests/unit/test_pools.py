@@ -70,7 +70,7 @@ def test_a_pool_that_is_gone_leaves_nothing_behind() -> None:
     kept = Pool()
     for _ in range(50):
         on_rotation(bed.credentials, Pool().drain)
-        gc.collect()
+    gc.collect()
     on_rotation(bed.credentials, kept.drain)
     gc.collect()
     assert sum(type(thing) is pools._Draining for thing in gc.get_objects()) <= 2

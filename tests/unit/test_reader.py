@@ -17,7 +17,7 @@ from secretconn._core.reports import error_of
 from secretconn._core.rotating import core_of, forget
 from secretconn.credentials import CURRENT, PENDING, PREVIOUS
 from secretconn.engines.base import NOTHING_GIVEN
-from secretconn.events import Rotated
+from secretconn.events import Fetched, Refreshed, Rotated
 from secretconn.testing.simulation import Clock
 from tests.unit.fakes import DRIVER, Answered, Bed, Refused, StageSource, drive, login
 
@@ -120,6 +120,7 @@ def test_a_ttl_read_that_began_after_a_rejection_does_not_say_that_there_is_no_o
 def test_a_ttl_read_tells_of_the_current_version_alone() -> None:
     bed = Bed(ttl=100.0)
     bed.rotating.current()
+    bed.source.read = bed.source.read_fresh  # one stage is one request, as the agent answers
     bed.source.put("v2", login("p2"), PENDING)
     rejected = bed.core.state.tick()
     bed.core.reader.behind("ttl")
@@ -253,6 +254,41 @@ def test_an_abandoned_read_that_fails_after_all_counts_no_second_time() -> None:
         work()
     assert bed.rotating.stats().refresh_failures == failures
     assert bed.core.reader.failures == 0
+
+
+def test_reads_that_overlap_count_each_call_once() -> None:
+    bed = Bed(timeout=5.0)
+    bed.rotating.current()
+    calls = bed.source.api_calls
+    held_back(bed)
+    next(asking(bed, bed.core.state.tick()))
+    (dripping,) = bed.time.waiting or ()
+    bed.time.now += 6.0
+    bed.time.waiting = None
+
+    def healthy() -> None:
+        bed.source.on_read = None
+        bed.rotating.refresh()
+
+    bed.source.on_read = healthy  # while the first one drips
+    dripping()
+    assert bed.source.reads == 3
+    assert bed.rotating.stats().api_calls == bed.source.api_calls > calls + 1
+    told = [event.api_calls for event in bed.events if isinstance(event, Fetched | Refreshed)]
+    assert sum(told) == bed.source.api_calls
+
+
+def test_a_read_of_what_was_forgotten_counts_no_calls_of_the_next_source() -> None:
+    bed = Bed()
+    held_back(bed)
+    next(bed.core.reader.first())
+    (dripping,) = bed.time.waiting or ()
+    bed.time.waiting = None
+    bed.source.on_read = lambda: bed.core.reader.forget(StageSource(login("p2")))
+    dripping()
+    assert bed.rotating.stats().api_calls == 0
+    assert bed.rotating.current().version_id == "v1"
+    assert bed.rotating.stats().api_calls == 1
 
 
 # -- timeout is the longest wait --------------------------------------------------------------------------------------

@@ -31,10 +31,10 @@ def connect(request: pytest.FixtureRequest) -> Connect:
     return lambda bed, **arguments: asyncio.run(bed.aconnect(**arguments))
 
 
-@pytest.fixture(params=[StageSource, MemorySource], ids=["by stage", "whole"])
-def source(request: pytest.FixtureRequest) -> Any:
+@pytest.fixture(params=[True, False], ids=["by stage", "whole"])
+def source(request: pytest.FixtureRequest) -> MemorySource:
     """A source that answers one stage at a time, and one that always tells all labels."""
-    return request.param(login("p1"))
+    return MemorySource(login("p1"), by_stage=request.param)
 
 
 def passwords(bed: Bed) -> list[str]:
@@ -259,6 +259,20 @@ def test_one_that_stays_unreadable_holds_nobody_up_for_long_and_is_named(connect
     assert 0.8 <= sum(bed.time.slept) <= 1.2
     assert "AWSPENDING could not be read (Answered: AccessDeniedException)" in caught.value.__notes__[0]
     assert "quote" not in caught.value.__notes__[0]
+
+
+def test_a_denied_pending_version_fails_a_connect_in_the_window(connect: Connect) -> None:
+    """docs/rules.md, "What can still fail". finishSecret ends it."""
+    bed = warm()
+    bed.source.put("v2", login("p2"), PENDING)
+    bed.source.unreadable[PENDING] = Answered("AccessDeniedException")
+    bed.server.accepted = {("app", "p2")}
+    with pytest.raises(Refused) as caught:
+        connect(bed)
+    assert "AWSPENDING could not be read (Answered: AccessDeniedException)" in caught.value.__notes__[0]
+    bed.source.stages = {CURRENT: "v2", PREVIOUS: "v1"}
+    bed.time.now += 2.0  # the cool-down of a fresh rotation
+    assert connect(bed) == "connection as app"
 
 
 def test_with_no_rotation_under_way_an_unreadable_stage_costs_no_time(connect: Connect) -> None:

@@ -142,5 +142,4 @@ def _error_of(connect: Callable[[], object]) -> Refused | SecretUnavailable | No
 
 
 TestRotation = Rotation.TestCase
-TestRotation.settings = settings(max_examples=60, stateful_step_count=40, deadline=None, derandomize=False)
-"""Hypothesis derandomises in CI by itself, and then draws the same examples for ever."""
+TestRotation.settings = settings(max_examples=60, stateful_step_count=40)

@@ -1,4 +1,4 @@
-"""Ten rotations of each strategy under concurrent use: no request fails, in no window."""
+"""Rotations of each strategy under concurrent use: no request fails, in no window."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+import aiomysql
 import psycopg
 import pymysql
 
@@ -18,8 +19,13 @@ import secretconn
 FULL = os.environ.get("SECRETCONN_FULL", "") not in ("", "0")
 """The long versions of these tests, as in the claims of docs; CI runs shorter ones with the claims scaled."""
 
-DRIVERS: dict[str, Callable[..., Any]] = {"psycopg": psycopg.connect, "pymysql": pymysql.connect}
-
+DRIVERS: dict[str, Callable[..., Any]] = {
+    "psycopg": psycopg.connect,
+    "pymysql": pymysql.connect,
+    "psycopg-async": psycopg.AsyncConnection.connect,
+    "aiomysql": aiomysql.connect,
+}
+ASYNC = ("psycopg-async", "aiomysql")
 
 SPEED = 10.0
 """How many times as fast the clock of ``hurried`` goes: cool-downs and probation take a tenth of their seconds."""
@@ -35,25 +41,41 @@ def hurried() -> secretconn.Runtime:
 
 
 class Caller:
-    """One thread's connect, counting connects, logins and failures, and the most logins of one connect."""
+    """One thread's connect, counting connects, logins and failures, and the most logins of one connect.
+
+    An async driver's runs in an event loop of its own.
+    """
 
     def __init__(self, credentials: secretconn.RotatingCredentials, driver: str, **settings: Any) -> None:
         self.counts: Counter[str] = Counter()
         self.most_logins = 0
         self.errors: list[Exception] = []
-        self._call = DRIVERS[driver]
-        self._connect = secretconn.wrap(self._log_in, credentials, driver=driver, **settings)
+        self._call, self._is_async = DRIVERS[driver], driver in ASYNC
+        log_in = self._alog_in if self._is_async else self._log_in
+        self._connect = secretconn.wrap(log_in, credentials, driver=driver.removesuffix("-async"), **settings)
 
     def _log_in(self, **keywords: Any) -> Any:
         self.counts["logins"] += 1
         return self._call(**keywords)
+
+    async def _alog_in(self, **keywords: Any) -> Any:
+        self.counts["logins"] += 1
+        return await self._call(**keywords)
+
+    async def _open_and_close(self, **arguments: Any) -> None:
+        closing = (await self._connect(**arguments)).close()
+        if closing is not None:
+            await closing
 
     def connect(self, **arguments: Any) -> bool:
         """Connect and close. Whether it worked."""
         before = self.counts["logins"]
         self.counts["connects"] += 1
         try:
-            self._connect(**arguments).close()
+            if self._is_async:
+                asyncio.run(self._open_and_close(**arguments))
+            else:
+                self._connect(**arguments).close()
         except (psycopg.OperationalError, pymysql.OperationalError) as error:
             self.counts["failed"] += 1
             self.errors.append(error)

@@ -13,7 +13,6 @@ from typing import Any
 
 import aiomysql
 import psycopg
-import pymysql
 import pytest
 from botocore.config import Config
 
@@ -21,10 +20,10 @@ import secretconn
 from secretconn._core.rotating import core_of
 from secretconn.testing import Application, LocalSecretsManager, Login, MariaDBServer, new_password
 from tests.live.conftest import MakeApplication
-from tests.live.rules.counting import Caller
+from tests.live.rules.counting import DRIVERS, Caller
 from tests.support.faults import FAULTS, FaultySecretsManager, Request
 
-SYNC = {"postgres": "psycopg", "mariadb": "pymysql"}
+PAIRS = [("postgres", "psycopg"), ("postgres", "psycopg-async"), ("mariadb", "pymysql"), ("mariadb", "aiomysql")]
 ASYNC: dict[str, tuple[str, Callable[..., Any]]] = {
     "postgres": ("psycopg", psycopg.AsyncConnection.connect),
     "mariadb": ("aiomysql", aiomysql.connect),
@@ -71,17 +70,27 @@ def at_once(count: int, work: Callable[[], object]) -> list[BaseException]:
     return raised
 
 
-@pytest.fixture(params=["postgres", "mariadb"])
-def engine(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    return name
+@pytest.fixture(params=PAIRS, ids=[driver for _, driver in PAIRS])
+def pair(request: pytest.FixtureRequest) -> tuple[str, str]:
+    named: tuple[str, str] = request.param
+    return named
 
 
-def test_two_behind(engine: str, make_application: MakeApplication) -> None:
+@pytest.fixture
+def engine(pair: tuple[str, str]) -> str:
+    return pair[0]
+
+
+@pytest.fixture
+def driver(pair: tuple[str, str]) -> str:
+    return pair[1]
+
+
+def test_two_behind(engine: str, driver: str, make_application: MakeApplication) -> None:
     """A process sleeps through one whole rotation and wakes in the window of the next (A1)."""
     app = make_application(engine)
     credentials = secretconn.RotatingCredentials(app.secret_id, client=app.secrets.client(), runtime=unhurried())
-    caller = Caller(credentials, SYNC[engine])
+    caller = Caller(credentials, driver)
     assert caller.connect()
     app.rotator().rotate()
     before = credentials.stats().api_calls
@@ -93,6 +102,7 @@ def test_two_behind(engine: str, make_application: MakeApplication) -> None:
     assert credentials.stats().api_calls - before == 2  # AWSCURRENT, then AWSPENDING, for all of them
 
 
+@pytest.mark.parametrize("engine", ASYNC)
 async def test_two_behind_in_tasks(engine: str, make_application: MakeApplication) -> None:
     app = make_application(engine)
     credentials = secretconn.RotatingCredentials(app.secret_id, client=app.secrets.client())
@@ -110,10 +120,12 @@ async def test_two_behind_in_tasks(engine: str, make_application: MakeApplicatio
             await closing
 
 
-def test_a_rotation_noticed_after_its_end_costs_one_call(engine: str, make_application: MakeApplication) -> None:
+def test_a_rotation_noticed_after_its_end_costs_one_call(
+    engine: str, driver: str, make_application: MakeApplication
+) -> None:
     app = make_application(engine)
     credentials = secretconn.RotatingCredentials(app.secret_id, client=app.secrets.client(), runtime=unhurried())
-    caller = Caller(credentials, SYNC[engine])
+    caller = Caller(credentials, driver)
     caller.connect()
     before = credentials.stats().api_calls
     app.rotator().rotate()
@@ -121,16 +133,16 @@ def test_a_rotation_noticed_after_its_end_costs_one_call(engine: str, make_appli
     assert (caller.errors, credentials.stats().api_calls - before) == ([], 1)
 
 
-def test_one_secret_two_databases(engine: str, make_application: MakeApplication) -> None:
+def test_one_secret_two_databases(engine: str, driver: str, make_application: MakeApplication) -> None:
     """A connects in a window and keeps AWSPENDING; a second rotation passes; B was last used before both."""
     app = make_application(engine)
     credentials = secretconn.RotatingCredentials(app.secret_id, client=app.secrets.client())
-    caller, server = Caller(credentials, SYNC[engine]), app.server
+    caller, server = Caller(credentials, driver), app.server
     other = f"{app.database}_b"
     server.sql(f"CREATE DATABASE {other}")
     if engine == "mariadb":
         server.sql(f"GRANT ALL ON {other}.* TO '{app.username}'@'%'")
-    name = "dbname" if engine == "postgres" else "database"
+    name = {"pymysql": "database", "aiomysql": "db"}.get(driver, "dbname")
     assert caller.connect(**{name: other})
     steps = steps_until(app, "setSecret")
     assert caller.connect()
@@ -146,8 +158,9 @@ def strict_mariadb() -> Any:
         yield server
 
 
+@pytest.mark.parametrize("driver", ["pymysql", "aiomysql"])
 def test_an_account_that_closes_after_five_refused_logins_stays_open(
-    strict_mariadb: MariaDBServer, secrets_manager: LocalSecretsManager
+    driver: str, strict_mariadb: MariaDBServer, secrets_manager: LocalSecretsManager
 ) -> None:
     """Arrivals one at a time while the call takes 150 ms: one login is refused, the others wait for the answer (A2)."""
     app = Application(strict_mariadb, secrets_manager)
@@ -159,15 +172,30 @@ def test_an_account_that_closes_after_five_refused_logins_stays_open(
     def log_in(**keywords: Any) -> Any:
         under_way.append(1)
         try:
-            return pymysql.connect(**keywords)
+            return DRIVERS["pymysql"](**keywords)
         finally:
             under_way.pop()
 
-    connect = secretconn.wrap(log_in, credentials, driver="pymysql")
-    connect().close()
+    async def alog_in(**keywords: Any) -> Any:
+        under_way.append(1)
+        try:
+            return await aiomysql.connect(**keywords)
+        finally:
+            under_way.pop()
+
+    async def open_and_close() -> None:
+        (await secretconn.wrap(alog_in, credentials, driver=driver)()).close()
+
+    def connect() -> None:
+        if driver == "aiomysql":
+            asyncio.run(open_and_close())
+        else:
+            secretconn.wrap(log_in, credentials, driver=driver)().close()
+
+    connect()
     for _ in range(3):
         app.rotator().rotate()
-        threads = [threading.Thread(target=lambda: connect().close()) for _ in range(20)]
+        threads = [threading.Thread(target=connect) for _ in range(20)]
         for thread in threads:
             thread.start()
             while thread.is_alive() and (under_way or not reader.reading):  # the next one comes when no login is
@@ -179,7 +207,9 @@ def test_an_account_that_closes_after_five_refused_logins_stays_open(
 
 
 @pytest.mark.parametrize("fault", ["throttled", "not found"])
-def test_awspending_that_cannot_be_read_once(engine: str, fault: str, make_application: MakeApplication) -> None:
+def test_awspending_that_cannot_be_read_once(
+    engine: str, driver: str, fault: str, make_application: MakeApplication
+) -> None:
     """In the window GetSecretValue of AWSPENDING fails once: it is asked for again (A4, A8)."""
     app = make_application(engine)
     failed: list[bool] = []
@@ -194,7 +224,7 @@ def test_awspending_that_cannot_be_read_once(engine: str, fault: str, make_appli
     with FaultySecretsManager(app.secrets) as faulty:
         config = Config(retries={"total_max_attempts": 1})
         credentials = secretconn.RotatingCredentials(app.secret_id, client=faulty.client(config=config))
-        caller = Caller(credentials, SYNC[engine])
+        caller = Caller(credentials, driver)
         caller.connect()
         steps = steps_until(app, "setSecret")
         with faulty.fault(FAULTS[fault], once):
@@ -204,11 +234,13 @@ def test_awspending_that_cannot_be_read_once(engine: str, fault: str, make_appli
     assert caller.errors == []
 
 
-def test_a_role_that_may_only_get_secret_values_recovers(engine: str, make_application: MakeApplication) -> None:
+def test_a_role_that_may_only_get_secret_values_recovers(
+    engine: str, driver: str, make_application: MakeApplication
+) -> None:
     app = make_application(engine)
     with FaultySecretsManager(app.secrets) as faulty:
         credentials = secretconn.RotatingCredentials(app.secret_id, client=faulty.client())
-        caller = Caller(credentials, SYNC[engine])
+        caller = Caller(credentials, driver)
         with faulty.fault(FAULTS["access denied"], lambda request: request.operation == "DescribeSecret"):
             for _ in range(2):
                 assert caller.connect()
@@ -219,14 +251,16 @@ def test_a_role_that_may_only_get_secret_values_recovers(engine: str, make_appli
     assert caller.errors == []
 
 
-def test_after_somebody_corrects_the_secret_connects_work_again(engine: str, make_application: MakeApplication) -> None:
+def test_after_somebody_corrects_the_secret_connects_work_again(
+    engine: str, driver: str, make_application: MakeApplication
+) -> None:
     """However long the cool-down is by then, a look in the background ends it within a few seconds (rule 4d)."""
     app = make_application(engine)
     right = Login(app.username, new_password())
     now = [1000.0]
     runtime = secretconn.Runtime(clock=lambda: now[0], sleep=lambda seconds: now.__setitem__(0, now[0] + seconds))
     credentials = secretconn.RotatingCredentials(app.secret_id, client=app.secrets.client(), runtime=runtime)
-    caller = Caller(credentials, SYNC[engine])
+    caller = Caller(credentials, driver)
     content = {"engine": app.server.engine, "host": app.server.host, "port": app.server.port, "dbname": app.database}
     app.server.admin().set_password(right)
     for _ in range(20):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from secretconn import RotatingCredentials, SecretUnavailable
 from secretconn._core.rotating import core_of
 from secretconn.testing import Application, LocalSecretsManager
 from tests.live.faults.harness import Time
-from tests.support.faults import Answer, FaultySecretsManager
+from tests.support.faults import FAULTS, Answer, FaultySecretsManager
 
 REFUSED = {
     "ExpiredTokenException": 400,
@@ -133,6 +134,19 @@ def test_what_was_given_is_never_dropped(given: str, keys: Keys, postgres_app: A
     credentials.refresh()
     source: Any = core_of(credentials).reader._source
     assert (source.client is mine) if given == "client" else (source._session is mine and session.made > 1)
+
+
+def test_the_sdk_s_own_retries_are_among_the_calls(
+    keys: Keys, postgres_app: Application, faulty: FaultySecretsManager
+) -> None:
+    keys.write("AKOLD")
+    first = itertools.cycle([True, False])
+    faulty.set(FAULTS["internal error"], lambda _request: next(first))
+    credentials = made(postgres_app)
+    credentials.prefetch()
+    assert credentials.stats().api_calls == faulty.calls.total() == 2
+    credentials.refresh()
+    assert credentials.stats().api_calls == faulty.calls.total()
 
 
 class Counted(boto3.session.Session):

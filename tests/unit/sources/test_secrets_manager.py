@@ -142,8 +142,18 @@ def test_without_the_right_to_describe_each_stage_is_asked_for_pending_first() -
     client = Client(current=1, previous=0)
     client.errors["describe"] = Answered("AccessDeniedException")
     reading = SecretsManagerSource("s", client=client).read_fresh(ALL, NOBODY)
-    assert client.asked == ["describe", PENDING, CURRENT, PREVIOUS]
+    assert client.asked == ["describe", PENDING, CURRENT, PREVIOUS, PENDING]
     assert (reading.stages, reading.failures) == ({CURRENT: id_of(1), PREVIOUS: id_of(0)}, {})
+
+
+def test_and_again_last_where_it_read_as_missing() -> None:
+    """A version that was labelled just now, or has no value yet, reads as one that is not there."""
+    client = Client(current=1, pending=2)
+    client.errors = {"describe": Answered("AccessDeniedException"), PENDING: Answered("ResourceNotFoundException")}
+    client.on_call = lambda: client.errors.pop(PENDING) if client.asked[-1] == CURRENT else None
+    reading = SecretsManagerSource("s", client=client).read_fresh((CURRENT, PENDING), NOBODY)
+    assert client.asked == ["describe", PENDING, CURRENT, PENDING]
+    assert reading.stages == {CURRENT: id_of(1), PENDING: id_of(2)}
 
 
 def test_one_stage_without_that_right_never_says_that_there_is_no_other() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ProfileNotFound
 
+from secretconn import ConfigurationError, RotatingCredentials
 from secretconn.sources.sessions import new_session
 
 
@@ -100,3 +101,31 @@ def test_a_variable_that_is_set_still_counts(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-south-1")
     monkeypatch.setenv("AWS_PROFILE", "p")
     assert new_session(None).get_config_variable("region") == "eu-south-1"
+
+
+@pytest.mark.usefixtures("aws")
+@pytest.mark.parametrize(
+    ("environ", "arguments", "told"),
+    [
+        (
+            {"AWS_PROFILE": "prod"},
+            {},
+            "profile 'prod' is not in the shared AWS configuration; correct profile= or AWS_P",
+        ),
+        ({}, {"profile": "nobody"}, "profile 'nobody' is not"),
+        ({}, {"region": "eu west 1"}, "'eu west 1' doesn't match a supported format"),
+        ({}, {"endpoint_url": "localhost:99"}, "Invalid endpoint: localhost:99"),
+        ({"AWS_ENDPOINT_URL": "http://me:xyzzy@lo cal"}, {}, "Invalid endpoint: http://lo cal"),
+        ({"AWS_DEFAULTS_MODE": "fast"}, {}, "invalid defaults mode: fast"),
+    ],
+)
+def test_settings_that_make_no_client_say_why(
+    environ: dict[str, str], arguments: dict[str, str], told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError) as caught:
+        RotatingCredentials("prod/orders", **arguments).current()  # type: ignore[arg-type]
+    assert told in str(caught.value)
+    assert "xyzzy" not in str(caught.value)
+    assert "None" not in str(caught.value)
