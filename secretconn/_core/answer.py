@@ -7,14 +7,15 @@ answered in another order than they were asked in, and a label may move between 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import NamedTuple
 
 from secretconn.credentials import CURRENT, PENDING, PREVIOUS, Credentials
 
 __all__ = ["Answer", "Label", "News", "Policy", "merged"]
 
-_NO_PROBLEMS: Mapping[str, Exception] = {}
+_NO_PROBLEMS: Mapping[str, Exception] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +54,7 @@ class Label(NamedTuple):
     tick: int
 
 
-@dataclass(frozen=True, slots=True)
-class News:
+class News(NamedTuple):
     """What one read of the source brought.
 
     Attributes:
@@ -76,8 +76,7 @@ class News:
     whole: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What is known of the secret, each label with the tick of the request that told it.
 
     Attributes:
@@ -98,9 +97,9 @@ class Answer:
     labels: Mapping[str, Label]
     logins: Mapping[str, Credentials]
     current: Credentials
-    asked: Mapping[str, int] = field(default_factory=dict)
+    asked: Mapping[str, int] = MappingProxyType({})
     whole: int = -1
-    problems: Mapping[str, Exception] = field(default_factory=dict)
+    problems: Mapping[str, Exception] = _NO_PROBLEMS
     rotation_at: float | None = None
 
     def labels_of(self, version: str) -> tuple[str, ...]:

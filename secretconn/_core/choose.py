@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Set
-from dataclasses import dataclass, fields
 from functools import partial
-from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from secretconn._core.environment import Environment
 from secretconn.errors import ConfigurationError, given_keywords
@@ -35,8 +34,7 @@ stand_ins: dict[str, Source] = {}
 """Secrets that a test reads from somewhere else; filled by `secretconn.testing.stand_in` alone."""
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Reach:
+class Reach(NamedTuple):
     """The arguments that say how a secret is reached. See RotatingCredentials."""
 
     region: str | None = None
@@ -48,9 +46,12 @@ class Reach:
     external_id: str | None = None
     replica_regions: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        return object.__repr__(self)  # an address may have a user in it
+
     def given(self) -> dict[str, Any]:
         """Those that were given; None for the others."""
-        return {field.name: getattr(self, field.name) or None for field in fields(self)}
+        return {name: value or None for name, value in self._asdict().items()}
 
     def only_for_secrets_manager(self) -> list[str]:
         """Those that were given and that mean nothing to an agent or a file."""
@@ -132,11 +133,11 @@ def _around(name: str, source: str | None) -> SecretName:
     found = _path_decoded(secret_name(source)) if source is not None and "://" in source else SecretName(source, "")
     if found.scheme != FILE:
         return SecretName(found.scheme or SECRETS_MANAGER, name)
-    if name.startswith("arn:") or ".." in PurePosixPath(name).parts:
+    if name.startswith("arn:") or ".." in name.split("/"):
         raise ConfigurationError(
             f"environment variable SECRETCONN_SOURCE={source!r}: the secret's name is no path within that folder"
         )
-    return SecretName(FILE, str(PurePosixPath(found.name) / name.lstrip("/")))
+    return SecretName(FILE, posixpath.normpath(posixpath.join(found.name, name.lstrip("/"))))
 
 
 def _endpoint_around(scheme: str | None, around: Environment) -> str | None:

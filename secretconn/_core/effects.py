@@ -7,8 +7,7 @@ are flows, written once; the simulator and the exhaustive tests drive the same o
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from secretconn._core.flight import Flight, Outcome
 from secretconn.credentials import Credentials
@@ -17,15 +16,13 @@ from secretconn.runtime import Runtime
 __all__ = ["Await", "Budget", "Effect", "Flow", "Opening", "Wait", "alog_in", "arun", "log_in", "run"]
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(NamedTuple):
     """Wait some seconds; send None."""
 
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Await:
+class Await(NamedTuple):
     """Wait for a read, at most some seconds; send its outcome, or None if it has none by then."""
 
     flight: Flight

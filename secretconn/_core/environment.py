@@ -8,8 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from secretconn._core.settings import DEFAULT_TTL
 from secretconn.errors import ConfigurationError
@@ -20,8 +19,7 @@ __all__ = ["URLS_MAY_NAME_ALL", "URLS_REFUSED", "VARIABLES", "Environment", "Var
 URLS_REFUSED, URLS_MAY_NAME_ALL = "none", "all"
 
 
-@dataclass(frozen=True, slots=True)
-class Environment:
+class Environment(NamedTuple):
     """What the variables say; None (or nothing) for those that are not set.
 
     Attributes:
@@ -43,8 +41,7 @@ class Environment:
     urls: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Variable:
+class Variable(NamedTuple):
     """One variable.
 
     Attributes:

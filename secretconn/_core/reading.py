@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Set
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from secretconn._core.answer import Answer, News, Policy
 from secretconn._core.flight import Flight
@@ -44,8 +44,7 @@ def read(source: Source, reason: str, stages: tuple[str, ...], answer: Answer | 
     return source.read(stages, held)
 
 
-@dataclass(frozen=True, slots=True)
-class Parsed:
+class Parsed(NamedTuple):
     """A reading whose versions are logins or problems."""
 
     reading: Reading

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from secretconn._core.answer import Policy
 from secretconn.credentials import CURRENT, PENDING, PREVIOUS
@@ -19,8 +19,7 @@ __all__ = ["Backoff", "Settings", "refuse_beside_source", "settings"]
 DEFAULT_TTL = 3600.0
 
 
-@dataclass(frozen=True, slots=True)
-class Backoff:
+class Backoff(NamedTuple):
     """Delays after failed reads: ``base * growth ** (failures - 1)`` seconds, at most ``longest``."""
 
     base: float

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from secretconn.engines.base import Verdict
 
 __all__ = ["Trail"]
@@ -16,7 +14,6 @@ _TOLD = {
 }
 
 
-@dataclass(slots=True)
 class Trail:
     """The logins of one connect() so far.
 
@@ -26,9 +23,9 @@ class Trail:
         attempts: Logins that failed.
     """
 
-    secret_id: str
-    begun: float
-    _lines: list[str] = field(default_factory=list)
+    def __init__(self, secret_id: str, begun: float) -> None:
+        self.secret_id, self.begun = secret_id, begun
+        self._lines: list[str] = []
 
     @property
     def attempts(self) -> int:

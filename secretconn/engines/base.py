@@ -6,7 +6,7 @@ import enum
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Protocol, TypeGuard
+from typing import Any, NamedTuple, Protocol, TypeGuard
 
 __all__ = [
     "GRAVEST_FIRST",
@@ -65,8 +65,7 @@ Classify = Callable[[BaseException], Verdict]
 """Takes the exception a driver's connect raised, answers a Verdict. Must never raise."""
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(NamedTuple):
     """What the caller's own connect arguments already say, wherever they say it (keyword, position, DSN).
 
     Attributes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -44,6 +43,8 @@ def is_installed(driver: Driver) -> bool:
     """Whether the driver's module can be found. Its own code is not run; parent packages may be."""
     if driver.module in sys.modules:
         return True
+    import importlib.util  # not for those whose driver is there already
+
     try:
         return importlib.util.find_spec(driver.module) is not None
     except (ImportError, ValueError):  # a parent is missing, or a stub in sys.modules has no __spec__

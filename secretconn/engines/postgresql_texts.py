@@ -11,6 +11,7 @@ proxy/src/auth/mod.rs; "Troubleshooting for RDS Proxy" in the Amazon RDS User Gu
 from __future__ import annotations
 
 import re
+from functools import cache
 
 from .base import Verdict
 
@@ -79,13 +80,19 @@ _OTHER = (
 _TABLE = (
     # In this order: "SCRAM authentication failed" may have "pool_passwd file does not contain ..." as its detail, and
     # "server login has been failing, cached error: ..." repeats what the server said to the pooler.
-    (re.compile("|".join(_SUSPECT)), Verdict.SUSPECT),
-    (re.compile("|".join(_BARRED)), Verdict.BARRED),
-    (re.compile("|".join(_REJECTED)), Verdict.REJECTED),
-    (re.compile("|".join(_OTHER)), Verdict.OTHER),
+    ("|".join(_SUSPECT), Verdict.SUSPECT),
+    ("|".join(_BARRED), Verdict.BARRED),
+    ("|".join(_REJECTED), Verdict.REJECTED),
+    ("|".join(_OTHER), Verdict.OTHER),
 )
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """At first use: a process whose logins are accepted needs none."""
+    return re.compile(pattern)
 
 
 def known(text: str) -> Verdict | None:
     """What the text of one attempt says about the login, or None where no table knows it."""
-    return next((verdict for pattern, verdict in _TABLE if pattern.search(text)), None)
+    return next((verdict for pattern, verdict in _TABLE if _compiled(pattern).search(text)), None)

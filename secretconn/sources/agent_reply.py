@@ -12,7 +12,6 @@ import http.client
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any, NamedTuple, cast
 
@@ -58,8 +57,7 @@ class Kind(Enum):
     WRONG = "wrong"
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(NamedTuple):
     """A request that brought no version. Holds no content.
 
     Attributes:
@@ -83,8 +81,7 @@ class Reply:
         return f"Reply(status={self.status}, body='***')"
 
 
-@dataclass(frozen=True, slots=True)
-class Unreached:
+class Unreached(NamedTuple):
     """No HTTP answer at all.
 
     Attributes:

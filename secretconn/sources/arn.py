@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from secretconn.errors import ConfigurationError
 
@@ -16,8 +16,7 @@ _SHAPE = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class SecretArn:
+class SecretArn(NamedTuple):
     """What an ARN of a secret says.
 
     Attributes:

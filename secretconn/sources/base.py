@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Set
-from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from types import MappingProxyType
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from secretconn.credentials import Payload
 
@@ -39,8 +39,7 @@ class NoValue(LookupError):
     """No version of the secret has the wanted stage, or the one that has it holds no value yet."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """What a source read.
 
     Attributes:
@@ -55,7 +54,7 @@ class Reading:
 
     stages: Mapping[str, str]
     payloads: Mapping[str, Payload]
-    failures: Mapping[str, Exception] = field(default_factory=dict)
+    failures: Mapping[str, Exception] = MappingProxyType({})
     cached: bool = False
     whole: bool = True
     oldest: float = math.inf

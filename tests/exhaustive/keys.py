@@ -127,7 +127,9 @@ class Key:
 
 
 def _names(kind: type) -> tuple[str, ...]:
-    return tuple(field.name for field in dataclasses.fields(kind))
+    if issubclass(kind, tuple):
+        return kind._fields  # type: ignore[attr-defined,no-any-return]
+    return tuple(field.name for field in dataclasses.fields(kind))  # type: ignore[arg-type]
 
 
 FIELDS: dict[type, tuple[str, ...]] = {

@@ -391,15 +391,15 @@ def test_4c_a_whole_answer_from_after_the_refusal_leaves_nothing_to_ask() -> Non
 def test_4c_a_label_whose_version_nobody_read_is_asked_for() -> None:
     held = answer(tick=6, current=V2, previous=V1, unread=("v1",))
     assert rules.question(None, held, tried(V2), 5, 5, POLICY) == (PREVIOUS,)
-    unreadable = replace(held, problems={PREVIOUS: OSError()})
+    unreadable = held._replace(problems={PREVIOUS: OSError()})
     assert rules.question(None, unreadable, tried(V2), 5, 5, POLICY) is None
 
 
 def test_4c_unreadable_counts_while_a_rotation_goes_on_and_not_for_the_previous_version() -> None:
-    held = replace(answer(current=V1, pending=V2, unread=("v2",)), problems={PENDING: OSError()})
+    held = answer(current=V1, pending=V2, unread=("v2",))._replace(problems={PENDING: OSError()})
     assert rules.unreadable(held, tried(V1), POLICY) == PENDING
-    assert rules.unreadable(replace(held, rotation_at=None), tried(V1), POLICY) is None
-    previous = replace(answer(current=V1, pending=V3, previous=V2, unread=("v2",)), problems={PREVIOUS: OSError()})
+    assert rules.unreadable(held._replace(rotation_at=None), tried(V1), POLICY) is None
+    previous = answer(current=V1, pending=V3, previous=V2, unread=("v2",))._replace(problems={PREVIOUS: OSError()})
     assert rules.unreadable(previous, tried(V1), POLICY) is None
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
 
 import pytest
 
@@ -122,7 +121,7 @@ def test_what_leaves_no_login_changes_nothing() -> None:
     state = SecretState()
     answer = state.add(news(1, "v1"), Policy())
     assert isinstance(answer, Answer)
-    assert state.add(replace(news(2, "v2"), logins={}), Policy()) is None
+    assert state.add(news(2, "v2")._replace(logins={}), Policy()) is None
     assert state.answer is answer
 
 
