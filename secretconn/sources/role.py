@@ -37,6 +37,12 @@ class Role:
             )
         self.arn, self.external_id = arn, external_id
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Role) and (self.arn, self.external_id) == (other.arn, other.external_id)
+
+    def __hash__(self) -> int:
+        return hash((self.arn, self.external_id))
+
     def arguments(self) -> dict[str, str]:
         """For AssumeRole, besides the role itself."""
         return {"RoleSessionName": "secretconn", **({"ExternalId": self.external_id} if self.external_id else {})}

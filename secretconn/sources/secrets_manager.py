@@ -8,34 +8,28 @@ from __future__ import annotations
 
 import copy
 import itertools
-import re
-from collections.abc import Callable, Set
-from functools import lru_cache
+from collections.abc import Set
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from secretconn.credentials import PENDING, PREVIOUS, Payload
-from secretconn.errors import ConfigurationError, SecretConnError, given_keywords
-from secretconn.runtime import version_of
+from secretconn.errors import ConfigurationError, given_keywords
 from secretconn.sources.arn import partition_of, region_for, secret_arn
 from secretconn.sources.base import Reading, is_passing
 from secretconn.sources.calls import DENIED, Recorder, code_of, is_of_own_credentials, payload_of, stages_of
-from secretconn.sources.role import Role, role_session
-from secretconn.sources.sessions import new_session
+from secretconn.sources.clients import TOTAL_ATTEMPTS, SharedClient, Way, clients, make_client, without_user
+from secretconn.sources.role import Role
 
 if TYPE_CHECKING:
     from aws_secretsmanager_caching import SecretCacheConfig
     from aws_secretsmanager_caching.cache import SecretCacheItem
-    from botocore.config import Config
 
     from secretconn.sources.sessions import AnySession, Client
 
 __all__ = ["SecretsManagerSource", "payload_of"]
 
-CONNECT_TIMEOUT = 2.0
-READ_TIMEOUT = 3.0
-TOTAL_ATTEMPTS = 2
-"""Seconds and tries of the default client. Secrets Manager answers in tens of milliseconds; a caller who waits for the
-SDK's own 60 s and five tries has lost its request long before."""
+NOWHERE = "secretconn:nowhere"
+"""A stage that no version has: asked for it, a cache item describes the secret and reads no content."""
 
 NEVER = 10 * 365 * 86400
 """Seconds after which the cache item would describe the secret by itself, in the middle of a read."""
@@ -82,11 +76,10 @@ class SecretsManagerSource:
         self._region = region_for(secret_id, region)
         if client is not None:
             _refuse_other_region(secret_id, client)
-        self._profile, self._endpoint_url, self._session = profile, endpoint_url, session
+        role = Role(role_arn, external_id) if role_arn is not None or external_id is not None else None
+        self._way = Way(self._region, profile, endpoint_url, session, role, total_attempts, otherwise_region)
         self._given_client, self._config = client, cache_config
-        self._role = Role(role_arn, external_id) if role_arn is not None or external_id is not None else None
-        self._total_attempts, self._otherwise_region = total_attempts, otherwise_region
-        self._client: Any = None
+        self._shared: SharedClient | None = None
         self._met: Any = client  # the latest client: it tells region and address
         self._accepted = False
         self._may_describe = True
@@ -107,7 +100,7 @@ class SecretsManagerSource:
     def where(self) -> str:
         """Region and address, for a sentence."""
         address = getattr(getattr(self._met, "meta", None), "endpoint_url", None)
-        at = f" at {_without_user(address)}" if address else ""
+        at = f" at {without_user(address)}" if address else ""
         return f"Secrets Manager in {self.place or 'an unknown region'}{at}"
 
     @property
@@ -127,19 +120,15 @@ class SecretsManagerSource:
         Raises:
             ConfigurationError: no region is known, an unknown profile, an address or region that cannot be.
         """
-        client = self._client
-        if client is None:
-            client = self._given_client if self._given_client is not None else self._make_client()
-            self._client = self._met = client
-        return client
+        return self._given_client if self._given_client is not None else self._own(self._joined())
 
     def prepare(self) -> None:
         """Import the SDK and the cache: an import that a fork breaks off is locked for ever in the child."""
         import encodings.idna  # noqa: F401  (for host names)
 
         import aws_secretsmanager_caching.cache  # noqa: F401
-        import boto3  # noqa: F401
-        import botocore.config  # noqa: F401
+        import botocore.config
+        import botocore.session  # noqa: F401  (boto3 itself is not needed, and would take longer)
 
     def read(self, stages: tuple[str, ...], held: Set[str]) -> Reading:
         """See Source.read. A first read of one stage is one GetSecretValue, all others begin with DescribeSecret.
@@ -153,15 +142,15 @@ class SecretsManagerSource:
         return self._read(stages, held, by_stage=len(stages) == 1)
 
     def _read(self, stages: tuple[str, ...], held: Set[str], *, by_stage: bool) -> Reading:
-        client = self.client
+        shared = self._joined() if self._given_client is None else None
+        client = self._own(shared) if shared is not None else self._given_client
         try:
             reading = self._by_stage(client, stages[0]) if by_stage else self._whole(client, stages, held)
         except Exception as error:
-            if self._given_client is not None or not is_of_own_credentials(error):
+            if shared is None or not is_of_own_credentials(error):
                 raise
-            if self._client is client:
-                self._client = None  # its keys may be others by now: the next read looks for them again
-            if not self._accepted or self._session is not None:
+            self._retire(shared)  # its keys may be others by now: the next read looks for them again
+            if not self._accepted or self._way.session is not None:
                 raise
             self._accepted = False
             return self._read(stages, held, by_stage=by_stage)  # keys that were good until now: not the caller's fault
@@ -172,7 +161,7 @@ class SecretsManagerSource:
         """The version under one stage, by one call; the cache item takes it for a description and a value."""
         client = self._recorder(own).start(stage)
         try:
-            content = self._refreshed(client).get_secret_value(stage)
+            content = _asked(self._item(client), client, stage)
         except Exception as error:
             if stage not in (PENDING, PREVIOUS) or is_passing(error) or is_of_own_credentials(error):
                 raise
@@ -188,7 +177,8 @@ class SecretsManagerSource:
             return self._each_stage(own, stages)
         client = self._recorder(own).start()
         try:
-            item = self._refreshed(client)
+            item = self._item(client)
+            _asked(item, client, NOWHERE)  # only describes
         except Exception as error:
             if code_of(error) not in DENIED:
                 raise
@@ -203,7 +193,7 @@ class SecretsManagerSource:
             if version is None or version in held or version in payloads:
                 continue
             try:
-                payloads[version] = payload_of(item.get_secret_value(stage), version)
+                payloads[version] = payload_of(_asked(item, client, stage), version)
             except Exception as error:  # one version that cannot be read must not hide the others
                 if is_of_own_credentials(error):
                     raise
@@ -234,68 +224,39 @@ class SecretsManagerSource:
             failures |= reading.failures
         return Reading(by_stage, payloads, failures, whole=False)
 
-    def _refreshed(self, client: Recorder) -> SecretCacheItem:
-        """A cache item that has just asked. A new one for each read: an abandoned read holds the lock of its own."""
-        item = _quick_item()(config=self._cache_config(), client=client, secret_id=self._secret_id)
-        if not item.refresh_secret_now():
-            raise client.last_error()
-        return item
+    def _item(self, client: Recorder) -> SecretCacheItem:
+        """A new cache item for each read: it asks at once, where one that is asked again sleeps first for seconds, and
+        an abandoned read holds the lock of its own."""
+        from aws_secretsmanager_caching.cache import SecretCacheItem
+
+        return SecretCacheItem(config=self._cache_config(), client=client, secret_id=self._secret_id)
 
     def after_fork(self, in_use: bool) -> None:
         """A forked child makes its own client; the parent's idle sockets are closed here, not shared.
 
         A client that the caller gave is the caller's, and stays.
         """
-        client, self._client = self._client, None
-        if client is not None and self._given_client is None and not in_use:
-            client.close()
+        shared, self._shared = self._shared, None
+        if shared is not None:
+            shared.leave(self, in_use)
+
+    def _joined(self) -> SharedClient:
+        shared = self._shared
+        if shared is None:
+            shared = self._shared = clients.join(self._way, self)
+        return shared
+
+    def _own(self, shared: SharedClient) -> Any:
+        self._met = client = shared.client(partial(make_client, self._way, self._secret_id))
+        return client
+
+    def _retire(self, shared: SharedClient) -> None:
+        clients.retire(shared)
+        if self._shared is shared:
+            self._shared = None
 
     def _recorder(self, client: Any) -> Recorder:
         return Recorder(client, self._secret_id, self._calls)
-
-    def _make_client(self) -> Any:
-        from botocore.config import Config
-        from botocore.exceptions import BotoCoreError, NoRegionError, ProfileNotFound
-
-        options = Config(
-            connect_timeout=CONNECT_TIMEOUT,
-            read_timeout=READ_TIMEOUT,
-            retries={"total_max_attempts": self._total_attempts, "mode": "standard"},
-            user_agent_extra=f"secretconn/{version_of() or '0'}",
-        )
-        try:
-            make = self._maker(options)
-            return make("secretsmanager", region_name=self._region, endpoint_url=self._endpoint_url, config=options)
-        except NoRegionError as error:
-            if self._region is None and self._otherwise_region is not None:
-                self._region = self._otherwise_region
-                return self._make_client()
-            raise ConfigurationError(
-                f"no region for secret {self._secret_id!r}: pass region=, use the secret's ARN, or set AWS_REGION"
-            ) from error
-        except ProfileNotFound as error:
-            raise ConfigurationError(
-                f"profile {error.kwargs.get('profile')!r} is not in the shared AWS configuration; correct profile= or "
-                f"AWS_PROFILE, or unset it"
-            ) from error
-        except (BotoCoreError, ValueError) as error:
-            if isinstance(error, SecretConnError) or is_of_own_credentials(error):
-                raise
-            why = _without_user(str(error))
-            raise ConfigurationError(
-                f"secret {self._secret_id!r}: no client of Secrets Manager can be made of region, endpoint and AWS "
-                f"configuration ({why})"
-            ) from error
-
-    def _maker(self, options: Config) -> Callable[..., Any]:
-        session = self._session
-        if session is None:
-            session = new_session(self._profile)
-        if self._role is not None:
-            region = self._region or _region_of(session) or self._otherwise_region
-            session = role_session(self._role, session, self._profile, region, options)
-        make: Callable[..., Any] = session.client if hasattr(session, "client") else session.create_client
-        return make
 
     def _cache_config(self) -> SecretCacheConfig:
         """The caller's configuration, but for its refresh interval: RotatingCredentials decides when to refresh."""
@@ -306,17 +267,15 @@ class SecretsManagerSource:
         return config
 
 
-@lru_cache(maxsize=1)
-def _quick_item() -> type[SecretCacheItem]:
-    """SecretCacheItem without its sleep of 2.5 to 5 s before a forced refresh; rule 4 keeps a crowd together.
-
-    It sleeps a random number of milliseconds from half of the jitter to one more than it: of -1, that is 0.
-    """
-    from aws_secretsmanager_caching.cache import SecretCacheItem
-
-    return type(
-        "QuickSecretCacheItem", (SecretCacheItem,), {"FORCE_REFRESH_JITTER_SLEEP": -1, "FORCE_REFRESH_MAX_SLEEP": 0}
-    )
+def _asked(item: SecretCacheItem, client: Recorder, stage: str) -> Any:
+    """The item's answer for a stage, or the client's own error: a hook that is given no answer may raise another."""
+    try:
+        return item.get_secret_value(stage)
+    except Exception as error:
+        failed = client.last_error()
+        if failed is None or failed is error:
+            raise
+        raise failed from None
 
 
 def _refuse_conflicts(
@@ -330,12 +289,6 @@ def _refuse_conflicts(
         raise ConfigurationError("session= already decides about profile=; give one or the other")
 
 
-def _region_of(session: Any) -> str | None:
-    """What the session's own chain says; boto3's and botocore's sessions tell it in different ways."""
-    ask = getattr(session, "get_config_variable", None)
-    return ask("region") if ask is not None else getattr(session, "region_name", None)
-
-
 def _refuse_other_region(secret_id: str, client: Any) -> None:
     arn, region = secret_arn(secret_id), getattr(getattr(client, "meta", None), "region_name", None)
     if arn is None or region is None or region == arn.region:
@@ -344,7 +297,3 @@ def _refuse_other_region(secret_id: str, client: Any) -> None:
         f"client= is for region {region!r} (partition {partition_of(region)!r}), and {secret_id!r} is in "
         f"{arn.region!r} (partition {arn.partition!r})"
     )
-
-
-def _without_user(address: str) -> str:
-    return re.sub(r"//[^/\s@]*@", "//", address)

@@ -27,6 +27,10 @@ else:  # for those who ask for the type hints of a running program
 
 __all__ = ["new_session", "partition_of"]
 
+SERVICES = ("secretsmanager", "sts", "sso", "sso-oidc", "signin")
+"""What our sessions make clients of: for the secrets, and in botocore's own providers of credentials (credentials.py).
+botocore's list is made of the folders of all services, which takes a third of the time that a client takes."""
+
 
 def new_session(profile: str | None) -> Session:
     """A botocore session for a profile; None for the default chain.
@@ -110,6 +114,11 @@ def _without_empty(variables: Mapping[str, Any], environ: Mapping[str, str]) -> 
 @lru_cache(maxsize=8)
 def _loader(data_path: str | None) -> Any:
     """The loader for AWS_DATA_PATH; it keeps what it has read, and threads may share it."""
-    from botocore.loaders import create_loader
+    from botocore.loaders import Loader
 
-    return create_loader(data_path)
+    class Ours(Loader):
+        def list_available_services(self, type_name: str) -> list[str]:  # noqa: ARG002  (botocore's name)
+            return list(SERVICES)
+
+    paths = data_path.split(os.pathsep) if data_path is not None else []
+    return Ours([os.path.expanduser(os.path.expandvars(path)) for path in paths])  # noqa: PTH111  (as botocore does)

@@ -150,7 +150,41 @@ def django() -> Iterator[object]:
     assert made["USER"] == "app"
 
 
-SCENES: dict[str, Callable[[], Iterator[object]]] = {"core": core, "otel": otel, "django": django}
+class Session:
+    """As boto3's: makes clients, each of which knows one login."""
+
+    made = 0
+
+    def client(self, *_args: Any, **_settings: Any) -> Session:
+        self.made += 1
+        return self
+
+    def get_secret_value(self, **_arguments: str) -> Any:
+        return {"VersionId": "1" * 32, "VersionStages": ["AWSCURRENT"], "SecretString": json.dumps(login("p1"))}
+
+    def describe_secret(self, **_arguments: str) -> Any:
+        return {"VersionIdsToStages": {"1" * 32: ["AWSCURRENT"]}}
+
+    def close(self) -> None:
+        pass
+
+
+def clients() -> Iterator[object]:
+    session: Any = Session()
+    rotating = secretconn.RotatingCredentials("s", session=session)
+    rotating.current()
+    yield rotating
+    rotating.refresh()
+    assert secretconn.RotatingCredentials("t", session=session).current().password == "p1"
+    assert session.made == 2
+
+
+SCENES: dict[str, Callable[[], Iterator[object]]] = {
+    "clients": clients,
+    "core": core,
+    "django": django,
+    "otel": otel,
+}
 
 
 def main(scene: str) -> int:

@@ -19,7 +19,13 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 
 
 @pytest.mark.parametrize(
-    ("scene", "needs", "fewest"), [("core", "secretconn", 4), ("otel", "opentelemetry.sdk", 2), ("django", "django", 1)]
+    ("scene", "needs", "fewest"),
+    [
+        ("core", "secretconn", 4),
+        ("clients", "aws_secretsmanager_caching", 6),
+        ("otel", "opentelemetry.sdk", 2),
+        ("django", "django", 1),
+    ],
 )
 def test_a_child_uses_all_while_a_thread_of_its_parent_held_every_lock(scene: str, needs: str, fewest: int) -> None:
     pytest.importorskip(needs)

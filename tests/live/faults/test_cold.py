@@ -74,7 +74,7 @@ def test_a_first_read_that_fails_in_passing_is_repeated(bed: Bed, name: str) -> 
 
 def test_the_default_client_is_bounded_below_the_default_timeout(faulty: FaultySecretsManager) -> None:
     source = SecretsManagerSource("any", region="eu-central-1", endpoint_url=faulty.endpoint_url)
-    config = source._make_client().meta.config
+    config = source.client.meta.config
     assert (config.connect_timeout, config.read_timeout) == (2.0, 3.0)
     assert config.retries == {"total_max_attempts": 2, "mode": "standard"}
     longest = 2 * max(config.connect_timeout, config.read_timeout)  # two attempts of one call

@@ -165,7 +165,7 @@ def test_the_region_where_a_profile_or_session_has_none(
     around = {f"SECRETCONN_{name}": value for name, value in environ.items()} | aws
     source = choose("s", Reach(**arguments), environment(around), Runtime(environ=around))
     assert isinstance(source, SecretsManagerSource)
-    assert (source._region, source._otherwise_region) == (None, otherwise)
+    assert (source._way.region, source._way.otherwise_region) == (None, otherwise)
 
 
 @pytest.mark.parametrize("known", ["prod/orders", ARN, "secretsmanager://prod/orders"])

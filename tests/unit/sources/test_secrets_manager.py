@@ -191,10 +191,24 @@ def test_a_read_that_hangs_holds_up_no_other() -> None:
 
 @pytest.mark.parametrize(("in_use", "closed"), [(True, 0), (False, 1)])
 def test_a_forked_child_closes_the_idle_client_and_touches_none_in_use(in_use: bool, closed: int) -> None:
-    source, client = SecretsManagerSource("s", region="eu-west-1"), Client(current=1)
-    source._client = client  # as made at its first use
+    client, others = Client(current=1), Client(current=1)
+    source = SecretsManagerSource("s", session=Session(client, others))
+    source.read((CURRENT,), NOBODY)
     source.after_fork(in_use)
-    assert (client.closed, source._client) == (closed, None)
+    assert client.closed == closed
+
+
+@pytest.mark.parametrize(("in_use", "closed"), [((False, False), 1), ((True, False), 0), ((False, True), 0)])
+def test_one_that_is_shared_is_closed_after_its_last_user(in_use: tuple[bool, bool], closed: int) -> None:
+    client = Client(current=1)
+    session = Session(client)
+    one, other = SecretsManagerSource("s", session=session), SecretsManagerSource("t", session=session)
+    one.read((CURRENT,), NOBODY)
+    other.read((CURRENT,), NOBODY)
+    one.after_fork(in_use[0])
+    assert client.closed == 0
+    other.after_fork(in_use[1])
+    assert client.closed == closed
 
 
 def test_a_client_that_was_given_stays_the_caller_s() -> None:
