@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -193,6 +194,8 @@ def _connector(
     """Made once for these arguments and kept with the secret."""
     known = engines.driver_of(driver) if driver is not None else _default(rotating, engine, for_async)
     own = driver if callable(driver) else None
+    if own is None and known.module not in sys.modules:
+        rotating._reader.begin()  # the driver is imported while the secret is read
     call = engines.load(known, for_async=for_async) if own is None else own
     if own is not None and is_async(known, own) is not for_async:
         other = "aconnect" if not for_async else "connect"

@@ -15,7 +15,7 @@ from secretconn._core.effects import Await, Budget, Flow
 from secretconn._core.flight import Flight, Outcome, Unanswered
 from secretconn._core.observers import Observers
 from secretconn._core.parsing import Shape
-from secretconn._core.reading import Inquiries, news_of, parsed_reading, read
+from secretconn._core.reading import Inquiries, news_of, parsed_reading, prepare, read
 from secretconn._core.reports import Reports, error_of
 from secretconn._core.settings import COLD, Settings
 from secretconn._core.state import SecretState
@@ -49,11 +49,11 @@ class Reader:
         state: SecretState,
         observers: Observers,
     ) -> None:
-        self.fresh_until = NEVER
-        self.failures = 0
+        self.fresh_until, self.failures = NEVER, 0
         self._secret_id, self._source, self._shape = secret_id, source, shape
         self._settings, self._runtime, self._state, self._observers = settings, runtime, state, observers
         self._flight: Flight | None = None
+        self._ahead: Flight | None = None  # the first read, begun before anybody waits
         self._running: set[Flight] = set()  # abandoned ones too
         self._counted = 0
         self._unanswered: Unanswered | None = None
@@ -79,10 +79,19 @@ class Reader:
 
     # -- flows --------------------------------------------------------------------------------------------------------
 
+    def begin(self) -> None:
+        """Start the first read, for a first() that follows: whatever came of it by then is told there."""
+        if self._state.answer is None:
+            prepare(self._source)
+            step = self._first_step(self._state.tick())
+            self._ahead = step if isinstance(step, Flight) else None
+
     def first(self) -> Flow[Answer]:
         """Wait for the first answer (rule 2). Raises what reports.error_of returns."""
-        self._prepare()
-        budget, came = Budget(self._settings.timeout, self._runtime), self._state.tick()
+        prepare(self._source)
+        ahead, self._ahead = self._ahead, None
+        came = ahead.tick if ahead is not None and not self._is_late(ahead) else self._state.tick()
+        budget = Budget(self._settings.timeout, self._runtime)
         while True:
             step = self._first_step(came)
             if isinstance(step, Answer):
@@ -111,7 +120,7 @@ class Reader:
             The newest answer, which may be older than ``since`` if it came in meanwhile, or Unanswered.
         """
         if self._state.answer is None:
-            self._prepare()
+            prepare(self._source)
         seen = self._state.answer.tick if self._state.answer is not None else -1
         failed = 0
         while True:
@@ -176,12 +185,11 @@ class Reader:
             old, self._source = self._source, source
             if self._flight is not None:
                 self._flight.over = True  # nor does its failure count
-            self._flight = self._unanswered = None
+            self._flight = self._ahead = self._unanswered = None
             self._running = set()
             self.fresh_until = self._retry_at = self._look_at = NEVER
             self.failures = 0
-            self._inquiries = Inquiries()
-            self._reports = Reports(self._secret_id)
+            self._inquiries, self._reports = Inquiries(), Reports(self._secret_id)
         old.after_fork(in_use)
 
     def _repeats(self, error: BaseException, budget: Budget) -> bool:
@@ -190,14 +198,6 @@ class Reader:
         if is_throttled(error) and patience > 0:
             patience = self._settings.timeout
         return is_passing(error) and budget.left > 0 and self._runtime.clock() < budget.begun + patience
-
-    def _prepare(self) -> None:
-        """Import what a read needs before a thread does: a fork in the middle of an import breaks it in the child."""
-        import json  # noqa: F401  (for parsing)
-
-        prepare = getattr(self._source, "prepare", None)
-        if prepare is not None:
-            prepare()
 
     # -- one step of a flow -------------------------------------------------------------------------------------------
 

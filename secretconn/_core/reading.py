@@ -13,7 +13,7 @@ from secretconn.credentials import Credentials
 from secretconn.errors import SecretConnError
 from secretconn.sources.base import CachingSource, Reading, Source
 
-__all__ = ["Inquiries", "news_of", "parsed_reading", "read"]
+__all__ = ["Inquiries", "news_of", "parsed_reading", "prepare", "read"]
 
 INQUIRIES = 5
 """Inquiries that may begin in one second, however many endpoints refuse their login."""
@@ -34,6 +34,15 @@ class Inquiries:
             return max(1.0 - (now - self._begun[0]), 0.001)
         self._begun.append(now)
         return 0.0
+
+
+def prepare(source: Source) -> None:
+    """Import what a read needs before a thread does: a fork in the middle of an import breaks it in the child."""
+    import json  # noqa: F401  (for parsing)
+
+    own = getattr(source, "prepare", None)
+    if own is not None:
+        own()
 
 
 def read(source: Source, reason: str, stages: tuple[str, ...], answer: Answer | None) -> Reading:
