@@ -7,7 +7,6 @@ answered in another order than they were asked in, and a label may move between 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -18,8 +17,7 @@ __all__ = ["Answer", "Label", "News", "Policy", "merged"]
 _NO_PROBLEMS: Mapping[str, Exception] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(NamedTuple):
     """What the caller chose.
 
     Attributes:

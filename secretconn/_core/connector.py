@@ -6,7 +6,6 @@ import contextvars
 import functools
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import replace
 from typing import Any
 
 from secretconn import engines
@@ -72,9 +71,9 @@ class Connector:
         self._core = rotating._core
         self.policy = rotating._settings.policy
         if retries is not None:
-            self.policy = replace(self.policy, retries=check_retries(retries))
+            self.policy = self.policy._replace(retries=check_retries(retries))
         if patience is not None:
-            self.policy = replace(self.policy, patience=check_patience(patience))
+            self.policy = self.policy._replace(patience=check_patience(patience))
         self.classify = classify
         self._bound = call if isinstance(call, functools.partial) else None  # partials of partials are flat
         self._nothing = NO_ARGUMENTS if self._bound is None else None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from secretconn._core.answer import Policy
@@ -36,8 +35,7 @@ COLD = Backoff(base=0.1, growth=2.0, longest=2.0)
 """While nobody can log in for want of a first answer, a reader waits that long and asks again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """Checked settings.
 
     Attributes:

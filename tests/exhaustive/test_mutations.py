@@ -40,7 +40,7 @@ def keep_for_ever(state: Any, answer: Any, now: float, policy: Any) -> Any:
 
 def pending_first(question: Callable[..., Any]) -> Callable[..., Any]:
     def asked(state: Any, answer: Any, tried: Any, since: int, refused_at: int, policy: Any) -> Any:
-        return question(state, answer, tried, since, refused_at, replace(policy, current=PENDING))
+        return question(state, answer, tried, since, refused_at, policy._replace(current=PENDING))
 
     return asked
 
@@ -79,7 +79,7 @@ def one_login(after: Callable[..., Any]) -> Callable[..., Any]:
 
 def no_patience(ask: Callable[..., Any]) -> Callable[..., Any]:
     def impatient(self: Any, *arguments: Any) -> Any:
-        self._settings = replace(self._settings, policy=replace(self._settings.policy, read_patience=0.0))
+        self._settings = self._settings._replace(policy=self._settings.policy._replace(read_patience=0.0))
         return ask(self, *arguments)
 
     return impatient
