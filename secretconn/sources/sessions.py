@@ -1,8 +1,8 @@
 """Sessions of our own, which share what botocore reads of its service descriptions, and its list of partitions.
 
-Each secret has its own session, so that credentials are looked for when they are needed and no lock is shared. But a
-session's loader keeps the descriptions it has read. They take some megabytes, reading them takes longer than the secret
-does, and they are the same for all.
+Each client has its own session, so that credentials are looked for anew where a client is renewed. But a session's
+loader keeps the descriptions it has read. They take some megabytes, reading them takes longer than the secret does, and
+they are the same for all.
 """
 
 from __future__ import annotations
