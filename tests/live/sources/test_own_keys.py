@@ -133,7 +133,7 @@ def test_what_was_given_is_never_dropped(given: str, keys: Keys, postgres_app: A
     keys.refuse("AKNEW")
     credentials.refresh()
     source: Any = core_of(credentials).reader._source
-    assert (source.client is mine) if given == "client" else (source._session is mine and session.made > 1)
+    assert (source.client is mine) if given == "client" else (source._way.session is mine and session.made > 1)
 
 
 def test_the_sdk_s_own_retries_are_among_the_calls(

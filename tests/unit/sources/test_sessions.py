@@ -3,19 +3,44 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
 from botocore.exceptions import ProfileNotFound
 
 from secretconn import ConfigurationError, RotatingCredentials
-from secretconn.sources.sessions import new_session
+from secretconn.sources.sessions import SERVICES, new_session
 
 
 def test_the_loader_is_shared_and_the_session_is_not() -> None:
     one, other = new_session(None), new_session(None)
     assert one is not other
     assert one.get_component("data_loader") is other.get_component("data_loader")
+
+
+def test_no_folder_of_another_service_is_looked_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_DATA_PATH", "/somewhere/else")  # another loader, which has listed nothing yet
+    looked: list[str] = []
+
+    def listing(path: str) -> list[str]:
+        looked.append(path)
+        return [entry.name for entry in os.scandir(path)]
+
+    monkeypatch.setattr(os, "listdir", listing)
+    new_session(None).create_client("secretsmanager", region_name="eu-west-1")
+    assert {Path(path).name for path in looked} <= {"secretsmanager"}
+
+
+def test_our_sessions_know_every_service_that_a_provider_of_credentials_asks() -> None:
+    import botocore.credentials
+    import botocore.tokens
+
+    source = "".join(Path(module.__file__).read_text() for module in (botocore.credentials, botocore.tokens))
+    asked = re.findall(r"(?:client_creator|create_\w*client)\(\s*(?:self\.\w+,\s*)?['\"]([\w-]+)['\"]", source)
+    assert {"sts", "sso", "sso-oidc"} <= set(asked) <= set(SERVICES)
+    for service in set(asked):
+        new_session(None).create_client(service, region_name="eu-west-1")
 
 
 def test_another_data_path_has_another_loader(monkeypatch: pytest.MonkeyPatch) -> None:
