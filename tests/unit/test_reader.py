@@ -13,6 +13,7 @@ from secretconn._core.answer import Answer
 from secretconn._core.connector import Connector
 from secretconn._core.effects import Await, Budget
 from secretconn._core.flight import Unanswered
+from secretconn._core.reading import Inquiries
 from secretconn._core.reports import error_of
 from secretconn._core.rotating import core_of, forget
 from secretconn.credentials import CURRENT, PENDING, PREVIOUS
@@ -289,6 +290,15 @@ def test_a_read_of_what_was_forgotten_counts_no_calls_of_the_next_source() -> No
     assert bed.rotating.stats().api_calls == 0
     assert bed.rotating.current().version_id == "v1"
     assert bed.rotating.stats().api_calls == 1
+
+
+def test_five_inquiries_may_begin_in_a_second() -> None:
+    inquiries = Inquiries()
+    assert [inquiries.full(10.0) for _ in range(6)] == [0.0] * 5 + [1.0]
+    assert inquiries.full(10.75) == 0.25
+    assert inquiries.full(10.9999) == 0.001
+    assert [inquiries.full(11.0) for _ in range(2)] == [0.0, 0.0]
+    assert inquiries.full(5.0) == 0.0  # the clock jumped back
 
 
 # -- timeout is the longest wait --------------------------------------------------------------------------------------

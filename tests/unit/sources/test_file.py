@@ -42,7 +42,8 @@ def read(path: Path) -> Credentials:
     reading = FileSource(path).read(STAGES, NOBODY)
     assert list(reading.stages) == ["AWSCURRENT"]
     assert not reading.failures
-    (payload,) = reading.payloads.values()
+    ((version, payload),) = reading.payloads.items()
+    assert payload.version_id == version == reading.stages["AWSCURRENT"]
     return parse(payload, "s", Shape())
 
 
