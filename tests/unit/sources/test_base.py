@@ -47,7 +47,6 @@ def status(code: int) -> Other:
         (OwnTimeout(), False, True),
         (ValueError(), False, False),
     ],
-    ids=repr,
 )
 def test_what_may_succeed_in_a_moment(error: Exception, throttled: bool, passing: bool) -> None:
     assert (is_throttled(error), is_passing(error)) == (throttled, passing)

@@ -10,6 +10,7 @@ from botocore.config import Config
 from botocore.credentials import Credentials
 
 from secretconn import ConfigurationError
+from secretconn.sources import SecretsManagerSource
 from secretconn.sources.role import Role, role_session
 
 ARN = "arn:aws:iam::123456789012:role/reader"
@@ -35,12 +36,16 @@ class Session:
         self.asked.append(arguments)
         return {"Credentials": TAKEN}
 
+    def get_config_variable(self, name: str) -> str:
+        assert name == "region"
+        return "eu-south-1"
+
 
 class Boto3Session(Session):
-    """boto3's: its client() is what botocore calls create_client()."""
+    """boto3's: its client() is what botocore calls create_client(), and it has a region."""
 
-    client = Session.create_client
-    create_client = None  # type: ignore[assignment]
+    client, region_name = Session.create_client, "eu-south-1"
+    create_client = get_config_variable = None  # type: ignore[assignment]
 
 
 OWN = Credentials("own", "secret")
@@ -77,6 +82,19 @@ def test_the_profile_is_that_of_the_rest(monkeypatch: pytest.MonkeyPatch, tmp_pa
     monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
     session = role_session(Role(ARN, None), Session(OWN), "shop", None, Config())
     assert session.get_config_variable("region") == "eu-north-1"
+
+
+@pytest.mark.parametrize(("region", "asked"), [("eu-west-1", "eu-west-1"), (None, "eu-south-1")])
+@pytest.mark.parametrize("kind", [Session, Boto3Session])
+def test_secrets_manager_is_asked_with_the_role_where_the_session_says(
+    kind: type[Session], region: str | None, asked: str
+) -> None:
+    base = kind(OWN)
+    source = SecretsManagerSource("s", session=base, region=region, role_arn=ARN, otherwise_region="us-east-1")
+    assert source.client.meta.region_name == asked
+    assert source.client._request_signer._credentials.get_frozen_credentials().access_key == "taken"
+    ((_, options),) = base.made
+    assert (options["region_name"], options["config"].connect_timeout) == (asked, 2.0)
 
 
 def test_nobody_to_take_it() -> None:
