@@ -23,13 +23,13 @@ from secretconn.engines import driver_named
 from secretconn.engines.adapters import taken
 from secretconn.engines.base import Driver
 from secretconn.errors import ConfigurationError, DriverNotInstalled
-from secretconn.events import Event, Rotated
 from secretconn.pools import OnRotation, drains
 from secretconn.sources.names import SECRETS_MANAGER
 
 try:
     from sqlalchemy import event
     from sqlalchemy.engine import URL, CreateEnginePlugin, Dialect, Engine
+    from sqlalchemy.exc import DisconnectionError
     from sqlalchemy.util import await_only, greenlet_spawn
 except ImportError as error:
     raise DriverNotInstalled(
@@ -45,6 +45,9 @@ PARAMETERS = frozenset({"secret_id", "region", "profile", "endpoint_url", "ttl",
 LOGIN = frozenset({"user", "username", "password", "passwd"})
 OTHER_NAMES: Mapping[str, str] = {"psycopg_async": "psycopg"}
 """Names a dialect has for its driver that are none of ours."""
+
+VERSION = "secretconn_version"
+"""Key of a pooled connection's info: the current version when it was opened."""
 
 _rotating: weakref.WeakSet[Dialect] = weakref.WeakSet()
 
@@ -170,33 +173,19 @@ def _driver(dialect: Dialect) -> Driver:
 
 
 def _drain_on_rotation(engine: Engine, credentials: RotatingCredentials) -> None:
-    """Mark what the pool holds, at each rotation. The pool itself closes and replaces it at the next checkout, in the
-    thread or greenlet that asks for it: the one place where an async driver's connection can be closed in order."""
-    records: weakref.WeakSet[Any] = weakref.WeakSet()
+    """Have the pool replace what was opened before the last rotation. It asks when it hands a connection out, in the
+    thread or greenlet that wants it: the one place where an async driver's connection can be closed in order."""
 
-    def opened(_connection: object, record: object) -> None:
-        records.add(record)
+    def opened(_connection: object, record: Any) -> None:
+        record.info[VERSION] = credentials.current().version_id
 
-    def happened(what: Event) -> None:
-        if isinstance(what, Rotated):
-            for record in _members(records):
-                record.invalidate(soft=True)
-
-    def taken(_connection: object, record: object, _fairy: object) -> None:
-        if record in records:  # it logged in through us, so the secret has been read, and this read waits for nothing
-            credentials.current()  # lets the TTL pass while nobody logs in
+    def taken(_connection: object, record: Any, _fairy: object) -> None:
+        # One of ours logged in, so the secret has been read: this read waits for nothing, and lets the TTL pass.
+        if VERSION in record.info and record.info[VERSION] != credentials.current().version_id:
+            raise DisconnectionError("opened before the secret was rotated")
 
     event.listen(engine, "connect", opened)
     event.listen(engine, "checkout", taken)
-    weakref.finalize(engine, credentials.subscribe(happened)).atexit = False
-
-
-def _members(records: weakref.WeakSet[Any]) -> list[Any]:
-    while True:
-        try:
-            return list(records)
-        except RuntimeError:  # another thread added one meanwhile; a lock would not survive a fork
-            continue
 
 
 def _parameters(query: Mapping[str, tuple[str, ...] | str]) -> tuple[dict[str, str], list[str]]:

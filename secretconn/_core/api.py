@@ -15,16 +15,17 @@ from secretconn._core.shared import shared
 from secretconn.engines.base import Driver
 from secretconn.engines.loading import is_async, shown
 from secretconn.errors import ConfigurationError, given_keywords
+from secretconn.sources.sessions import AnySession, Client
 
 __all__ = ["aconnect", "connect", "wrap"]
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar as DefaultTypeVar
 
-    from secretconn.sources.sessions import AnySession, Client
-
     Opened = DefaultTypeVar("Opened", default=Any)
     """What ``driver=`` returns, where that is a callable; any connection where it is named, or left to us."""
+else:
+    Opened = TypeVar("Opened")
 
 Connect = TypeVar("Connect", bound=Callable[..., Any])
 DriverLike = str | ModuleType | Callable[..., Any]

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from secretconn._core.observers import at_fork
 from secretconn._core.rotating import RotatingCredentials
-
-if TYPE_CHECKING:
-    from secretconn.sources.sessions import AnySession, Client
+from secretconn.sources.sessions import AnySession, Client
 
 __all__ = ["shared"]
 

@@ -83,8 +83,7 @@ class SecretsManagerSource:
         if client is not None:
             _refuse_other_region(secret_id, client)
         self._profile, self._endpoint_url, self._session = profile, endpoint_url, session
-        self._given_client = client
-        self._config = cache_config
+        self._given_client, self._config = client, cache_config
         self._role = Role(role_arn, external_id) if role_arn is not None or external_id is not None else None
         self._total_attempts, self._otherwise_region = total_attempts, otherwise_region
         self._client: Any = None

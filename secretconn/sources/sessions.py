@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     Client: TypeAlias = SecretsManagerClient
     AnySession: TypeAlias = boto3.session.Session | Session
+else:  # for those who ask for the type hints of a running program
+    Client = AnySession = Any
 
 __all__ = ["new_session", "partition_of"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import subprocess
 import sys
+import typing
 from importlib import import_module
 from pathlib import Path
 
@@ -109,3 +110,9 @@ def test_the_error_tree_is_as_drawn() -> None:
     assert issubclass(secretconn.SecretUnavailable, secretconn.SecretError)
     assert issubclass(secretconn.SecretError, secretconn.SecretConnError)
     assert (Path(secretconn.__file__).parent / "py.typed").exists()
+
+
+@pytest.mark.parametrize("name", ["connect", "aconnect", "wrap", "shared"])
+def test_type_hints_can_be_asked_for_while_the_program_runs(name: str) -> None:
+    """Frameworks that inject dependencies do; the stubs of boto3 need not be installed for it."""
+    assert "client" in typing.get_type_hints(getattr(secretconn, name))

@@ -425,6 +425,18 @@ def test_what_makes_no_sense_ends_with_2(bed: Bed, check: Check, words: list[str
     assert done.err.startswith("secretconn check: ")
 
 
+@pytest.mark.parametrize(
+    "content", ['{"password": "xyzzy"}', "postgresql://app:xyzzy@db/orders", "host=db password=xyzzy", "orders:xyzzy;"]
+)
+def test_content_in_the_place_of_a_name_is_neither_shown_nor_sent(bed: Bed, check: Check, content: str) -> None:
+    bed.faulty.calls.clear()
+    bed.words = [content]
+    done = check()
+    assert (done.code, bed.faulty.calls.total()) == (2, 0)
+    assert "xyzzy" not in done.out + done.err
+    assert "Pass the name or the ARN of the secret" in done.err
+
+
 def test_a_command_line_that_argparse_refuses(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["check", SECRET, "--port", "0"])

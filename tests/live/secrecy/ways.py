@@ -11,6 +11,7 @@ from typing import Any
 import asyncpg
 import psycopg_pool
 import redis
+import redis.asyncio
 from sqlalchemy import NullPool, create_engine
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -140,6 +141,15 @@ async def redis_from_url(credentials: RotatingCredentials, classify: Classify) -
     connect(f"redis://{login.host}:{login.port}/0", **REDIS).close()
 
 
+async def redis_pool(credentials: RotatingCredentials, classify: Classify) -> None:
+    secretconn.wrap(redis.ConnectionPool, credentials, classify=classify)(**REDIS).disconnect()
+
+
+async def redis_async_pool(credentials: RotatingCredentials, classify: Classify) -> None:
+    opened: Any = secretconn.wrap(redis.asyncio.ConnectionPool, credentials, classify=classify)(**REDIS)
+    await (await opened).disconnect()
+
+
 async def redis_async(credentials: RotatingCredentials, classify: Classify) -> None:
     await secretconn.aconnect(credentials, driver="redis", classify=classify, **REDIS)
 
@@ -168,5 +178,7 @@ WAYS = [
     Way("Django mariadb", "mariadb", functools.partial(django, "mariadb", False), False, False),
     Way("redis", "redis", redis_sync, False),
     Way("redis from_url", "redis", redis_from_url, False),
+    Way("redis pool", "redis", redis_pool, False),
     Way("redis async", "redis", redis_async, True),
+    Way("redis async pool", "redis", redis_async_pool, True),
 ]

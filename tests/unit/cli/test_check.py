@@ -15,7 +15,7 @@ from secretconn import ConfigurationError
 from secretconn.cli.check import add_parser
 from secretconn.cli.check.options import Options, options
 from secretconn.cli.check.reading import regions_around
-from secretconn.cli.check.report import Finding, Report, Step
+from secretconn.cli.check.report import Finding, Report, Step, Stop
 from secretconn.cli.connections import QUESTIONS
 from secretconn.engines import BUILT_IN
 
@@ -142,6 +142,16 @@ def test_a_step_that_raises_is_not_kept() -> None:
         step()
     assert report.steps == []
     assert stream.getvalue() == "login        \n"  # its line ends, and what follows begins a new one
+
+
+def test_a_step_that_is_stopped_keeps_its_finding_and_ends_the_check() -> None:
+    stream = io.StringIO()
+    report = Report("s", lambda: 0.0, stream)
+    with pytest.raises(Stop), report.step("login"):
+        raise Stop(FAILURE)
+    assert [step.status for step in report.steps] == ["FAILED"]
+    assert report.findings == [FAILURE]
+    assert "    wrong-password: No.\n" in stream.getvalue()
 
 
 def test_the_regions_that_are_named_somewhere() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
 
-from secretconn.testing._process import Account, bare_environment, open_to
+from secretconn.testing._process import Account, bare_environment, open_to, spawn
 from secretconn.testing.postgres import PostgresServer
 
 STRANGER = Account("stranger", uid=64_000, gid=64_000)
@@ -61,3 +63,18 @@ def test_a_server_gets_what_it_needs_of_our_environment_and_no_keys() -> None:
     ours = {"PATH": "/bin", "LC_ALL": "C", "LD_LIBRARY_PATH": "/x", "HOME": "/h"}
     theirs = {"AWS_SECRET_ACCESS_KEY": "k", "AWS_SESSION_TOKEN": "t", "PGPASSWORD": "p", "PATHS": "x"}
     assert bare_environment(ours | theirs) == ours
+
+
+@pytest.mark.skipif(os.name != "posix", reason="asks a POSIX shell")
+def test_a_process_has_a_closed_umask_a_death_signal_and_none_of_our_keys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A death signal that setpriv does not know would end it with 1."""
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "k")
+    with (tmp_path / "log").open("wb") as log:
+        command = ["/bin/sh", "-c", "umask; env"]
+        process = spawn(command, account=Account(None), log=log, folder=tmp_path, death_signal=signal.SIGQUIT)
+        code = process.wait(60)
+    told = (tmp_path / "log").read_text()
+    assert (code, told.splitlines()[0].lstrip("0")) == (0, "77"), told
+    assert "AWS_" not in told
