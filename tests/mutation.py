@@ -37,6 +37,8 @@ FIRST = 15.0
 ROUND = (1.0, 8.0)
 """Seconds of a processor that a test may take, and as many times what it takes on the unchanged code: a mutant may go
 round without end."""
+QUICK = 0.3
+"""Seconds: tests that take longer come last."""
 SAVED = 50
 """How many tests or mutants are lost at most where a run is ended half-way."""
 SILENT = 20.0
@@ -138,7 +140,7 @@ class Trials:
         kills = self._kills[function]
 
         def order(index: int) -> tuple[float, ...]:
-            return -kills[index], self._reach[index], self._seconds[index]
+            return -kills[index], self._seconds[index] > QUICK, self._reach[index], self._seconds[index]
 
         tests = self._within(budget, sorted(self._calls[function], key=order))
 

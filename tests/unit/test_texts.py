@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,11 @@ from secretconn._core.trail import Trail
 from secretconn.credentials import Payload
 from secretconn.engines.base import Verdict
 from secretconn.errors import SecretFormatError
+from secretconn.sources import SecretsManagerSource
+from secretconn.sources.arn import region_for, secret_arn
+from secretconn.sources.calls import cause_of
 from secretconn.sources.names import check_secret_id
+from tests.unit.fakes import Answered
 
 LOGIN = {"username": "u", "password": "p"}
 
@@ -119,6 +124,67 @@ def test_of_an_id_that_is_none(secret_id: str, why: str) -> None:
         check_secret_id(secret_id)
     assert str(caught.value).startswith(f"the secret id {why}")
     assert ", so it can be no secret's. " in str(caught.value)
+
+
+ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:s-AbCdEf"
+CHINESE = ARN.replace("aws:", "aws-cn:", 1)
+
+
+@pytest.mark.parametrize(
+    ("secret_id", "told"),
+    [
+        (
+            "arn:aws:s3:::bucket",
+            "the secret id begins with arn: and is not the ARN of a secret, which looks like "
+            "arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME",
+        ),
+        (
+            f"{ARN}:password::",
+            f"the secret id is {ARN!r} with more behind it, as a task definition of ECS has it "
+            "(:json-key:version-stage:version-id); pass the ARN alone",
+        ),
+        (
+            CHINESE,
+            f"{CHINESE!r} is in partition 'aws-cn', and region 'eu-west-1' is in partition 'aws'",
+        ),
+    ],
+)
+def test_of_an_arn(secret_id: str, told: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        secret_arn(secret_id)
+    assert str(caught.value) == told
+
+
+def test_of_a_region_that_contradicts_the_arn() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        region_for(ARN, "us-east-1")
+    assert str(caught.value) == (
+        f"region='us-east-1' contradicts {ARN!r}, which is in 'eu-west-1' (partition 'aws'); leave region= out"
+    )
+
+
+def test_of_no_region(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("AWS_DEFAULT_REGION", "AWS_REGION", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    with pytest.raises(ConfigurationError) as caught:
+        _ = SecretsManagerSource("s").client
+    assert str(caught.value) == "no region for secret 's': pass region=, use the secret's ARN, or set AWS_REGION"
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        ("UnrecognizedClientException", "the AWS credentials of this process are missing, expired or not accepted"),
+        ("AccessDeniedException", "this role may not read the secret, or not decrypt it with its key"),
+        ("DecryptionFailure", "its key is disabled, deleted, or not this role's to use"),
+        ("ResourceNotFoundException", "there is no such secret"),
+        ("ThrottlingException", "too many calls"),
+        ("InternalServiceError", "no answer, or a fault of the service"),
+    ],
+)
+def test_of_why_a_read_failed(error: str, told: str) -> None:
+    assert cause_of(Answered(error)) == told
 
 
 def test_of_what_was_tried() -> None:
