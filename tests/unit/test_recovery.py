@@ -182,6 +182,16 @@ def test_in_the_cool_down_a_held_newer_version_is_still_taken(connect: Connect) 
     assert bed.source.api_calls == calls
 
 
+def test_a_connect_with_an_old_answer_waits_for_nobody_and_renews_it(connect: Connect) -> None:
+    bed = warm(connect, ttl=100.0)
+    bed.time.now += 100.0
+    bed.time.waiting = []
+    assert connect(bed) == "connection as app"
+    assert bed.rotating.stats().stale_reads == 1
+    bed.time.land()
+    assert bed.events[-1].reason == "ttl"
+
+
 def test_the_cool_down_stays_short_while_a_rotation_is_new() -> None:
     bed = Bed()
     bed.connect()
