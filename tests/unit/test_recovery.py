@@ -278,11 +278,14 @@ def test_rule_6_a_suspect_never_goes_back_to_the_previous_version(connect: Conne
 def test_another_failure_after_a_rejection_escapes_with_what_was_tried(connect: Connect) -> None:
     bed = warm(connect)
     bed.source.rotate("v2", login("p2"))
+    bed.source.put("v3", login("p3"), PENDING)
     bed.source.on_read = lambda: setattr(bed.server, "kind", Broken)
     bed.server.accepted = set()
     with pytest.raises(Broken) as caught:
         connect(bed)
-    assert "failed for another reason" in caught.value.__notes__[0]
+    assert passwords(bed) == ["p1", "p2"]  # nor is it asked for AWSPENDING
+    assert bed.source.api_calls == 1
+    assert caught.value.__notes__[0].endswith("failed for another reason after 0.000 s; it failed otherwise.")
 
 
 def test_when_the_source_fails_the_drivers_exception_escapes(connect: Connect) -> None:
