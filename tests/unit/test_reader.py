@@ -76,6 +76,32 @@ def test_a_failed_read_that_began_after_the_rejection_concerns_it() -> None:
     assert bed.source.reads == reads + 1
 
 
+def test_a_failed_read_of_long_ago_says_nothing() -> None:
+    """It was another endpoint's, and the source has healed since."""
+    bed = Bed()
+    bed.connect()
+    bed.source.put("v2", login("p2"), PENDING)
+    bed.server.accepted, bed.source.error = {("app", "p2")}, OSError("down")
+    for place in ({"host": "one"}, {}):
+        with pytest.raises(Refused):
+            bed.connect(**place)
+    bed.source.error = None
+    bed.time.now += 40.0
+    assert bed.connect(host="one") == "connection as app"
+
+
+@pytest.mark.parametrize("jump", [-100.0, -1e8])
+def test_a_first_reader_waits_for_no_clock_that_jumped_back(jump: float) -> None:
+    bed = Bed()
+    bed.source.error = OSError("down")
+    with pytest.raises(SecretUnavailable):
+        bed.rotating.current()
+    bed.source.error = None
+    bed.time.now += jump
+    assert bed.rotating.current().version_id == "v1"
+    assert bed.time.slept == []
+
+
 def test_one_flight_at_a_time() -> None:
     bed = Bed()
     bed.rotating.current()
