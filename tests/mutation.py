@@ -2,8 +2,8 @@
 
 mutmut makes the mutants. The plugin tries them within one pytest session: the tests are collected once; each is run
 once to see which functions it calls; then each mutant gets a fork of this process and in it the tests of its function,
-first those that have killed its neighbours, then the fastest ones. Mutants of what runs while the code is imported are
-tried in a new interpreter.
+first those that have killed its neighbours, then those that call the fewest functions. Mutants of what runs while the
+code is imported are tried in a new interpreter.
 """
 
 from __future__ import annotations
@@ -32,11 +32,13 @@ import pytest
 FOLDER = Path("mutants")
 OUTCOMES = Path("outcomes.json")
 WATCHED = Path("watched.json")
-FIRST = 5.0
+FIRST = 15.0
 """Seconds of tests that are tried on a mutant at first. Survivors are tried again, with all tests of their function."""
 ROUND = (1.0, 8.0)
 """Seconds of a processor that a test may take, and as many times what it takes on the unchanged code: a mutant may go
 round without end."""
+QUICK = 0.3
+"""Seconds: tests that take longer come last."""
 SAVED = 50
 """How many tests or mutants are lost at most where a run is ended half-way."""
 SILENT = 20.0
@@ -79,6 +81,7 @@ class Trials:
         self._at_import: set[str] = set()
         self._items: list[pytest.Item] = []
         self._seconds: list[float] = []
+        self._reach: list[int] = []  # how many functions a test calls
         self._kills: defaultdict[str, Counter[int]] = defaultdict(Counter)
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
@@ -117,6 +120,7 @@ class Trials:
         seconds, functions, modules = self._watched[key]
         _import(modules)
         self._seconds.append(seconds)
+        self._reach.append(len(functions))
         for function in functions:
             self._calls[function].append(index)
 
@@ -134,8 +138,11 @@ class Trials:
 
     def _try(self, name: str, function: str, budget: float) -> tuple[str, str]:
         kills = self._kills[function]
-        tests = sorted(self._calls[function], key=lambda index: (-kills[index], self._seconds[index]))
-        tests = self._within(budget, tests)
+
+        def order(index: int) -> tuple[float, ...]:
+            return -kills[index], self._seconds[index] > QUICK, self._reach[index], self._seconds[index]
+
+        tests = self._within(budget, sorted(self._calls[function], key=order))
 
         def run(tell: Tell) -> int:
             _activate(name)

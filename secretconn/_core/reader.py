@@ -122,9 +122,9 @@ class Reader:
         if self._state.answer is None:
             prepare(self._source)
         seen = self._state.answer.tick if self._state.answer is not None else -1
-        failed = 0
+        came, failed = self._state.tick(), 0
         while True:
-            step = self._step(stages, seen, since, reason)
+            step = self._step(stages, seen, since, came, reason)
             if isinstance(step, Answer):
                 return step
             if isinstance(step, Unanswered):
@@ -209,37 +209,37 @@ class Reader:
             unanswered = self._unanswered
             if unanswered is not None and unanswered.ended > came:
                 return unanswered
-            delay = self._retry_at - self._runtime.clock()
-            if self._under_way() is None and delay > 0:
+            if self._under_way() is None and (delay := self._delay()) > 0:
                 return delay
             return self._fly("first", (self._settings.policy.current,))
 
-    def _step(self, stages: tuple[str, ...], seen: int, since: int, reason: str) -> Outcome | Flight | float:
+    def _step(self, stages: tuple[str, ...], seen: int, since: int, came: int, reason: str) -> Outcome | Flight | float:
         """The same after a rejection. The look and the start are one step: what lands in between must be seen."""
         with self._state.lock:
             answer, unanswered = self._state.answer, self._unanswered
             if answer is not None and answer.tick > seen:
                 return answer
-            if unanswered is not None and unanswered.tick > since:
+            if unanswered is not None and unanswered.tick > since and (unanswered.ended > came or self._delay() > 0):
                 return unanswered
-            flight = self._under_way()
-            if flight is not None:
+            if (flight := self._under_way()) is not None:
                 return flight
             if reason == "rejected" and not self.free and (delay := self._inquiries.full(self._runtime.clock())) > 0:
                 return delay
             return self._fly("rejected" if reason == "next" else reason, stages)
 
+    def _delay(self) -> float:
+        """Seconds for which a read that failed just now is not repeated; 0 also where the clock jumped back."""
+        delay = self._retry_at - self._runtime.clock()
+        return delay if 0.0 < delay <= COLD.longest else 0.0
+
     def _under_way(self) -> Flight | None:
         """The read under way; nobody joins one past its deadline."""
         flight = self._flight
-        if flight is None or flight.landed or self._is_late(flight):
-            return None
-        return flight
+        return None if flight is None or flight.landed or self._is_late(flight) else flight
 
     def _fly(self, reason: str, stages: tuple[str, ...]) -> Flight:
         """The read under way, or a new one. Its work is kept for the caller where no thread can be started."""
-        under_way = self._under_way()
-        if under_way is not None:
+        if (under_way := self._under_way()) is not None:
             return under_way
         now = self._runtime.clock()
         flight = Flight(reason, self._state.tick(), now, now + self._settings.timeout)

@@ -79,6 +79,13 @@ def test_postgresql_s_own_variables_win_over_our_defaults(
     assert made(name, secret=secret, environ=environ) == expected
 
 
+@pytest.mark.parametrize("driver", DRIVERS, ids=lambda driver: driver.name)
+def test_what_the_driver_can_carry_is_sent(driver: Driver) -> None:
+    credentials = login(password="XX", username="XXXX", host="xX.example", port=1, dbname="X")
+    sent = keywords(credentials, NOTHING_GIVEN, driver, engine_named(driver.engine), {})
+    assert {"XX", "XXXX"} <= set(sent.values())
+
+
 def test_redshift_s_port_is_not_libpq_s_own() -> None:
     assert made("psycopg", engine="redshift") == {"host": "h", "port": 5439, "dbname": "dev"}
     assert made("psycopg", engine="redshift", environ={"PGPORT": "1", "PGDATABASE": "d"}) == {"host": "h"}

@@ -13,6 +13,7 @@ from secretconn._core.answer import Answer
 from secretconn._core.connector import Connector
 from secretconn._core.effects import Await, Budget
 from secretconn._core.flight import Unanswered
+from secretconn._core.reading import Inquiries
 from secretconn._core.reports import error_of
 from secretconn._core.rotating import core_of, forget
 from secretconn.credentials import CURRENT, PENDING, PREVIOUS
@@ -73,6 +74,32 @@ def test_a_failed_read_that_began_after_the_rejection_concerns_it() -> None:
     assert bed.source.reads == reads
     assert isinstance(ask(bed, bed.core.state.tick()), Unanswered)
     assert bed.source.reads == reads + 1
+
+
+def test_a_failed_read_of_long_ago_says_nothing() -> None:
+    """It was another endpoint's, and the source has healed since."""
+    bed = Bed()
+    bed.connect()
+    bed.source.put("v2", login("p2"), PENDING)
+    bed.server.accepted, bed.source.error = {("app", "p2")}, OSError("down")
+    for place in ({"host": "one"}, {}):
+        with pytest.raises(Refused):
+            bed.connect(**place)
+    bed.source.error = None
+    bed.time.now += 40.0
+    assert bed.connect(host="one") == "connection as app"
+
+
+@pytest.mark.parametrize("jump", [-100.0, -1e8])
+def test_a_first_reader_waits_for_no_clock_that_jumped_back(jump: float) -> None:
+    bed = Bed()
+    bed.source.error = OSError("down")
+    with pytest.raises(SecretUnavailable):
+        bed.rotating.current()
+    bed.source.error = None
+    bed.time.now += jump
+    assert bed.rotating.current().version_id == "v1"
+    assert bed.time.slept == []
 
 
 def test_one_flight_at_a_time() -> None:
@@ -289,6 +316,15 @@ def test_a_read_of_what_was_forgotten_counts_no_calls_of_the_next_source() -> No
     assert bed.rotating.stats().api_calls == 0
     assert bed.rotating.current().version_id == "v1"
     assert bed.rotating.stats().api_calls == 1
+
+
+def test_five_inquiries_may_begin_in_a_second() -> None:
+    inquiries = Inquiries()
+    assert [inquiries.full(10.0) for _ in range(6)] == [0.0] * 5 + [1.0]
+    assert inquiries.full(10.75) == 0.25
+    assert inquiries.full(10.9999) == 0.001
+    assert [inquiries.full(11.0) for _ in range(2)] == [0.0, 0.0]
+    assert inquiries.full(5.0) == 0.0  # the clock jumped back
 
 
 # -- timeout is the longest wait --------------------------------------------------------------------------------------

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import itertools
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +13,7 @@ import pytest
 
 import secretconn
 from secretconn import RotatingCredentials
+from secretconn.credentials import PENDING
 from tests.unit.fakes import DRIVER, Bed, Broken, Hidden, Refused, StageSource, login
 
 Connect = Callable[..., Any]
@@ -179,6 +182,46 @@ def test_in_the_cool_down_a_held_newer_version_is_still_taken(connect: Connect) 
     assert bed.source.api_calls == calls
 
 
+def test_a_connect_with_an_old_answer_waits_for_nobody_and_renews_it(connect: Connect) -> None:
+    bed = warm(connect, ttl=100.0)
+    bed.time.now += 100.0
+    bed.time.waiting = []
+    assert connect(bed) == "connection as app"
+    assert bed.rotating.stats().stale_reads == 1
+    bed.time.land()
+    assert bed.events[-1].reason == "ttl"
+
+
+def test_the_cool_down_stays_short_while_a_rotation_is_new() -> None:
+    bed = Bed()
+    bed.connect()
+    bed.source.put("v2", login("p2"), PENDING)
+    bed.server.accepted = set()
+    for _ in range(3):
+        with pytest.raises(Refused):
+            bed.connect()
+        state = bed.core.state.own.state
+        assert state is not None
+        assert (state.fruitless, round(state.quiet_until - bed.time.now, 6)) == (1, 1.0)
+        bed.time.now += 1.5
+
+
+def test_in_a_cool_down_the_source_is_looked_at_every_three_seconds() -> None:
+    bed = Bed()
+    bed.connect()
+    bed.server.accepted = set()
+    looks = []
+    for _ in range(200):
+        with contextlib.suppress(Refused):
+            bed.connect()
+        looks += [bed.time.now for event in bed.events if getattr(event, "reason", "") == "cool-down"]
+        bed.events.clear()
+        bed.time.now += 0.1
+    gaps = [round(later - earlier, 6) for earlier, later in itertools.pairwise(looks)]
+    assert len(looks) >= 3
+    assert min(gaps) >= 3.0
+
+
 def test_one_bad_host_never_blinds_a_good_one(connect: Connect) -> None:
     bed = warm(connect)
     bed.server.accepted = set()
@@ -235,11 +278,14 @@ def test_rule_6_a_suspect_never_goes_back_to_the_previous_version(connect: Conne
 def test_another_failure_after_a_rejection_escapes_with_what_was_tried(connect: Connect) -> None:
     bed = warm(connect)
     bed.source.rotate("v2", login("p2"))
+    bed.source.put("v3", login("p3"), PENDING)
     bed.source.on_read = lambda: setattr(bed.server, "kind", Broken)
     bed.server.accepted = set()
     with pytest.raises(Broken) as caught:
         connect(bed)
-    assert "failed for another reason" in caught.value.__notes__[0]
+    assert passwords(bed) == ["p1", "p2"]  # nor is it asked for AWSPENDING
+    assert bed.source.api_calls == 1
+    assert caught.value.__notes__[0].endswith("failed for another reason after 0.000 s; it failed otherwise.")
 
 
 def test_when_the_source_fails_the_drivers_exception_escapes(connect: Connect) -> None:

@@ -227,6 +227,7 @@ def test_rule_3_stale_is_served_and_retries_back_off(caplog: pytest.LogCaptureFi
     assert "AccessDeniedException" in caplog.text
     assert {type(event) for event in bed.events[1:]} == {RefreshFailed, StaleServed}
     assert bed.events[1].error == "Code: AccessDeniedException"
+    assert {event.version_id for event in bed.events if isinstance(event, StaleServed)} == {"v1"}
     bed.source.error = None
     bed.time.now += 1000
     bed.rotating.current()

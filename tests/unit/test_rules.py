@@ -446,6 +446,11 @@ def test_4d_quiet() -> None:
     assert not rules.is_quiet(None, 0.0)
 
 
+def test_4d_the_longest_cool_down_is_no_clock_that_jumped() -> None:
+    assert rules.is_quiet(EndpointState(quiet_until=36.0), 0.0)  # 30 s and a fifth
+    assert not rules.is_quiet(EndpointState(quiet_until=36.1), 0.0)
+
+
 def test_4d_a_clock_that_jumps_back_leaves_nobody_quiet_for_good() -> None:
     state = rules.cool_down(None, 1, 1000.0, 0.5, None)
     assert not rules.is_quiet(state, 10.0)

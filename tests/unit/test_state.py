@@ -65,6 +65,15 @@ def test_another_host_port_or_database_is_another_endpoint(parts: dict[str, str 
     assert endpoint(state, **parts) is endpoint(state, **parts)
 
 
+@pytest.mark.parametrize("name", ["host", "port", "database"])
+def test_what_is_given_as_no_text_is_an_endpoint_of_its_own(name: str) -> None:
+    """A socket object, say."""
+    state = SecretState()
+    place = state.endpoint(Given(frozenset({name})), OWN, 5432)
+    assert place is not state.own
+    assert place is state.endpoint(Given(frozenset({name})), OWN, 5432)
+
+
 def test_a_secret_without_a_host_knows_what_the_caller_says() -> None:
     state, bare = SecretState(), named(host=None, port=6432)
     assert endpoint(state, bare, host="db", port="6432") is endpoint(state, bare, host="db")

@@ -101,6 +101,24 @@ def test_each_status(status: int, text: str, expected: Kind) -> None:
     assert kind(status, text) is expected
 
 
+@pytest.mark.parametrize(
+    ("status", "text", "told"),
+    [
+        (403, "Bad Token", "it answered 403, which refuses the token"),
+        (400, "unknown parameter: refreshNow", "it answered 400, refreshNow is unknown to it"),
+        (400, "bad parameter", "it answered 400, it does not understand the request"),
+        (400, "X-Forwarded-For", "it answered 400, something in between adds X-Forwarded-For"),
+        (503, "Serving not enabled.", "it answered 503, as while it starts"),
+        (404, "Not found", "it answered 404"),
+        (500, "", "it answered 500"),
+    ],
+)
+def test_what_a_plain_answer_means_is_told(status: int, text: str, told: str) -> None:
+    found = judge(Reply(status, text.encode()), "s")
+    assert isinstance(found, Failed)
+    assert found.why == told
+
+
 def test_the_code_is_told() -> None:
     found = judge(Reply(400, b'{"__type":"x#AccessDeniedException"}'), "s")
     assert isinstance(found, Failed)

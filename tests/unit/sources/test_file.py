@@ -42,7 +42,8 @@ def read(path: Path) -> Credentials:
     reading = FileSource(path).read(STAGES, NOBODY)
     assert list(reading.stages) == ["AWSCURRENT"]
     assert not reading.failures
-    (payload,) = reading.payloads.values()
+    ((version, payload),) = reading.payloads.items()
+    assert payload.version_id == version == reading.stages["AWSCURRENT"]
     return parse(payload, "s", Shape())
 
 
@@ -135,7 +136,7 @@ def test_files_that_change_during_every_read_end_in_an_error(tmp_path: Path) -> 
     found = source.read(STAGES, NOBODY)
     assert found.payloads
     restless = FileSource(file, resolve=Restless)
-    with pytest.raises(SecretUnavailable, match="changed during each of many reads"):
+    with pytest.raises(SecretUnavailable, match=r"could not be read: it changed during each of many reads[.]"):
         restless.read(STAGES, NOBODY)
 
 

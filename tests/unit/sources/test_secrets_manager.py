@@ -136,6 +136,7 @@ def test_one_version_that_cannot_be_read_hides_no_other() -> None:
     reading = SecretsManagerSource("s", client=client).read_fresh(ALL, NOBODY)
     assert reading.failures == {PENDING: client.errors[PENDING]}
     assert reading.payloads.keys() == {id_of(0), id_of(1)}
+    assert all(payload.version_id == version for version, payload in reading.payloads.items())
 
 
 def test_without_the_right_to_describe_each_stage_is_asked_for_pending_first() -> None:
