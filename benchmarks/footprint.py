@@ -31,7 +31,7 @@ PROBE = Path(__file__).parent / "suite" / "memory_probe.py"
 SIZES, QUICK_SIZES = (1, 10, 100, 1000), (1, 10)
 VARIANTS = ("secretconn", "secretconn, default client", "SecretCache")
 MOST_DEFAULT_CLIENTS = 100
-"""A boto3 client of its own for each secret takes a while to make; what one costs does not change with their number."""
+"""Each is read from the local server, which takes a while; what one costs does not change with their number."""
 
 
 def measure(bed: Bed, *, quick: bool) -> dict[str, Any]:
