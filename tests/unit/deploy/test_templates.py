@@ -271,7 +271,7 @@ def references(value: Any) -> Iterator[str]:
     """The names that Ref, GetAtt and Sub in it mean, without attributes and AWS's own."""
     if isinstance(value, dict):
         for key, inner in value.items():
-            if key == "Ref" or key == "Fn::GetAtt":
+            if key in {"Ref", "Fn::GetAtt"}:
                 yield str(inner if isinstance(inner, str) else inner[0]).partition(".")[0]
             elif key == "Fn::Sub":
                 text, local = (inner, {}) if isinstance(inner, str) else inner
