@@ -119,7 +119,9 @@ images() {
         exit 2
     fi
     aws ecr get-login-password | docker login --username AWS --password-stdin "${known[RepositoryUri]%%/*}"
-    push application --file examples/webapp/Dockerfile .
+    local base=()
+    [ -z "${BASE_IMAGE:-}" ] || base=(--build-arg "BASE=$BASE_IMAGE")
+    push application --file examples/webapp/Dockerfile "${base[@]}" .
     push setup --file deploy/setup/Dockerfile --build-arg "APPLICATION=$(image_of application)" deploy/setup
 }
 

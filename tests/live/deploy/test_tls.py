@@ -69,7 +69,7 @@ class NoTLS:
         self._read(connection)
 
     def _mysql(self, connection: socket.socket) -> None:
-        """Connection phase as in MySQL's internals manual: a handshake without CLIENT_SSL, then an AuthSwitchRequest."""
+        """As in MySQL's internals manual: a handshake without CLIENT_SSL, then an AuthSwitchRequest."""
         flags = 0x0008F7FF & ~0x0800  # all of MySQL 5.7's first ones, but CLIENT_SSL; with CLIENT_PLUGIN_AUTH
         greeting = b"\x0a8.0.40\x00" + struct.pack("<I", 1) + b"12345678\x00" + struct.pack("<H", flags & 0xFFFF)
         greeting += b"\x2d" + struct.pack("<HHB", 2, flags >> 16, 21) + bytes(10) + b"123456789012\x00"

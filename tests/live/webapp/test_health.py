@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
+
 from project.connecting import CONNECT_SECONDS
 from project.readiness import KEPT, Readiness
 
