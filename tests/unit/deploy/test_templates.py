@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,6 +13,7 @@ from tests.unit.deploy.reading import (
     actions,
     holds,
     leaves,
+    references,
     resources,
     statements,
     template,
@@ -262,26 +261,6 @@ def test_who_rotates_by_hand_may_call_the_function() -> None:
     assert actions(secret) == {"secretsmanager:RotateSecret", "secretsmanager:DescribeSecret"}
     assert actions(function) == {"lambda:InvokeFunction"}
     assert function["Resource"]["Fn::Sub"].endswith(":function:${Project}-rotate-application")
-
-
-REFERENCE = re.compile(r"\$\{([A-Za-z0-9:.]+)\}")
-
-
-def references(value: Any) -> Iterator[str]:
-    """The names that Ref, GetAtt and Sub in it mean, without attributes and AWS's own."""
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            if key in {"Ref", "Fn::GetAtt"}:
-                yield str(inner if isinstance(inner, str) else inner[0]).partition(".")[0]
-            elif key == "Fn::Sub":
-                text, local = (inner, {}) if isinstance(inner, str) else inner
-                yield from (name.partition(".")[0] for name in REFERENCE.findall(text) if name not in local)
-                yield from references(local)
-            else:
-                yield from references(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from references(inner)
 
 
 @pytest.mark.parametrize("name", ORDER)
