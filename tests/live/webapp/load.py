@@ -127,9 +127,7 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=20.0)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--may-fail", action="store_true", help="any request may: the database is away")
-    parser.add_argument(
-        "--refused-is-fine", action="store_true", help="the application ends, and takes no more"
-    )
+    parser.add_argument("--refused-is-fine", action="store_true", help="the application ends, and takes no more")
     arguments = parser.parse_args()
     report = asyncio.run(Load(arguments.url, arguments.rate).run(arguments.seconds))
     told = dict(sorted(report.statuses.items()))
