@@ -2,7 +2,7 @@
 # Brings the whole system up, or brings it up to date: six CloudFormation stacks, two images, one setup task.
 # Safe to run again at any time; what is as it should be is left alone. Settings: deploy/settings.env.example.
 #   deploy/deploy.sh                     everything, in this order
-#   deploy/deploy.sh application alarms  only these steps of: network database setup images users rotation application alarms
+#   deploy/deploy.sh application alarms  only these steps of: network database setup images users rotation application alarms protect
 # Needs the aws command (with credentials), docker and git.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -26,7 +26,7 @@ setting() { # setting PARAMETER VARIABLE: if the variable is set
     [ -z "${!2:-}" ] || known[$1]=${!2}
 }
 setting Engine ENGINE
-setting Strategy STRATEGY
+known[Strategy]=${STRATEGY:-single-user}
 setting AlarmEmail ALARM_EMAIL
 setting Schedule SCHEDULE
 setting Architecture ARCHITECTURE
@@ -37,6 +37,8 @@ setting ExistingPrivateSubnetIds PRIVATE_SUBNET_IDS
 setting ExistingVpcId VPC_ID
 setting ExistingPrivateRouteTableIds PRIVATE_ROUTE_TABLE_IDS
 setting Endpoints ENDPOINTS
+setting ExistingEndpointSecurityGroupId ENDPOINT_SECURITY_GROUP_ID
+setting StatusCidr STATUS_CIDR
 
 learn() { # learn STEP: the outputs of its stack, if there is one
     local key value
@@ -46,8 +48,21 @@ learn() { # learn STEP: the outputs of its stack, if there is one
         --query 'Stacks[0].Outputs[].[OutputKey,OutputValue]' --output text 2>/dev/null || true)
 }
 
+told() { # told STEP QUERY: what is known of its stack; nothing if there is none
+    aws cloudformation describe-stacks --stack-name "$PROJECT-$1" --query "Stacks[0].$2" --output text 2>/dev/null || true
+}
+
+remove() { # remove STEP
+    aws cloudformation delete-stack --stack-name "$PROJECT-$1"
+    aws cloudformation wait stack-delete-complete --stack-name "$PROJECT-$1"
+}
+
 stack() { # stack STEP: the stack is as its template says; a parameter gets what is known under its name
     local template="deploy/cloudformation/$1.yaml" parameters parameter overrides=()
+    if [ "$(told "$1" StackStatus)" = ROLLBACK_COMPLETE ]; then # its first deployment failed; it can only be deleted
+        echo "deploy: $PROJECT-$1 was never up; making it anew"
+        remove "$1"
+    fi
     parameters=$(aws cloudformation get-template-summary --template-body "file://$template" \
         --query 'Parameters[].ParameterKey' --output text)
     for parameter in $parameters; do
@@ -67,8 +82,19 @@ network() {
 }
 database() { stack database; }
 setup() { stack setup; }
-rotation() { stack rotation; }
+rotation() {
+    local before
+    before=$(told rotation "Parameters[?ParameterKey=='Strategy'].ParameterValue | [0]")
+    if [ -n "$before" ] && [ "$before" != None ] && [ "$before" != "${known[Strategy]}" ]; then
+        echo "deploy: from $before to ${known[Strategy]}: the old schedules and functions go first"
+        remove rotation
+    fi
+    stack rotation
+}
 alarms() { stack alarms; }
+
+declare -A platforms=([X86_64]=linux/amd64 [ARM64]=linux/arm64)
+platform=${platforms[${ARCHITECTURE:-X86_64}]:?ARCHITECTURE must be X86_64 or ARM64}
 
 image_of() { # image_of application|setup
     local uri=${known[RepositoryUri]:?run the step setup first}
@@ -83,7 +109,7 @@ push() { # push application|setup DOCKER-BUILD-ARGUMENTS...: unless the reposito
         echo "deploy: $image is there already"
         return
     fi
-    docker build --tag "$image" "$@"
+    docker build --platform "$platform" --tag "$image" "$@"
     docker push "$image"
 }
 
@@ -93,7 +119,9 @@ images() {
         exit 2
     fi
     aws ecr get-login-password | docker login --username AWS --password-stdin "${known[RepositoryUri]%%/*}"
-    push application --file examples/webapp/Dockerfile .
+    local base=()
+    [ -z "${BASE_IMAGE:-}" ] || base=(--build-arg "BASE=$BASE_IMAGE")
+    push application --file examples/webapp/Dockerfile "${base[@]}" .
     push setup --file deploy/setup/Dockerfile --build-arg "APPLICATION=$(image_of application)" deploy/setup
 }
 
@@ -121,13 +149,20 @@ application() {
     stack application
 }
 
+protect() { # from deletion: only now, or a first deployment that fails could not be taken back and repeated
+    known[DeletionProtection]=true
+    known[Image]=${known[Image]:-$(image_of application)}
+    stack database
+    stack application
+}
+
 for step in network database setup rotation application alarms; do
     learn "$step"
 done
-[ $# -gt 0 ] || set -- network database setup images users rotation application alarms
+[ $# -gt 0 ] || set -- network database setup images users rotation application alarms protect
 for step in "$@"; do
     case $step in
-        network | database | setup | images | users | rotation | application | alarms) ;;
+        network | database | setup | images | users | rotation | application | alarms | protect) ;;
         *) echo "deploy: no step $step; see the top of this file" >&2 && exit 2 ;;
     esac
 done

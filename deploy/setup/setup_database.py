@@ -9,6 +9,7 @@ Runs once in the private network, as an ECS task (deploy/cloudformation/setup.ya
 | SETUP_MAIN_SECRET | the main login; where RDS manages it, it holds user and password alone |
 | SETUP_ROTATOR_SECRET | alternating-users only: the login with which AWS's rotation function works; else empty |
 | SETUP_HOST, SETUP_DATABASE | where; SETUP_PORT if it is not the engine's own |
+| WEBAPP_TLS_CA | the file with the authorities the server's certificate is verified with; empty: not verified |
 | AWS_REGION | for secrets that are given by name |
 
 A user that exists keeps its password: rotation owns it from the first day on. Nothing that is printed holds a password.
@@ -37,6 +38,9 @@ def main(environ: Mapping[str, str]) -> None:
     if environ.get("SETUP_PORT"):
         place["port"] = int(environ["SETUP_PORT"])
     place["dbname" if engine == "postgresql" else "database"] = database
+    place |= verified(
+        engine, environ["WEBAPP_TLS_CA"]
+    )  # not .get: to hand out the main login unverified takes a decision
 
     def secret(variable: str) -> RotatingCredentials:
         return RotatingCredentials(environ[variable], region=environ.get("AWS_REGION") or None, engine=engine)
@@ -52,6 +56,14 @@ def main(environ: Mapping[str, str]) -> None:
     with secretconn.connect(application, **place) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT 1")
     say(f"done: {application.current().username} can log in")
+
+
+def verified(engine: str, authorities: str) -> dict[str, Any]:
+    """The driver, and its arguments for TLS with a server whose certificate and name are verified."""
+    if engine == "postgresql":
+        return {"driver": "psycopg"} | ({"sslmode": "verify-full", "sslrootcert": authorities} if authorities else {})
+    ssl = {"ca": authorities, "check_hostname": True, "verify_mode": "required"}
+    return {"driver": "pymysql"} | ({"ssl": ssl} if authorities else {})
 
 
 def make_postgresql_users(

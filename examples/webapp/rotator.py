@@ -8,6 +8,7 @@ way. Only application/json is taken: another site's page in your browser cannot 
 from __future__ import annotations
 
 import json
+import logging
 import threading
 import time
 from collections import deque
@@ -19,6 +20,7 @@ from secretconn.testing import RotationStep, Rotator, Strategy
 
 __all__ = ["DevRotator"]
 
+log = logging.getLogger("rotator")
 STRATEGIES = get_args(Strategy)
 FORBIDDEN = (403, {"error": "not asked by its own name, or by another site's page"})
 REMEMBERED = 60
@@ -47,9 +49,9 @@ class DevRotator:
         names: Iterable[str] = (),
     ) -> None:
         self._make, self.pause = make, pause
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
         self._step = "idle"
-        self._busy = False
+        self._busy = self._ending = False
         self._windows: deque[dict[str, Any]] = deque(maxlen=REMEMBERED)
         self._server = ThreadingHTTPServer((host, port), self._handler())
         self._server.daemon_threads = True
@@ -68,6 +70,15 @@ class DevRotator:
         """Serve in this thread."""
         self._server.serve_forever()
 
+    def finish(self, seconds: float) -> bool:
+        """Begin no more rotations and wait for the one under way: cut short, it may leave a password without a label.
+
+        Returns: whether it ended in time.
+        """
+        with self._lock:
+            self._ending = True
+            return self._lock.wait_for(lambda: not self._busy, timeout=seconds)
+
     def state(self) -> dict[str, Any]:
         """What it is doing, and the windows it opened: seconds since the epoch; "closed" is None while one is open."""
         with self._lock:
@@ -76,7 +87,7 @@ class DevRotator:
     def begin(self, strategy: Strategy) -> bool:
         """Begin a rotation in the background; False while one is under way."""
         with self._lock:
-            if self._busy:
+            if self._busy or self._ending:
                 return False
             self._busy, self._step = True, f"{strategy}: begins"
         threading.Thread(target=self._rotate, args=(strategy,), name="rotation", daemon=True).start()
@@ -85,7 +96,7 @@ class DevRotator:
     def rotate(self, strategy: Strategy) -> bool:
         """One rotation, in this thread; False while another is under way."""
         with self._lock:
-            if self._busy:
+            if self._busy or self._ending:
                 return False
             self._busy = True
         self._rotate(strategy)
@@ -95,10 +106,12 @@ class DevRotator:
         try:
             self._make(strategy, pause=self.pause, on_step=lambda done: self._note(strategy, done)).rotate()
             ending = f"{strategy}: done"
-        except Exception as error:  # noqa: BLE001  (whatever it was, the page shows it and the next one may go on)
+        except Exception as error:
             ending = f"{strategy}: failed, {type(error).__name__}"
+            log.exception("the rotation %s failed", strategy)
         with self._lock:
             self._busy, self._step = False, ending
+            self._lock.notify_all()
 
     def _note(self, strategy: Strategy, done: RotationStep) -> None:
         with self._lock:

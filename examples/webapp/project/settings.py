@@ -8,6 +8,8 @@
 | DJANGO_ALLOWED_HOSTS | host names the application answers to, separated by commas |
 | WEBAPP_DJANGO_KEY_SECRET | name or ARN of a secret whose string is Django's SECRET_KEY; else a random one |
 | WEBAPP_HTTPS | 1 behind a proxy that ends TLS and sets X-Forwarded-Proto itself: secure cookies, HSTS |
+| WEBAPP_TLS_CA | the file with the authorities the database's certificate is verified with; empty: not verified |
+| WEBAPP_THREADS | gunicorn's threads in each worker, default 16; all but two of them may wait for the database |
 | WEBAPP_CONN_MAX_AGE | Django's CONN_MAX_AGE in seconds; 0 (default): every request logs in |
 | WEBAPP_DEV_ROTATOR_URL | only for development: where rotator.py listens; the status page has buttons then |
 """
@@ -19,6 +21,8 @@ import secrets
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
+
+from project.connecting import TIMEOUTS, verified
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 BACKENDS = {"postgresql": "secretconn.django.postgresql", "mysql": "secretconn.django.mysql"}
@@ -52,17 +56,15 @@ if os.environ.get("AWS_REGION"):
 
 ENGINE = _engine(os.environ.get("WEBAPP_ENGINE", "postgresql"))
 if ENGINE == "mysql":
-    try:
-        import MySQLdb  # noqa: F401
-    except ImportError:
-        import pymysql
+    import pymysql  # and not mysqlclient, which with MariaDB's library takes `ssl` and still talks to a server without
 
-        pymysql.install_as_MySQLdb()
+    pymysql.install_as_MySQLdb()
 
+TLS = verified(ENGINE, os.environ.get("WEBAPP_TLS_CA", ""))
 DATABASES = {
     "default": {
         "ENGINE": BACKENDS[ENGINE],
-        "OPTIONS": {"secret": {"id": _required("WEBAPP_SECRET"), "on_rotation": "drain"}},
+        "OPTIONS": {"secret": {"id": _required("WEBAPP_SECRET"), "on_rotation": "drain"}, **TIMEOUTS[ENGINE], **TLS},
         "CONN_MAX_AGE": int(os.environ.get("WEBAPP_CONN_MAX_AGE", "0")),
         "CONN_HEALTH_CHECKS": True,
     }
@@ -74,6 +76,7 @@ SECRET_KEY = _secret_key(os.environ.get("WEBAPP_DJANGO_KEY_SECRET", ""))
 ALLOWED_HOSTS = [
     host.strip() for host in os.environ.get("DJANGO_ALLOWED_HOSTS", "localhost,127.0.0.1").split(",") if host.strip()
 ]
+DATABASE_THREADS = int(os.environ.get("WEBAPP_THREADS", "16")) - 2
 DEV_ROTATOR_URL = os.environ.get("WEBAPP_DEV_ROTATOR_URL", "")
 
 INSTALLED_APPS = ["django.contrib.messages", "django.contrib.staticfiles", "customers", "status"]
@@ -83,6 +86,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "project.middleware.ContentSecurityPolicy",
     "status.middleware.Count",
+    "project.middleware.Limit",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",

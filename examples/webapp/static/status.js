@@ -4,7 +4,7 @@
 const EVERY = 1000; // milliseconds
 const SPANS = [60, 120, 180]; // seconds in the strip: as few as show what happened
 const NARROW = 480; // pixels; a strip that is narrower keeps to the first span
-const LANE = 22, LEFT = 58, TOP = 6, BOTTOM = 24; // pixels
+const LANE = 22, NARROW_LEFT = 58, WIDE_LEFT = 132, TOP = 6, BOTTOM = 24; // pixels
 const SVG = "http://www.w3.org/2000/svg";
 const byId = (id) => document.getElementById(id);
 
@@ -57,30 +57,31 @@ function strip(data) {
   const svg = byId("strip"), legend = byId("legend");
   svg.removeAttribute("hidden");
   legend.hidden = false;
-  const lanes = data.workers.map((worker) => worker.pid);
+  const lanes = data.workers.map((worker) => worker.key), names = data.workers.map((worker) => worker.lane);
+  const left = names.some((name) => name.includes(":")) ? WIDE_LEFT : NARROW_LEFT;
   const width = svg.clientWidth, bottom = TOP + lanes.length * LANE, height = bottom + BOTTOM;
   const seconds = span(data, width);
-  const x = (at) => LEFT + (width - LEFT - 10) * (1 - (data.now - at) / seconds);
+  const x = (at) => left + (width - left - 10) * (1 - (data.now - at) / seconds);
   const begin = data.now - seconds;
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
   svg.setAttribute("height", height);
   const shapes = [];
   for (const { opened, closed, strategy } of data.rotator?.windows ?? []) {
     if ((closed ?? data.now) < begin) continue;
-    const from = Math.max(x(opened), LEFT), to = x(closed ?? data.now);
+    const from = Math.max(x(opened), left), to = x(closed ?? data.now);
     shapes.push(draw("rect", { x: from, y: TOP, width: Math.max(to - from, 2), height: bottom - TOP, rx: 3, class: `window ${strategy}` }, strategy));
   }
-  lanes.forEach((pid, lane) => {
+  names.forEach((name, lane) => {
     const y = TOP + (lane + 0.5) * LANE;
-    shapes.push(draw("line", { x1: LEFT, x2: width - 10, y1: y, y2: y, class: "lane" }), label(LEFT - 8, y + 4, pid, "end"));
+    shapes.push(draw("line", { x1: left, x2: width - 10, y1: y, y2: y, class: "lane" }), label(left - 8, y + 4, name, "end"));
   });
   for (let ago = 0; ago <= seconds; ago += seconds / 3) {
     const at = x(data.now - ago);
     shapes.push(draw("line", { x1: at, x2: at, y1: bottom, y2: bottom + 5, class: "tick" }));
     shapes.push(label(at, bottom + 19, ago ? `−${ago} s` : "now", ago ? (ago === seconds ? "start" : "middle") : "end"));
   }
-  for (const { at, pid, kind, version, stages, detail } of data.happenings) {
-    const lane = lanes.indexOf(pid), shape = SHAPES[kind];
+  for (const { at, worker, kind, version, stages, detail } of data.happenings) {
+    const lane = lanes.indexOf(worker), shape = SHAPES[kind];
     if (lane < 0 || !shape || at < begin) continue;
     const [name, attributes] = shape(x(at), TOP + (lane + 0.5) * LANE);
     shapes.push(draw(name, attributes, [kind, version, stages, detail].filter(Boolean).join(" · ")));
@@ -97,7 +98,8 @@ function show(data) {
   byId("trouble").hidden = !data.trouble;
   if (byId("step") && data.rotator) byId("step").textContent = data.rotator.step;
   rows(byId("rotations"), "rotation-row", data.rotations);
-  byId("none").hidden = data.rotations.length > 0;
+  byId("none").hidden = data.rotations.length > 0 || Boolean(data.rotator?.busy);
+  for (const button of document.querySelectorAll(".rotate button")) button.disabled = Boolean(data.rotator?.busy);
   rows(byId("workers"), "worker-row", data.workers);
   strip(data);
 }

@@ -26,6 +26,9 @@ MOST = 2000
 """Events that are looked at."""
 
 SHORT = 8
+HOST = 12
+"""Characters of a host's name in a lane's: a container's whole one."""
+
 SUMMED = ("connects", "rejected", "recovered", "api_calls", "reads", "hits", "requests", "failures")
 
 
@@ -35,13 +38,14 @@ def overview(reporter: Reporter) -> dict[str, Any]:
     workers, happenings, user, trouble = _from_database(now)
     own = reporter.own_row(user)  # after the database was asked: that login may have taught us of a rotation
     workers[reporter.key] = own
-    alive = sorted(workers.values(), key=lambda row: (row["host"], row["pid"]))
+    alive = sorted(workers.items(), key=lambda one: (one[1]["host"], one[1]["pid"], one[0]))
+    several = len({row["host"] for _, row in alive}) > 1
     return {
         "now": now.timestamp(),
         "trouble": trouble,
         "me": _shown(own, now),
-        "all": {**_sums(alive), "workers": len(alive)},
-        "workers": [_shown(row, now) for row in alive],
+        "all": {**_sums([row for _, row in alive]), "workers": len(alive)},
+        "workers": [{"key": key, "lane": _lane(row, several), **_shown(row, now)} for key, row in alive],
         "rotations": _rotations(happenings, now)[:ROTATIONS],
         "happenings": [_dot(one) for one in happenings if one.at >= now - STRIP],
     }
@@ -72,6 +76,11 @@ def _shown(row: dict[str, Any], now: datetime) -> dict[str, Any]:
     }
 
 
+def _lane(row: dict[str, Any], several: bool) -> str:
+    """What a lane of the timeline is called: containers count their processes alike, so a process id is not enough."""
+    return f"{row['host'][:HOST]}:{row['pid']}" if several else str(row["pid"])
+
+
 def _sums(rows: list[dict[str, Any]]) -> dict[str, Any]:
     sums = {name: sum(row[name] for row in rows) for name in SUMMED}
     return {**sums, "hit_rate": _rate(sums)}
@@ -91,7 +100,7 @@ def _ago(moment: datetime, now: datetime) -> str:
 def _dot(one: Happening) -> dict[str, Any]:
     return {
         "at": one.at.timestamp(),
-        "pid": one.pid,
+        "worker": one.worker,
         "kind": one.kind,
         "version": one.version_id[:SHORT],
         "stages": one.stages,
@@ -116,7 +125,7 @@ def _rotations(happenings: Iterable[Happening], now: datetime) -> list[dict[str,
             {
                 "at": first.at.timestamp(),
                 "ago": _ago(first.at, now),
-                "clock": f"{first.at:%H:%M:%S}",
+                "clock": f"{first.at:%H:%M:%S} UTC",
                 "version_id": version,
                 "version": version[:SHORT],
                 "previous": first.previous_version_id[:SHORT],

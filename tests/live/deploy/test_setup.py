@@ -64,6 +64,7 @@ class Deployment:
             "SETUP_HOST": self.server.host,
             "SETUP_PORT": str(self.server.port),
             "SETUP_DATABASE": self.database,
+            "WEBAPP_TLS_CA": "",  # the test's servers have no certificate; test_tls.py has a server that needs one
             "PYTHONPATH": os.pathsep.join([str(SETUP.parent), *(path for path in sys.path if path)]),
         }
         done = subprocess.run(
@@ -148,6 +149,7 @@ execute_from_command_line(sys.argv)
     "project/settings.py": """
 import os
 ENGINE = os.environ["WEBAPP_ENGINE"]
+TLS = {}
 DATABASES = {"default": {
     "ENGINE": f"secretconn.django.{ENGINE}",
     "OPTIONS": {"secret": {"id": os.environ["WEBAPP_SECRET"], "on_rotation": "drain"}},

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import re
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -17,6 +19,7 @@ __all__ = ["Load", "Report"]
 VISITORS = 25
 TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
 ANSWER_SECONDS = 30.0
+REFUSED = 599
 
 
 @dataclass
@@ -24,7 +27,7 @@ class Report:
     """What came of it.
 
     Attributes:
-        statuses: Responses by status; 0 is a request that got none.
+        statuses: Responses by status; 0 is a request that got none, REFUSED one that nobody took.
         latencies: Seconds from when a request was due to its whole answer.
         posts: Forms that were taken: answered by a redirect.
         failures: What went wrong, the first few.
@@ -102,6 +105,8 @@ class Load:
             else:
                 answer = await client.get("/" if kind == "page" else "/status/data.json")
             status = answer.status_code
+        except httpx.ConnectError:
+            status = REFUSED
         except httpx.HTTPError as error:
             status = 0
             self._note(f"request {number}, {kind}: {type(error).__name__} {error}")
@@ -113,3 +118,27 @@ class Load:
     def _note(self, failure: str) -> None:
         if len(self.report.failures) < 20:
             self.report.failures.append(failure)
+
+
+def main() -> int:
+    """For scripts/test-containers: 0 where no request failed but those that may."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("url")
+    parser.add_argument("--rate", type=float, default=20.0)
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--may-fail", action="store_true", help="any request may: the database is away")
+    parser.add_argument("--refused-is-fine", action="store_true", help="the application ends, and takes no more")
+    arguments = parser.parse_args()
+    report = asyncio.run(Load(arguments.url, arguments.rate).run(arguments.seconds))
+    told = dict(sorted(report.statuses.items()))
+    print(
+        f"{sum(told.values())} requests: {told}; p99 {1000 * report.quantile(0.99):.0f} ms",
+        *report.failures,
+        sep="\n  ",
+    )
+    fine = {200, 302} | ({REFUSED} if arguments.refused_is_fine else set())
+    return int(not arguments.may_fail and not told.keys() <= fine)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -103,3 +104,63 @@ def test_a_wrong_form_says_what_is_wrong(make_site: Callable[..., Any], browser:
         assert wrong.get_attribute("aria-invalid") == "true"
         assert browser.find_element(By.ID, wrong.get_attribute("aria-describedby")).text
     assert site.app.server.sql("SELECT count(*) FROM customers_customer", database=site.app.database) == [["0"]]
+
+
+OTHER = "feedfacecafe"
+"""A container's host name."""
+
+
+def another_container(site: Any) -> None:
+    """Another container's worker, with the process id of this one's, whose login was rejected."""
+    run = partial(site.app.server.sql, database=site.app.database)
+    ((pid,),) = run("SELECT pid FROM status_worker")
+    columns = 'host, pid, started, seen, "user", version_id, stage, since'
+    counters = "reads, hits, api_calls, connects, rejected, recovered, requests, failures"
+    values = f"'{OTHER}', {pid}, now(), now() + interval '1 hour', 'app', 'v1', 'AWSCURRENT', now()"
+    run(f"INSERT INTO status_worker (key, {columns}, {counters}) VALUES ('other', {values}, 1, 1, 1, 1, 1, 1, 1, 0);")
+    columns = "at, worker, pid, kind, version_id, previous_version_id, stages, seconds, detail"
+    values = f"now(), 'other', {pid}, 'Rejected', 'v1', '', '', 0, ''"
+    run(f"INSERT INTO status_happening ({columns}) VALUES ({values});")
+
+
+def test_two_containers_have_lanes_of_their_own(make_site: Callable[..., Any], browser: Any) -> None:
+    """Containers count their processes alike: a worker is not its process id."""
+    site = make_site("postgres", workers=1)
+    pages = Pages(browser, site.url)
+    pages.resize(*DESKTOP)
+    pages.open("/status/")
+    pages.wait_for_a_strip(DESKTOP[0])
+    another_container(site)
+    pages.wait_for_text("#all [data-f=workers]", "2")
+    labels = [label.text for label in browser.find_elements(By.CSS_SELECTOR, "#strip .lane + .label")]
+    assert sorted(OTHER in label for label in labels) == [False, True], labels
+    lane = browser.find_elements(By.CSS_SELECTOR, "#strip .lane")[[OTHER in label for label in labels].index(True)]
+    (rejected,) = browser.find_elements(By.CSS_SELECTOR, "#strip .rejected")
+    middle = rejected.rect["y"] + rejected.rect["height"] / 2
+    assert abs(middle - lane.rect["y"] - lane.rect["height"] / 2) < 5, "it is in the other one's lane"
+    assert OTHER in pages.text("#workers")
+
+
+def test_while_one_rotation_runs_no_other_can_be_asked_for(make_site: Callable[..., Any], browser: Any) -> None:
+    site = make_site("postgres", workers=1, pause=2.0)
+    pages = Pages(browser, site.url)
+    pages.open("/status/")
+    pages.click("button[value=single-user]")
+    buttons = "return [...document.querySelectorAll('.rotate button')].map(button => button.disabled)"
+    assert browser.execute_script(buttons) == [True, True]
+    assert not browser.find_element(By.ID, "none").is_displayed(), "there is one, just now"
+    pages.wait_for_text("#step", "single-user: done")
+    assert browser.execute_script(buttons) == [False, False]
+    clock = "#rotations li:first-child [data-f=clock]"
+    pages.wait_for_other_text(clock, "")
+    assert pages.text(clock).endswith(" UTC")
+
+
+def test_a_phone_shows_the_workers_without_scrolling_sideways(make_site: Callable[..., Any], browser: Any) -> None:
+    site = make_site("postgres", workers=1)
+    pages = Pages(browser, site.url)
+    pages.resize(*PHONE)
+    pages.open("/status/")
+    hidden = "const e = document.querySelector('.scroll'); return e.scrollWidth - e.clientWidth"
+    assert browser.execute_script(hidden) <= 0
+    assert browser.find_element(By.CSS_SELECTOR, "#workers [data-f=seen]").is_displayed()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -9,13 +10,16 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from botocore.exceptions import ClientError
 from compose_spec import PyCompose
 
 from secretconn.testing import LocalSecretsManager, Login, PostgresServer
@@ -55,27 +59,94 @@ def test_what_is_copied_exists_and_is_let_through() -> None:
 
 
 def test_the_image_holds_the_whole_application_and_nothing_for_development() -> None:
-    copied = set(re.findall(r"examples/webapp/(\S+)", stage("build"))) | set(
-        re.findall(r"/webapp/(\S+)", stage("webapp"))
-    )
+    copied = set(re.findall(r"examples/webapp/(\S+)", stage("build").partition("WORKDIR /rotator")[0]))
     packages = {path.parent.name for path in WEBAPP.glob("*/__init__.py")}
-    assert copied == packages | {"templates", "static", "manage.py", "gunicorn.conf.py", "requirements.txt"}
+    locks = {"requirements.lock", "build.lock"}
+    assert copied == packages | locks | {"templates", "static", "manage.py", "gunicorn.conf.py"}
+    assert "rotator" not in stage("webapp")
 
 
 def test_the_image_is_slim_multi_stage_and_not_root() -> None:
     bases = re.findall(r"^FROM (\S+) AS (\S+)", DOCKERFILE, re.MULTILINE)
     assert [name for _, name in bases] == ["build", "runtime", "rotator", "webapp"], "the last one is the default"
-    assert all("slim" in base for base, _ in bases[:2])
+    assert [base for base, _ in bases] == ["${BASE}", "${BASE}", "runtime", "runtime"]
+    assert re.search(r"^ARG BASE=python:\S+-slim-\w+$", DOCKERFILE, re.MULTILINE)
     assert "USER 10001:10001" in stage("runtime")
     assert "USER" not in stage("rotator") + stage("webapp")
     assert '"--worker-tmp-dir", "/dev/shm"' in stage("webapp")
     assert "HEALTHCHECK" in stage("webapp")
 
 
-def test_the_requirements_are_those_of_our_own_environment() -> None:
-    groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
-    listed = [line for line in (WEBAPP / "requirements.txt").read_text().splitlines() if not line.startswith("#")]
-    assert listed == groups["webapp"]
+def locked(name: str) -> dict[str, str]:
+    """A lock's packages and the text that follows each: its version, its hashes."""
+    parts = re.split(r"^([a-z0-9-]+)==", (WEBAPP / name).read_text(), flags=re.MULTILINE)[1:]
+    return dict(zip(parts[::2], parts[1::2], strict=True))
+
+
+def test_the_locks_hold_what_the_project_asks_for_by_hash() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    extras = project["project"]["optional-dependencies"]
+    wanted = [*project["project"]["dependencies"], *project["dependency-groups"]["webapp"]]
+    wanted += [one for extra in ("django", "psycopg", "pymysql") for one in extras[extra]]
+    for lock, asked in (("requirements.lock", wanted), ("build.lock", project["build-system"]["requires"])):
+        names = {re.split(r"[\[>=]", requirement)[0] for requirement in asked}
+        assert names <= locked(lock).keys()
+        assert all("--hash=sha256:" in text for text in locked(lock).values())
+
+
+def test_downloads_come_before_the_sources_and_by_hash() -> None:
+    """A changed line of the sources leaves the layers with the downloads as they are."""
+    before, sources, after = stage("build").partition("COPY pyproject.toml")
+    assert sources
+    assert before.count("pip install --require-hashes") == before.count("pip install") == 2
+    assert "--no-deps --no-build-isolation" in after
+    assert after.count("pip install") == after.count("pip install --no-deps") == 1
+    assert "# syntax=" not in DOCKERFILE, "it downloads another frontend at each build"
+
+
+def test_files_of_a_checkout_under_umask_077_can_be_read() -> None:
+    assert re.search(r"chmod -R a\+rX /venv /app /rotator /authorities$", stage("build"), re.MULTILINE)
+    setup = (ROOT / "deploy" / "setup" / "Dockerfile").read_text()
+    assert setup.index("COPY") < setup.index("chmod -R a+rX /setup") < setup.index("USER 10001")
+
+
+def test_the_web_applications_image_verifies_the_database() -> None:
+    (file,) = re.findall(r"WEBAPP_TLS_CA=(\S+)", stage("webapp"))
+    assert f"ADD ${{AUTHORITIES}} {file}" in stage("build")
+    assert "ARG AUTHORITIES=https://truststore.pki.rds.amazonaws.com/" in stage("build")
+
+
+def test_what_people_leave_in_the_folders_stays_out() -> None:
+    ignored = (WEBAPP / "Dockerfile.dockerignore").read_text().splitlines()
+    last = max(number for number, line in enumerate(ignored) if line.startswith("!"))
+    assert {"**/.env*", "**/*.env", "**/__pycache__"} <= set(ignored[last:]), "after what is let in: the last line wins"
+
+
+def seconds(text: str) -> int:
+    return int(text.removesuffix("s"))
+
+
+def test_a_service_is_given_the_time_it_needs_to_end() -> None:
+    gunicorn: dict[str, Any] = {}
+    exec((WEBAPP / "gunicorn.conf.py").read_text(), gunicorn)
+    assert seconds(SERVICES["webapp"]["stop_grace_period"]) > gunicorn["graceful_timeout"]
+    steps = 5 * float(SERVICES["rotator"]["environment"]["ROTATOR_PAUSE"])
+    assert seconds(SERVICES["rotator"]["stop_grace_period"]) > steps
+
+
+def test_what_crashes_comes_back() -> None:
+    once = {"superuser", "migrate"}
+    assert {name for name, service in SERVICES.items() if service.get("restart") == "unless-stopped"} == set(
+        SERVICES
+    ) - once
+
+
+def test_no_service_leaves_a_volume_without_a_name() -> None:
+    """postgres' image has one at its data folder, used or not."""
+    for name, service in SERVICES.items():
+        if str(service.get("image", "")).startswith("postgres:"):
+            mounted = [volume.split(":")[1] for volume in service.get("volumes", [])] + service.get("tmpfs", [])
+            assert "/var/lib/postgresql/data" in mounted, name
 
 
 def test_compose_is_valid() -> None:
@@ -152,8 +223,13 @@ def test_composes_rotator_provisions_and_rotates(
             _until_idle(url)
             assert not postgres.admin("harbour").verify(before)
             assert postgres.admin("harbour").verify(_login(secrets_manager))
+
+            for name in ("harbour/database", "harbour/django-key"):  # as when the local Secrets Manager restarts
+                secrets_manager.client().delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
+            _until(lambda: postgres.admin("harbour").verify(_login(secrets_manager)))
         finally:
             process.terminate()
+        assert process.wait(30.0) == 0, "it ends on SIGTERM"
     key = secrets_manager.client().get_secret_value(SecretId="harbour/django-key")["SecretString"]
     assert len(key) >= 50
 
@@ -182,7 +258,54 @@ def _ask(address: str, method: str, wish: object = None) -> tuple[int, Any]:
 
 
 def _until_idle(address: str) -> None:
+    _until(lambda: not _ask(address, "GET")[1]["busy"])
+
+
+def _until(done: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 60.0
-    while _ask(address, "GET")[1]["busy"]:
+    while True:
+        with contextlib.suppress(ClientError):
+            if done():
+                return
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+class Halting:
+    """A rotation that goes on when it is told to."""
+
+    def __init__(self) -> None:
+        self.began, self.go_on, self.done = threading.Event(), threading.Event(), False
+
+    def __call__(self, strategy: str, **settings: Any) -> Halting:
+        return self
+
+    def rotate(self) -> None:
+        self.began.set()
+        self.done = self.go_on.wait(30.0)
+
+
+def test_a_rotation_under_way_is_finished_before_the_rotator_ends() -> None:
+    from rotator import DevRotator
+
+    halting: Any = Halting()
+    with DevRotator(halting) as rotator:
+        assert rotator.begin("single-user")
+        assert halting.began.wait(30.0)
+        assert not rotator.finish(0.01)
+        halting.go_on.set()
+        assert rotator.finish(30.0)
+        assert halting.done
+        assert not rotator.begin("single-user"), "none begins after that"
+
+
+def test_a_rotation_that_fails_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    from rotator import DevRotator
+
+    def broken(*arguments: Any, **settings: Any) -> Any:
+        raise ConnectionError("no route")
+
+    with DevRotator(broken) as rotator:
+        assert rotator.rotate("single-user")
+        assert rotator.state()["step"] == "single-user: failed, ConnectionError"
+    assert "no route" in caplog.text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -71,6 +72,26 @@ def leaves(value: Any) -> Iterator[Any]:
             yield from leaves(inner)
     else:
         yield value
+
+
+REFERENCE = re.compile(r"\$\{([A-Za-z0-9:.]+)\}")
+
+
+def references(value: Any) -> Iterator[str]:
+    """The names that Ref, GetAtt and Sub in it mean, without attributes and AWS's own."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if key in {"Ref", "Fn::GetAtt"}:
+                yield str(inner if isinstance(inner, str) else inner[0]).partition(".")[0]
+            elif key == "Fn::Sub":
+                text, local = (inner, {}) if isinstance(inner, str) else inner
+                yield from (name.partition(".")[0] for name in REFERENCE.findall(text) if name not in local)
+                yield from references(local)
+            else:
+                yield from references(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from references(inner)
 
 
 def holds(condition: Any, parameters: Mapping[str, str], conditions: Mapping[str, Any]) -> bool:

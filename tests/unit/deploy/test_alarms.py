@@ -70,3 +70,19 @@ def test_every_filter_feeds_an_alarm() -> None:
         one["MetricTransformations"][0]["MetricName"] for one in resources("alarms", "AWS::Logs::MetricFilter").values()
     }
     assert fed <= {alarm["MetricName"] for alarm in resources("alarms", "AWS::CloudWatch::Alarm").values()}
+
+
+def test_tasks_that_are_replaced_again_and_again_raise_the_alarm() -> None:
+    """ECS replaces a task once it is unhealthy, and one that starts is not unhealthy yet: only the ready ones tell."""
+    (alarm,) = [
+        one
+        for one in resources("alarms", "AWS::CloudWatch::Alarm").values()
+        if one["Namespace"] == "AWS/ApplicationELB"
+    ]
+    assert (alarm["MetricName"], alarm["ComparisonOperator"]) == ("HealthyHostCount", "LessThanThreshold")
+    assert (alarm["Threshold"], alarm["TreatMissingData"]) == ({"Ref": "MinTasks"}, "breaching")
+
+
+def test_every_alarm_says_when_it_is_over() -> None:
+    for alarm in resources("alarms", "AWS::CloudWatch::Alarm").values():
+        assert alarm["AlarmActions"] == alarm["OKActions"] == [{"Ref": "Topic"}]

@@ -44,11 +44,22 @@ def answer(name, arguments):
         case ["aws", "cloudformation", "get-template-summary"]:
             print(*OUTPUTS[Path(option(arguments, "--template-body")).stem]["parameters"], sep="\\t")
         case ["aws", "cloudformation", "deploy"]:
-            (up / option(arguments, "--stack-name")).touch()
+            given = [pair for pair in arguments if "=" in pair]
+            (up / option(arguments, "--stack-name")).write_text("CREATE_COMPLETE " + " ".join(given))
+        case ["aws", "cloudformation", "delete-stack"]:
+            (up / option(arguments, "--stack-name")).unlink()
         case ["aws", "cloudformation", "describe-stacks"]:
             stack = option(arguments, "--stack-name")
             if not (up / stack).exists():
                 return 254
+            status, *given = (up / stack).read_text().split()
+            query = option(arguments, "--query")
+            if "StackStatus" in query:
+                return print(status)
+            if "Parameters" in query:
+                return print(dict(pair.split("=", 1) for pair in given).get("Strategy"))
+            if status != "CREATE_COMPLETE":
+                return print("None")
             for key in OUTPUTS[stack.split("-", 1)[1]]["outputs"]:
                 print(f"{key}\\t{key}-value")
         case ["aws", "ec2", _]: print("pl-1234")
@@ -105,6 +116,10 @@ def place(tmp_path: Path) -> Place:
     return Place(tmp_path, ANSWERS)
 
 
+STACKS = ("network", "database", "setup", "setup", "rotation", "application", "alarms", "database", "application")
+"""In the order in which a whole run deploys them; the last two, to protect them from deletion."""
+
+
 def deployed(calls: list[list[str]]) -> list[tuple[str, dict[str, str]]]:
     """The stacks that were deployed, in order, with the parameters each was given."""
     found = []
@@ -128,14 +143,16 @@ def test_everything_comes_up_in_order_with_every_parameter_it_needs(place: Place
     assert done.returncode == 0, done.stderr
     calls = place.calls()
     stacks = deployed(calls)
-    assert [name for name, _ in stacks] == [
-        f"orders-{step}" for step in ("network", "database", "setup", "setup", "rotation", "application", "alarms")
-    ]
+    assert [name for name, _ in stacks] == [f"orders-{step}" for step in STACKS]
     for name, given in stacks:
         parameters = template(name.removeprefix("orders-"))["Parameters"]
         needed = {key for key, value in parameters.items() if "Default" not in value}
         assert needed <= given.keys() <= parameters.keys()
         assert given.get("Engine", "mysql") == "mysql"
+    protected = [
+        given.get("DeletionProtection") for name, given in stacks if name in ("orders-database", "orders-application")
+    ]
+    assert protected == [None, None, "true", "true"], "not before everything is up"
     by_name = dict(stacks)
     assert by_name["orders-rotation"]["RotatorSecretArn"] == "RotatorSecretArn-value"
     assert by_name["orders-setup"]["SetupImage"] == "RepositoryUri-value:setup-abcdef012345"
@@ -153,6 +170,36 @@ def test_everything_comes_up_in_order_with_every_parameter_it_needs(place: Place
     assert place.run("deploy.sh", "application", **SETTINGS).returncode == 0
     ((name, given),) = deployed(place.calls())
     assert (name, given["VpcId"]) == ("orders-application", "VpcId-value")
+
+
+def test_a_first_deployment_that_failed_is_made_anew(place: Place) -> None:
+    (place.bin / "up").mkdir()
+    (place.bin / "up" / "orders-network").write_text("ROLLBACK_COMPLETE")
+    done = place.run("deploy.sh", "network", **SETTINGS)
+    assert done.returncode == 0, done.stderr
+    changes = [call[2] for call in place.calls() if call[2] in ("delete-stack", "wait", "deploy")]
+    assert changes == ["delete-stack", "wait", "deploy"]
+
+
+def test_another_strategy_removes_the_schedules_first_and_the_same_one_does_not(place: Place) -> None:
+    """Two schedules with one function name cannot be deployed at once."""
+    steps = []
+    for strategy in ("", "single-user", "alternating-users", "alternating-users", ""):
+        done = place.run("deploy.sh", "rotation", **SETTINGS, STRATEGY=strategy)
+        assert done.returncode == 0, done.stderr
+        steps.append([call[2] for call in place.calls() if call[2] in ("delete-stack", "wait", "deploy")])
+    again, anew = ["deploy"], ["delete-stack", "wait", "deploy"]
+    assert steps == [again, again, anew, again, anew]
+
+
+def test_images_are_made_for_the_tasks_and_not_for_this_machine(place: Place) -> None:
+    for architecture, platform in (("", "linux/amd64"), ("ARM64", "linux/arm64")):
+        settings = SETTINGS | {"ARCHITECTURE": architecture, "IMAGE_TAG": f"for-{architecture}"}
+        assert place.run("deploy.sh", "setup", "images", **settings).returncode == 0
+        builds = [call for call in place.calls() if call[:2] == ["docker", "build"]]
+        assert [call[call.index("--platform") + 1] for call in builds] == [platform, platform]
+    assert place.run("deploy.sh", **SETTINGS, ARCHITECTURE="arm").returncode != 0
+    assert deployed(place.calls()) == []
 
 
 def test_a_setup_task_that_fails_stops_it_before_the_application(place: Place) -> None:

@@ -13,6 +13,7 @@ from tests.unit.deploy.reading import (
     actions,
     holds,
     leaves,
+    references,
     resources,
     statements,
     template,
@@ -135,7 +136,7 @@ def test_each_secret_has_the_one_schedule_it_needs(engine: str, strategy: str) -
     active = [
         resource["Properties"]
         for resource in rotation["Resources"].values()
-        if holds(resource["Condition"], parameters, rotation["Conditions"])
+        if "Condition" in resource and holds(resource["Condition"], parameters, rotation["Conditions"])
     ]
     types = {one["SecretId"]["Ref"]: one["HostedRotationLambda"]["RotationType"] for one in active}
     assert types == EXPECTED[engine, strategy]
@@ -195,3 +196,99 @@ def test_the_key_lets_cloudwatch_logs_use_it_for_these_logs() -> None:
 def _text(value: Any) -> str:
     inner = value["Fn::Sub"]
     return str(inner if isinstance(inner, str) else inner[0])
+
+
+def test_the_outside_reaches_the_form_alone() -> None:
+    """/status/ shows the database's user, hosts and processes; /readyz logs in."""
+    listeners = resources("application", "AWS::ElasticLoadBalancingV2::Listener").values()
+    assert not [one for one in listeners for action in one["DefaultActions"] if action["Type"] == "forward"]
+    rules = template("application")["Resources"]
+    form = rules["FormRule"]["Properties"]["Conditions"]
+    assert form == [{"Field": "path-pattern", "PathPatternConfig": {"Values": ["/", "/static/*"]}}]
+    assert rules["StatusRule"]["Condition"] == "HasStatus"
+    paths, addresses = rules["StatusRule"]["Properties"]["Conditions"]
+    assert paths["PathPatternConfig"]["Values"] == ["/status/*"]
+    assert addresses["SourceIpConfig"]["Values"] == [{"Ref": "StatusCidr"}]
+    assert template("application")["Parameters"]["StatusCidr"]["Default"] == ""
+    assert rules["Service"]["DependsOn"] == "FormRule", "its target group has no load balancer before"
+
+
+def test_a_deployment_leaves_the_number_of_tasks_to_the_scaling() -> None:
+    (service,) = resources("application", "AWS::ECS::Service").values()
+    assert "DesiredCount" not in service
+
+
+def test_a_first_deployment_that_fails_leaves_nothing_behind() -> None:
+    """Else its names are taken when it is repeated."""
+    for name in ORDER:
+        for key, resource in template(name)["Resources"].items():
+            assert resource.get("DeletionPolicy") != "Retain", (name, key)
+    cluster = resources("database", "AWS::RDS::DBCluster")["Cluster"]
+    (balancer,) = resources("application", "AWS::ElasticLoadBalancingV2::LoadBalancer").values()
+    attributes = {one["Key"]: one["Value"] for one in balancer["LoadBalancerAttributes"]}
+    protected = {"Ref": "DeletionProtection"}
+    assert cluster["DeletionProtection"] == attributes["deletion_protection.enabled"] == protected
+    for name in ("database", "application"):
+        assert template(name)["Parameters"]["DeletionProtection"]["Default"] == "false"
+
+
+def test_tasks_reach_the_endpoints_that_are_there_already() -> None:
+    network = template("network")
+    group = {
+        "Fn::If": ["NewEndpointGroup", {"Ref": "EndpointSecurityGroup"}, {"Ref": "ExistingEndpointSecurityGroupId"}]
+    }
+    for source in ("Application", "Rotation"):
+        assert network["Resources"][f"{source}ToEndpoints"]["Properties"]["DestinationSecurityGroupId"] == group
+        assert network["Resources"][f"EndpointsFrom{source}"]["Properties"]["GroupId"] == group
+    for endpoint in resources("network", "AWS::EC2::VPCEndpoint").values():
+        assert endpoint.get("SecurityGroupIds", [group]) == [group]
+    (rule,) = network["Rules"].values()
+    assert rule["RuleCondition"] == {"Fn::Equals": [{"Ref": "Endpoints"}, "no"]}
+
+
+def test_the_way_to_s3_is_for_image_layers() -> None:
+    endpoint = resources("network", "AWS::EC2::VPCEndpoint")["S3Endpoint"]
+    (statement,) = endpoint["PolicyDocument"]["Statement"]
+    assert actions(statement) == {"s3:GetObject"}
+    assert statement["Resource"] == {
+        "Fn::Sub": "arn:${AWS::Partition}:s3:::prod-${AWS::Region}-starport-layer-bucket/*"
+    }
+
+
+def test_who_rotates_by_hand_may_call_the_function() -> None:
+    (policy,) = resources("rotation", "AWS::IAM::ManagedPolicy").values()
+    secret, function = policy["PolicyDocument"]["Statement"]
+    assert actions(secret) == {"secretsmanager:RotateSecret", "secretsmanager:DescribeSecret"}
+    assert actions(function) == {"lambda:InvokeFunction"}
+    assert function["Resource"]["Fn::Sub"].endswith(":function:${Project}-rotate-application")
+
+
+@pytest.mark.parametrize("name", ORDER)
+def test_what_a_template_names_is_there_and_what_it_takes_is_used(name: str) -> None:
+    it = template(name)
+    named = {one for one in references(it) if not one.startswith("AWS::")}
+    assert named <= it["Parameters"].keys() | it["Resources"].keys()
+    assert it["Parameters"].keys() <= named
+    conditions = it.get("Conditions", {}).keys()
+    used = {one["Condition"] for one in [*it["Resources"].values(), *it["Outputs"].values()] if "Condition" in one}
+    assert used <= conditions
+
+
+def test_functions_are_watched_and_allowed_under_the_names_they_have() -> None:
+    schedules = resources("rotation", "AWS::SecretsManager::RotationSchedule").values()
+    made = {one["HostedRotationLambda"]["RotationLambdaName"]["Fn::Sub"] for one in schedules}
+    alarms = template("alarms")["Resources"]
+    watched = {
+        key: alarm["Properties"]["Dimensions"][0]["Value"]
+        for key, alarm in alarms.items()
+        if alarm["Properties"].get("Namespace") == "AWS/Lambda"
+    }
+    assert watched == {
+        "RotationAlarm": {"Ref": "RotationFunctionName"},
+        "RotatorRotationAlarm": {"Fn::Sub": "${Project}-rotate-rotator"},
+    }
+    assert alarms["RotatorRotationAlarm"]["Condition"] == "HasRotator"
+    assert made == {
+        "${Project}-rotate-rotator",
+        template("rotation")["Outputs"]["RotationFunctionName"]["Value"]["Fn::Sub"],
+    }
