@@ -18,25 +18,20 @@ SPAN = {"count": 3, "p50": 0.005, "p99": 0.006, "max": 0.006}
 RECOVERY = {
     name: SPAN | {"p50": p50}
     for name, p50 in {
-        clients.CACHE: 1.95,
-        clients.WRAPPER: 0.02,
-        clients.OURS: 0.0195,
+        clients.CACHE: 2.6,
+        clients.OURS: 0.026,
         "rejected login": 0.005,
+        "DescribeSecret": 0.005,
         "GetSecretValue": 0.005,
         "login": 0.005,
     }.items()
-}
-DISTANT = {name: dict(span) for name, span in RECOVERY.items() if name != clients.CACHE} | {
-    clients.OURS: SPAN | {"p50": 0.045},
-    clients.WRAPPER: SPAN | {"p50": 0.045},
-    "GetSecretValue": SPAN | {"p50": 0.03},
 }
 IN_WINDOW = {"connects": 9, "failed": 0, "share": 0.0, "p50": 0.01, "max": 0.02}
 ENGINES = {"postgres": 2, "mariadb": 3}
 GOOD: dict[str, Any] = {
     "reads": {"seconds": {clients.CACHE: 40e-6, clients.OURS: 0.2e-6}},
     "overhead": {"null": NULL, "loopback": {"postgres": LOOPBACK}},
-    "recovery": {"postgres": {"seconds": RECOVERY, "distant": {"seconds": DISTANT}}},
+    "recovery": {"postgres": {"seconds": RECOVERY}},
     "stampede": {
         "mariadb": [
             {"client": "secretconn", "size": 32, "api_calls": 9, "failed": 0, "seconds": SPAN},
@@ -60,13 +55,7 @@ WORSE: dict[str, tuple[tuple[Any, ...], Any]] = {
     "overhead.null.connect": (("overhead", "null", "connect"), 2.2e-6),
     "overhead.postgres": (("overhead", "loopback", "postgres", "ratio"), 1.011),
     "recovery.postgres.parts": (("recovery", "postgres", "seconds", "login", "p50"), 0.004),
-    "recovery.postgres.distant": (("recovery", "postgres", "distant", "seconds", "login", "p50"), 0.004),
-    "recovery.postgres.faster": (("recovery", "postgres", "seconds", clients.CACHE, "p50"), 1.9),
-    "recovery.postgres.wrapper": (("recovery", "postgres", "seconds", clients.WRAPPER, "p50"), 0.019),
-    "recovery.postgres.wrapper.distant": (
-        ("recovery", "postgres", "distant", "seconds", clients.WRAPPER, "p50"),
-        0.044,
-    ),
+    "recovery.postgres.faster": (("recovery", "postgres", "seconds", clients.CACHE, "p50"), 2.5),
     "stampede.mariadb.threads.calls": (("stampede", "mariadb", 1, "api_calls"), 3),
     "stampede.mariadb.threads.failed": (("stampede", "mariadb", 1, "failed"), 1),
     "stampede.mariadb.tasks.calls": (("stampede", "mariadb", 2, "api_calls"), 3),
