@@ -16,6 +16,8 @@ STRATEGIES: tuple[Strategy, ...] = ("single-user", "alternating-users")
 ROTATIONS = 4
 WORKERS = 2
 PATIENCE = 60.0
+LEAST = len(STRATEGIES) * ROTATIONS * 4 * WORKERS * 2
+"""How often everybody together is served at least: twice a step by each worker."""
 
 
 def rotations(app: Application, count: int = ROTATIONS) -> Iterator[RotationStep]:

@@ -15,7 +15,7 @@ from secretconn import RotatingCredentials
 from secretconn.pools import aiomysql_pool, asyncmy_pool
 from secretconn.psycopg import AsyncConnectionPool, AsyncNullConnectionPool
 from secretconn.testing import Application, Login
-from tests.live.crowd import use_in_tasks
+from tests.live.crowd import LEAST, ROTATIONS, use_in_tasks
 
 USER = "SELECT CURRENT_USER"
 MAKE = {"aiomysql": aiomysql_pool, "asyncmy": asyncmy_pool}
@@ -50,7 +50,7 @@ async def test_psycopg_pool(kind: str, postgres_app: Application, pg: RotatingCr
             await connection.close()
 
     async with pool:
-        assert await use_in_tasks(postgres_app, request) >= 320
+        assert await use_in_tasks(postgres_app, request) >= LEAST
 
 
 async def test_psycopg_pool_drains_on_rotation(postgres_app: Application, pg: RotatingCredentials) -> None:
@@ -83,7 +83,7 @@ async def test_asyncpg_pool(postgres_app: Application, pg: RotatingCredentials) 
                 await connection.fetchval(USER)
                 await connection.close()
 
-        assert await use_in_tasks(postgres_app, request) >= 320
+        assert await use_in_tasks(postgres_app, request) >= LEAST
         async with pool.acquire() as connection:
             await connection.fetchval(USER)
         await asyncio.to_thread(postgres_app.rotator("alternating-users").rotate)
@@ -103,8 +103,8 @@ async def test_mysql_pools(driver: str, mariadb_app: Application, my: RotatingCr
             await one(connection)
             await connection.ensure_closed()
 
-    assert await use_in_tasks(mariadb_app, request) >= 320
-    assert my.stats().recovered >= 10
+    assert await use_in_tasks(mariadb_app, request) >= LEAST
+    assert my.stats().recovered >= ROTATIONS
     pool.close()
     await pool.wait_closed()
 
@@ -174,5 +174,5 @@ async def test_tortoise(postgres_app: Application, pg: RotatingCredentials) -> N
         async with client.acquire_connection() as connection:
             await connection.close()
 
-    assert await use_in_tasks(postgres_app, request) >= 320
+    assert await use_in_tasks(postgres_app, request) >= LEAST
     await Tortoise.close_connections()

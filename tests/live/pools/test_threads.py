@@ -13,7 +13,7 @@ from examples.pools import dbutils_pool, mysql_connector_pool, peewee_database, 
 from secretconn import RotatingCredentials
 from secretconn.psycopg import ConnectionPool, NullConnectionPool
 from secretconn.testing import Application, Login
-from tests.live.crowd import use_in_threads
+from tests.live.crowd import LEAST, use_in_threads
 
 USER = "SELECT CURRENT_USER"
 
@@ -40,7 +40,7 @@ def test_psycopg_pool(kind: str, postgres_app: Application, pg: RotatingCredenti
             connection.close()
 
     with pool:
-        assert use_in_threads(postgres_app, request) >= 320
+        assert use_in_threads(postgres_app, request) >= LEAST
         pg.refresh()
         user = ""
         while user != postgres_app.login().username:  # what was opened before the refresh is used up
@@ -108,7 +108,7 @@ def test_psycopg2_pool(postgres_app: Application, pg: RotatingCredentials) -> No
         finally:
             pool.putconn(connection, close=True)
 
-    assert use_in_threads(postgres_app, request) >= 320
+    assert use_in_threads(postgres_app, request) >= LEAST
     pool.closeall()
 
 
@@ -121,7 +121,7 @@ def test_mysql_connector_pool(mariadb_app: Application, my: RotatingCredentials)
         pooled._cnx.disconnect()  # lost; the pool must replace it
         pool.add_connection(pooled._cnx)
 
-    assert use_in_threads(mariadb_app, request) >= 320
+    assert use_in_threads(mariadb_app, request) >= LEAST
     for _ in range(4):
         pool.get_connection()._cnx.close()
 
@@ -134,7 +134,7 @@ def test_dbutils(mariadb_app: Application, my: RotatingCredentials) -> None:
             one(connection)
             connection._con._con.close()  # lost
 
-    assert use_in_threads(mariadb_app, request) >= 320
+    assert use_in_threads(mariadb_app, request) >= LEAST
     pool.close()
 
 
@@ -150,5 +150,5 @@ def test_peewee(engine: str, request: pytest.FixtureRequest) -> None:
         database.execute_sql(USER).fetchone()
         database.manual_close()
 
-    assert use_in_threads(app, work) >= 320
+    assert use_in_threads(app, work) >= LEAST
     database.close_all()

@@ -15,7 +15,7 @@ import secretconn
 from secretconn import RotatingCredentials
 from secretconn.sqlalchemy import rotating
 from secretconn.testing import Application
-from tests.live.crowd import use_in_tasks, use_in_threads
+from tests.live.crowd import LEAST, use_in_tasks, use_in_threads
 
 RotatingOf = Callable[[Application], RotatingCredentials]
 PID = text("SELECT pg_backend_pid()")
@@ -34,7 +34,7 @@ def test_existing_engine_survives(postgres_app: Application, rotating_of: Rotati
         with engine.connect() as connection:
             connection.execute(USER)
 
-    assert use_in_threads(postgres_app, request) >= 320
+    assert use_in_threads(postgres_app, request) >= LEAST
 
 
 def test_keep_lets_open_connections_live(postgres_app: Application, rotating_of: RotatingOf) -> None:
@@ -96,7 +96,7 @@ async def test_drain_under_a_crowd(postgres_app: Application, rotating_of: Rotat
             if next(turn) % 3 == 0:  # somebody has to log in, or nobody notices a rotation here
                 await connection.invalidate()
 
-    assert await use_in_tasks(postgres_app, request) >= 320
+    assert await use_in_tasks(postgres_app, request) >= LEAST
     await engine.dispose()
 
 
