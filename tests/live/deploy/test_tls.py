@@ -97,7 +97,7 @@ def run(
     login = {"username": "superuser", "password": password, "dbname": "webapp"}
     secrets.create_secret(name, {**address, **login})
     environ = {
-        **{key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "PG"))},
+        **{key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "PG", "DJANGO_"))},
         **secrets.environment,
         "WEBAPP_ENGINE": engine,
         "WEBAPP_SECRET": name,

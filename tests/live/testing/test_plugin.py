@@ -131,7 +131,7 @@ def test_who_survives_a_rotation_passes_and_who_does_not_fails(run: Run) -> None
         import orders
 
         pytestmark = pytest.mark.secretconn(secret="prod/orders")
-        fast = pytest.mark.secretconn_rotate(every=0.05, pause=0.02)
+        fast = pytest.mark.secretconn_rotate(every=0.3, pause=0.1)
 
         def test_steps_ours(secretconn_rotator):
             for step in secretconn_rotator.steps():
