@@ -77,19 +77,19 @@ class Reader:
         """Return one caller's own exception for a failed read."""
         return error_of(error, self._secret_id, self._source)
 
-    # -- flows --------------------------------------------------------------------------------------------------------
-
     def begin(self) -> None:
         """Start the first read, for a first() that follows: whatever came of it by then is told there."""
         if self._state.answer is None:
             prepare(self._source)
-            step = self._first_step(self._state.tick())
+            step, before = self._first_step(self._state.tick()), self._ahead
             self._ahead = step if isinstance(step, Flight) else None
+            self._observers.counters.add(misses=self._ahead not in (None, before))
 
     def first(self) -> Flow[Answer]:
         """Wait for the first answer (rule 2). Raises what reports.error_of returns."""
         prepare(self._source)
         ahead, self._ahead = self._ahead, None
+        self._observers.counters.add(misses=ahead is None)
         came = ahead.tick if ahead is not None and not self._is_late(ahead) else self._state.tick()
         budget = Budget(self._settings.timeout, self._runtime)
         while True:

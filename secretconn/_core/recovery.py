@@ -102,7 +102,6 @@ def opening(core: Core, place: Callable[[Credentials], Endpoint], policy: Policy
 def _unfresh(core: Core, answer: Answer | None) -> Flow[Answer]:
     """Wait for the first answer, or have an old one renewed in the background."""
     if answer is None:
-        core.observers.counters.add(misses=1)
         return (yield from core.reader.first())
     core.observers.counters.add(stale_reads=1)
     core.reader.behind("ttl")

@@ -207,9 +207,7 @@ class RotatingCredentials:
         """The answer that is held, if any. An old one is renewed in the background."""
         self._observers.counters.read()
         answer = self._state.answer
-        if answer is None:
-            self._observers.counters.add(misses=1)
-        elif self._clock() >= self._reader.fresh_until:
+        if answer is not None and self._clock() >= self._reader.fresh_until:
             self._observers.counters.add(stale_reads=1)
             self._reader.behind("ttl")
         return answer
