@@ -11,10 +11,11 @@ from typing import TypeVar
 import pytest
 
 with contextlib.suppress(ImportError):  # the environments of single frameworks have no Hypothesis
-    from hypothesis import settings
+    from hypothesis import HealthCheck, settings
 
     # No test fails because the machine is slow, and CI draws fresh examples too.
-    settings.register_profile("untimed", deadline=None, derandomize=False, print_blob=True)
+    slow = [HealthCheck.too_slow]
+    settings.register_profile("untimed", deadline=None, suppress_health_check=slow, derandomize=False, print_blob=True)
     settings.load_profile("untimed")
 
 LIVE = Path(__file__).parent / "live"
