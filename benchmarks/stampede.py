@@ -26,7 +26,7 @@ from suite.verdicts import Criterion
 
 TITLE = "Stampede after a rotation"
 LIMIT = 2
-SIZES, QUICK_SIZES = (32, 180, CROWD), (32,)
+SIZES, QUICK_SIZES = (32, 180, CROWD), (100,)
 TASK_DRIVERS = {"postgres": "asyncpg", "mariadb": "aiomysql", "mysql": "aiomysql"}
 TASK_OPTIONS: dict[str, dict[str, Any]] = {
     "postgres": {"ssl": False, "timeout": 300.0},

@@ -63,6 +63,7 @@ def opening(core: Core, place: Callable[[Credentials], Endpoint], policy: Policy
     outer = sys.exception()
     core.observers.counters.read()
     answer, now = state.answer, clock()
+    at = now
     if answer is None or now >= core.reader.fresh_until:
         answer = yield from _unfresh(core, answer)
     endpoint, login = place(answer.current), answer.current
@@ -94,7 +95,7 @@ def opening(core: Core, place: Callable[[Credentials], Endpoint], policy: Policy
         error = yield login
     core.observers.counters.connected()
     if endpoint.state is not None or inquiry is not None:
-        _accepted(core, endpoint, login, begun, policy, inquiry)
+        _accepted(core, endpoint, login, at, begun, policy, inquiry)
     if trail is not None:
         _recovered(core, login, trail)
 
@@ -145,15 +146,15 @@ def _note(core: Core, trail: Trail, login: Credentials, verdict: Verdict, second
 
 
 def _accepted(
-    core: Core, endpoint: Endpoint, login: Credentials, begun: int, policy: Policy, inquiry: _Inquiry | None
+    core: Core, endpoint: Endpoint, login: Credentials, at: float, begun: int, policy: Policy, inquiry: _Inquiry | None
 ) -> None:
-    """The server let a login in, and there is something to remember or to forget."""
+    """The server let a login in, by a connect that began at ``at``, and there is something to remember or to forget."""
     state, answer, now = endpoint.state, core.state.answer, core.runtime.clock()
     if inquiry is not None and answer is not None:
         change = partial(rules.accepted, credentials=login, begun=begun, answer=answer, now=now, policy=policy)
         core.state.update(endpoint, change)
-        if now - answer.requested_at > rules.PROBATION:
-            core.reader.behind("probation")  # an old answer has helped here; it is time for a new one
+        if at - answer.requested_at > rules.PROBATION:
+            core.reader.behind("probation")  # an answer that was old already has helped; it is time for a new one
     elif state is not None and (state.refused or state.fruitless):
         core.state.update(endpoint, partial(rules.cleared, begun=begun))
 

@@ -18,7 +18,19 @@ from secretconn.credentials import CURRENT, PENDING, PREVIOUS, Credentials
 from secretconn.engines.base import NOTHING_GIVEN
 from secretconn.sources.secrets_manager import SecretsManagerSource
 from secretconn.testing.memory import MemorySource
-from tests.unit.fakes import DRIVER, Answered, Barred, Bed, Hidden, Refused, StageSource, drive, login
+from tests.unit.fakes import (
+    DRIVER,
+    Answered,
+    Barred,
+    Bed,
+    Hidden,
+    Refused,
+    Server,
+    StageSource,
+    Time,
+    drive,
+    login,
+)
 
 Connect = Callable[..., Any]
 ALL = (CURRENT, PENDING, PREVIOUS)
@@ -304,6 +316,27 @@ def test_a_finished_rotation_is_one_call_and_the_window_two(connect: Connect) ->
     bed.server.accepted = {("app", "p3")}
     connect(bed)
     assert bed.source.api_calls == 4
+
+
+class BusyServer(Server):
+    """Takes longer than a probation to let somebody in."""
+
+    def __init__(self, time: Time, *accepted: tuple[str, str]) -> None:
+        super().__init__(*accepted)
+        self._time = time
+
+    def connect(self, *args: Any, **arguments: Any) -> str:
+        connection = super().connect(*args, **arguments)
+        self._time.now += 15.0
+        return connection
+
+
+def test_an_answer_that_came_during_the_connect_is_not_an_old_one(connect: Connect) -> None:
+    bed = warm()
+    bed.source.rotate("v2", login("p2"))
+    bed.server = BusyServer(bed.time, ("app", "p2"))
+    connect(bed)
+    assert (bed.source.asked[-1], bed.source.api_calls) == ((CURRENT,), 1)
 
 
 class Client:
