@@ -6,6 +6,7 @@ import functools
 import inspect
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Generator
+from dataclasses import replace
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,7 +15,7 @@ from secretconn._core.connector import NO_ARGUMENTS, Arguments, Connector, OwnCl
 from secretconn._core.rotating import RotatingCredentials
 from secretconn._core.shared import shared
 from secretconn.engines.base import Driver
-from secretconn.engines.loading import is_async, shown
+from secretconn.engines.loading import connect_path, is_async, shown
 from secretconn.errors import ConfigurationError, given_keywords
 from secretconn.sources.sessions import AnySession, Client
 
@@ -65,13 +66,13 @@ def connect(
         TypeError: user or password are among the arguments.
         SecretUnavailable, SecretFormatError, ConfigurationError: see errors.py; before any login is tried.
     """
+    arguments = Arguments(args, kwargs) if args or kwargs else NO_ARGUMENTS
+    del args, kwargs
     rotating = _rotating(secret, region, profile, endpoint_url, client, session)
     connector = rotating._connectors.get((driver, False, classify, retries, patience))
     if connector is None:
         engine = None if driver is not None else rotating.engine or rotating.current().engine
-        connector = _connector(rotating, driver, engine, False, classify, retries, patience)
-    arguments = Arguments(args, kwargs) if args or kwargs else NO_ARGUMENTS
-    del args, kwargs
+        connector = _connector(rotating, driver, engine, False, classify, retries, patience, arguments)
     opened: Opened = connector.open(arguments)
     return opened
 
@@ -95,13 +96,13 @@ async def aconnect(
 
     Args, Raises: as in connect.
     """
+    arguments = Arguments(args, kwargs) if args or kwargs else NO_ARGUMENTS
+    del args, kwargs
     rotating = _rotating(secret, region, profile, endpoint_url, client, session)
     connector = rotating._connectors.get((driver, True, classify, retries, patience))
     if connector is None:
         engine = None if driver is not None else rotating.engine or (await rotating.acurrent()).engine
-        connector = _connector(rotating, driver, engine, True, classify, retries, patience)
-    arguments = Arguments(args, kwargs) if args or kwargs else NO_ARGUMENTS
-    del args, kwargs
+        connector = _connector(rotating, driver, engine, True, classify, retries, patience, arguments)
     opened: Opened = await connector.aopen(arguments)
     return opened
 
@@ -190,12 +191,15 @@ def _connector(
     classify: OwnClassify | None,
     retries: int | None,
     patience: float | None,
+    arguments: Arguments,
 ) -> Connector:
-    """Made once for these arguments and kept with the secret."""
+    """Made once for these arguments and kept with the secret. The driver's own are looked at, and not kept."""
     known = engines.driver_of(driver) if driver is not None else _default(rotating, engine, for_async)
     own = driver if callable(driver) else None
-    if own is None and known.module not in sys.modules:
-        rotating._reader.begin()  # the driver is imported while the secret is read
+    if own is None and known.module not in sys.modules and connect_path(known, for_async) is not None:
+        # The driver is imported while the secret is read, but what is wrong with the arguments is told before.
+        Connector(rotating, _imported_later, replace(known, adapt=None), classify, retries, patience).given(arguments)
+        rotating._reader.begin()
     call = engines.load(known, for_async=for_async) if own is None else own
     if own is not None and is_async(known, own) is not for_async:
         other = "aconnect" if not for_async else "connect"
@@ -205,6 +209,10 @@ def _connector(
         rotating._connectors.clear()
     rotating._connectors[driver, for_async, classify, retries, patience] = connector
     return connector
+
+
+def _imported_later(**_keywords: Any) -> Any:
+    raise NotImplementedError
 
 
 def _default(rotating: RotatingCredentials, engine: str | None, for_async: bool) -> Driver:

@@ -92,7 +92,7 @@ class Connector:
         """
         if arguments is self._nothing:
             return self.log_in(self._call, NOTHING_GIVEN)
-        return self.log_in(self._call, self._given(arguments), arguments)
+        return self.log_in(self._call, self.given(arguments), arguments)
 
     async def aopen(self, arguments: Arguments) -> Any:
         """The same for asyncio, with an async driver. Never blocks the event loop to read the secret."""
@@ -102,7 +102,7 @@ class Connector:
 
     def opener(self, arguments: Arguments) -> Callable[[], Coroutine[Any, Any, Any]]:
         """Return what does the same once it is called; what is wrong with the arguments is raised here and now."""
-        return functools.partial(self.alog_in, self._call, self._given(arguments), arguments)
+        return functools.partial(self.alog_in, self._call, self.given(arguments), arguments)
 
     def log_in(self, call: Callable[..., Any], given: Given, arguments: Arguments = NO_ARGUMENTS) -> Any:
         """Follow the rules of rotation around ``call``, which logs in at what ``given`` names."""
@@ -154,8 +154,8 @@ class Connector:
             for link in links:
                 link.__context__ = outer
 
-    def _given(self, arguments: Arguments) -> Given:
-        """What the caller's own arguments say already, those bound in a partial included; a TypeError for a login."""
+    def given(self, arguments: Arguments) -> Given:
+        """Return what the caller's own arguments say already, those in a partial included; a TypeError for a login."""
         args, kwargs = arguments.args, arguments.kwargs
         if self._bound is not None:
             args, kwargs = (*self._bound.args, *args), {**self._bound.keywords, **kwargs}

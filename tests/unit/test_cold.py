@@ -66,6 +66,34 @@ def test_the_driver_is_imported_while_the_secret_is_read(driver: str, gate: Any,
     assert (stats.fetches, stats.connects, stats.reads, stats.hits) == (1, 1, 1, 0)  # it had to wait, or might have
 
 
+@pytest.mark.parametrize(
+    ("bad", "error"),
+    [
+        ({"user": "mine"}, TypeError),
+        ({"async_": True}, secretconn.ConfigurationError),
+        ({"retries": -1}, secretconn.ConfigurationError),
+        ({"patience": -1.0}, secretconn.ConfigurationError),
+    ],
+    ids=str,
+)
+def test_what_is_wrong_with_the_arguments_is_told_before_a_read(
+    bad: dict[str, Any], error: type[Exception], gate: Any, source: MemorySource
+) -> None:
+    gate.importing = lambda: None
+    rotating = secretconn.RotatingCredentials("s", source=source)
+    with pytest.raises(error):
+        secretconn.connect(rotating, driver="psycopg2", **bad)
+    assert source.reads == 0
+
+
+async def test_so_is_a_driver_without_an_async_connect(gate: Any, source: MemorySource) -> None:
+    gate.importing = lambda: None
+    rotating = secretconn.RotatingCredentials("s", source=source)
+    with pytest.raises(secretconn.ConfigurationError, match="async"):
+        await secretconn.aconnect(rotating, driver="psycopg2")
+    assert source.reads == 0
+
+
 def test_a_read_that_fails_meanwhile_is_told_and_not_repeated(gate: Any, source: MemorySource) -> None:
     failed = threading.Event()
     source.error = PermissionError("not yours")
