@@ -6,7 +6,6 @@ Facts: the API's ``metrics`` and ``trace`` packages; names follow the general pa
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 import weakref
@@ -19,7 +18,7 @@ from secretconn._core.shared import shared
 from secretconn.credentials import CURRENT, PENDING, PREVIOUS
 from secretconn.errors import ConfigurationError, DriverNotInstalled
 from secretconn.events import Event, Fetched, Recovered, Refreshed, RefreshFailed, Rejected
-from secretconn.runtime import version_of
+from secretconn.runtime import at_fork, version_of
 from secretconn.watched import WatchedSecrets
 
 try:
@@ -230,5 +229,4 @@ def _after_fork_in_child() -> None:
         telemetry.secrets.after_fork()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)
+at_fork(_after_fork_in_child)

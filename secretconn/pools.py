@@ -77,7 +77,7 @@ class _Draining:
     """
 
     def __init__(self, drain: Callable[[], Any], loop: asyncio.AbstractEventLoop | None) -> None:
-        self.unsubscribe: Callable[[], None] = _nothing
+        self.unsubscribe: Callable[[], None] = nothing
         self._loop = loop
         try:
             self._drain: Callable[[], Callable[[], Any] | None] = weakref.WeakMethod(drain, self._collected)
@@ -98,7 +98,7 @@ class _Draining:
     def end(self) -> None:
         """Drain no more, and let go of the pool."""
         self.unsubscribe()
-        self._drain = _nothing
+        self._drain = nothing
         _held.discard(self)
 
     def end_if_over(self) -> bool:
@@ -136,7 +136,7 @@ async def _run(drain: Callable[[], Any]) -> None:
         log.exception("secretconn: draining a pool failed")
 
 
-def _nothing() -> None:
+def nothing() -> None:
     """Stands for what ended, and for what has not begun."""
 
 
@@ -189,7 +189,7 @@ class _RotatingPool:
     def __init__(self, opening: Callable[..., Any], **options: Any) -> None:
         super().__init__(**options)
         self._opening = opening
-        self.end_draining: Callable[[], None] = _nothing
+        self.end_draining: Callable[[], None] = nothing
 
     def close(self) -> None:
         self.end_draining()

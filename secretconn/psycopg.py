@@ -14,7 +14,7 @@ from secretconn._core.api import wrap
 from secretconn._core.rotating import RotatingCredentials
 from secretconn._core.shared import shared
 from secretconn.errors import ConfigurationError, DriverNotInstalled
-from secretconn.pools import OnRotation, drains, on_rotation
+from secretconn.pools import OnRotation, drains, nothing, on_rotation
 
 try:
     import psycopg
@@ -149,7 +149,7 @@ class ConnectionPool(psycopg_pool.ConnectionPool, Generic[_Connection]):  # type
         self._last_failure = LastFailure()
         made = _rotating_class(credentials, connection_class, self._last_failure)
         super().__init__(conninfo, connection_class=made, **kwargs)
-        self._end_draining = _drain(credentials, self) if draining else _nothing
+        self._end_draining = _drain(credentials, self) if draining else nothing
 
     def close(self, timeout: float = 5.0) -> None:
         """As in psycopg_pool; rotations drain it no more."""
@@ -184,7 +184,7 @@ class AsyncConnectionPool(psycopg_pool.AsyncConnectionPool, Generic[_Connection]
         **kwargs: Any,
     ) -> None:
         self._draining, self._credentials = drains(on_rotation), _credentials(secret)
-        self._end_draining: Callable[[], None] = _nothing
+        self._end_draining: Callable[[], None] = nothing
         self._last_failure = LastFailure()
         made = _rotating_class(self._credentials, connection_class, self._last_failure)
         super().__init__(conninfo, connection_class=made, **kwargs)
@@ -214,10 +214,6 @@ class AsyncConnectionPool(psycopg_pool.AsyncConnectionPool, Generic[_Connection]
 
 class AsyncNullConnectionPool(AsyncConnectionPool[_Connection], psycopg_pool.AsyncNullConnectionPool):  # type: ignore[misc]
     """The same on ``psycopg_pool.AsyncNullConnectionPool``."""
-
-
-def _nothing() -> None:
-    """Stands for the end of a draining that has not begun."""
 
 
 def _drain(credentials: RotatingCredentials, pool: Any) -> Callable[[], None]:

@@ -1,4 +1,7 @@
-"""Runtime: the clock, sleep, randomness, threads and environment that all else is handed; tests hand in others."""
+"""Runtime: the clock, sleep, randomness, threads and environment that all else is handed; tests hand in others.
+
+And what all rooms need to know of the process: that it forked, and what is installed.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,13 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["Runtime", "version_of"]
+__all__ = ["Runtime", "at_fork", "version_of"]
+
+
+def at_fork(renew: Callable[[], None]) -> None:
+    """Call ``renew`` in each forked child: other threads of the parent may have held our locks."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=renew)
 
 
 def version_of(package: str = "secretconn") -> str:

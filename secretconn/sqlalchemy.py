@@ -179,13 +179,13 @@ def _drain_on_rotation(engine: Engine, credentials: RotatingCredentials) -> None
     def opened(_connection: object, record: Any) -> None:
         record.info[VERSION] = credentials.current().version_id
 
-    def taken(_connection: object, record: Any, _fairy: object) -> None:
+    def handed_out(_connection: object, record: Any, _fairy: object) -> None:
         # One of ours logged in, so the secret has been read: this read waits for nothing, and lets the TTL pass.
         if VERSION in record.info and record.info[VERSION] != credentials.current().version_id:
             raise DisconnectionError("opened before the secret was rotated")
 
     event.listen(engine, "connect", opened)
-    event.listen(engine, "checkout", taken)
+    event.listen(engine, "checkout", handed_out)
 
 
 def _parameters(query: Mapping[str, tuple[str, ...] | str]) -> tuple[dict[str, str], list[str]]:

@@ -137,7 +137,7 @@ def _around(name: str, source: str | None) -> SecretName:
         raise ConfigurationError(
             f"environment variable SECRETCONN_SOURCE={source!r}: the secret's name is no path within that folder"
         )
-    return SecretName(FILE, posixpath.normpath(posixpath.join(found.name, name.lstrip("/"))))
+    return SecretName(FILE, posixpath.join(found.name, name.lstrip("/")))
 
 
 def _endpoint_around(scheme: str | None, around: Environment) -> str | None:

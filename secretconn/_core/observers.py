@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextvars
 import itertools
 import logging
-import os
 import threading
 import weakref
 from collections import deque
@@ -17,8 +16,9 @@ from dataclasses import fields
 from typing import Generic, TypeVar
 
 from secretconn.events import Event, Stats, Subscriber
+from secretconn.runtime import at_fork
 
-__all__ = ["Counters", "Observers", "Roll", "Subscription", "at_fork"]
+__all__ = ["Counters", "Observers", "Roll", "Subscription"]
 
 log = logging.getLogger("secretconn.events")
 
@@ -213,20 +213,3 @@ class Roll(Generic[Member]):
         self._lock = threading.RLock()
         for member in list(self._living):
             self._renew(member)
-
-
-_at_fork: list[Callable[[], None]] = []
-
-
-def at_fork(renew: Callable[[], None]) -> None:
-    """Call ``renew`` in each forked child: other threads of the parent may have held our locks."""
-    _at_fork.append(renew)
-
-
-def _after_fork() -> None:
-    for renew in _at_fork:
-        renew()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

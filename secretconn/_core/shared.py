@@ -6,8 +6,8 @@ import logging
 import threading
 from typing import Any
 
-from secretconn._core.observers import at_fork
 from secretconn._core.rotating import RotatingCredentials
+from secretconn.runtime import at_fork
 from secretconn.sources.sessions import AnySession, Client
 
 __all__ = ["shared"]

@@ -6,7 +6,6 @@ a pickle, Django's error page) holds no password and stays live when it becomes 
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from typing import Any
 
 from secretconn.credentials import Credentials
 from secretconn.django.options import Secret
+from secretconn.runtime import at_fork
 
 __all__ = ["LiveSettings", "live"]
 
@@ -167,5 +167,4 @@ def _after_fork_in_child() -> None:
     _lock = threading.Lock()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)
+at_fork(_after_fork_in_child)

@@ -5,11 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Set
 from types import MappingProxyType
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from secretconn.credentials import Payload
 
-__all__ = ["CachingSource", "NoValue", "Reading", "Source", "is_passing", "is_throttled", "name_of", "place_of"]
+__all__ = [
+    "CachingSource",
+    "NoValue",
+    "Reading",
+    "Source",
+    "code_of",
+    "is_passing",
+    "is_throttled",
+    "name_of",
+    "part_of",
+    "place_of",
+    "status_of",
+]
 
 THROTTLED_CODES = frozenset(
     {
@@ -114,29 +126,40 @@ def place_of(source: Source) -> str | None:
     return place if isinstance(place, str) else None
 
 
+def code_of(error: BaseException) -> str | None:
+    """The code of an error of the SDK that Secrets Manager answered; None for all others."""
+    code = part_of(error, "Error").get("Code")
+    return str(code) if code else None
+
+
+def status_of(error: BaseException) -> int:
+    """The HTTP status of such an error, or 0."""
+    status = part_of(error, "ResponseMetadata").get("HTTPStatusCode")
+    return status if isinstance(status, int) else 0
+
+
+def part_of(error: BaseException, name: str) -> dict[str, Any]:
+    """One part of the answer that botocore keeps with an error; empty where there was none."""
+    response = getattr(error, "response", None)
+    part = response.get(name) if isinstance(response, dict) else None
+    return part if isinstance(part, dict) else {}
+
+
 def name_of(error: BaseException) -> str:
     """The error's type, and its code where it is the SDK's. Not its text: a text may quote what was read."""
-    response = getattr(error, "response", None)
-    code = response.get("Error", {}).get("Code") if isinstance(response, dict) else None
-    kind = type(error).__name__
+    code, kind = code_of(error), type(error).__name__
     return f"{kind}: {code}" if code and code != kind else kind
 
 
 def is_throttled(error: BaseException) -> bool:
     """True if the service refused the read for now, and for nothing but the number of reads."""
-    response = getattr(error, "response", None)
-    if not isinstance(response, dict):
-        return False
-    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-    return response.get("Error", {}).get("Code") in THROTTLED_CODES or status == TOO_MANY
+    return code_of(error) in THROTTLED_CODES or status_of(error) == TOO_MANY
 
 
 def is_passing(error: BaseException) -> bool:
     """True if the same read may well succeed in a moment: throttled, a fault of the service, a broken connection."""
     if isinstance(error, ConnectionError | TimeoutError):
         return True
-    response = getattr(error, "response", None)
-    if not isinstance(response, dict):
+    if not isinstance(getattr(error, "response", None), dict):
         return any(kind.__name__ in PASSING_TYPES for kind in type(error).__mro__)
-    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-    return is_throttled(error) or response.get("Error", {}).get("Code") in PASSING_CODES or status in PASSING_STATUS
+    return is_throttled(error) or code_of(error) in PASSING_CODES or status_of(error) in PASSING_STATUS

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from secretconn.credentials import Payload
-from secretconn.sources.base import NoValue, is_passing, is_throttled
+from secretconn.sources.base import NoValue, code_of, is_passing, is_throttled, part_of
 
-__all__ = ["DENIED", "Recorder", "cause_of", "code_of", "is_of_own_credentials", "payload_of", "stages_of"]
+__all__ = ["DENIED", "Recorder", "cause_of", "is_of_own_credentials", "payload_of", "stages_of"]
 
 DENIED = frozenset({"AccessDeniedException", "AccessDenied", "403"})
 """Codes of a missing permission; the last one is what moto answers."""
@@ -38,19 +38,14 @@ OWN_CREDENTIAL_TYPES = frozenset(
 class Recorder:
     """The client as one cache item sees it: counts the calls, keeps the answer and the error that the item hides.
 
-    Started for a stage it describes the secret by the value of that stage, and has the value ready when it is asked.
+    Made for a stage it describes the secret by the value of that stage, and has the value ready when it is asked.
     """
 
-    def __init__(self, client: Any, secret_id: str, calls: Iterator[int]) -> None:
-        self.client, self._secret_id, self._calls = client, secret_id, calls
+    def __init__(self, client: Any, secret_id: str, calls: Iterator[int], stage: str | None = None) -> None:
+        self.client, self._secret_id, self._calls, self._stage = client, secret_id, calls, stage
         self.description: Mapping[str, Any] = {}
-        self._stage: str | None = None
         self._value: Mapping[str, Any] = {}
         self._error: Exception | None = None
-
-    def start(self, stage: str | None = None) -> Recorder:
-        self._stage = stage
-        return self
 
     def describe_secret(self, **arguments: Any) -> Any:
         if self._stage is not None:
@@ -99,11 +94,6 @@ class Recorder:
             next(self._calls)
 
 
-def code_of(error: BaseException) -> str | None:
-    response = getattr(error, "response", None)
-    return response.get("Error", {}).get("Code") if isinstance(response, dict) else None
-
-
 def is_of_own_credentials(error: BaseException) -> bool:
     """True if the process's own AWS credentials were missing or refused."""
     names = {kind.__name__ for kind in type(error).__mro__}
@@ -112,8 +102,7 @@ def is_of_own_credentials(error: BaseException) -> bool:
 
 def cause_of(error: BaseException) -> str | None:
     """Why a read failed, in words, or None where its name says all. Not its text: a text may quote what was read."""
-    code, response = code_of(error), getattr(error, "response", None)
-    said = str(response.get("Error", {}).get("Message")) if isinstance(response, dict) else ""
+    code, said = code_of(error), str(part_of(error, "Error").get("Message"))
     causes = (
         (is_of_own_credentials(error), "the AWS credentials of this process are missing, expired or not accepted"),
         (code in DENIED, "this role may not read the secret, or not decrypt it with its key"),

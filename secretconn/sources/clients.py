@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakSet, WeakValueDictionary
 
 from secretconn.errors import ConfigurationError, SecretConnError
-from secretconn.runtime import version_of
+from secretconn.runtime import at_fork, version_of
 from secretconn.sources.calls import is_of_own_credentials
 from secretconn.sources.role import Role, role_session
 from secretconn.sources.sessions import new_session
@@ -90,8 +90,7 @@ class _Clients:
 
     def __init__(self) -> None:
         self.renew()
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self.renew)
+        at_fork(self.renew)
 
     def renew(self) -> None:
         """Begin anew: a forked child shares no socket and no lock with its parent."""

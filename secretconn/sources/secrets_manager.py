@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from secretconn.credentials import PENDING, PREVIOUS, Payload
 from secretconn.errors import ConfigurationError, given_keywords
 from secretconn.sources.arn import partition_of, region_for, secret_arn
-from secretconn.sources.base import Reading, is_passing
-from secretconn.sources.calls import DENIED, Recorder, code_of, is_of_own_credentials, payload_of, stages_of
+from secretconn.sources.base import Reading, code_of, is_passing
+from secretconn.sources.calls import DENIED, Recorder, is_of_own_credentials, payload_of, stages_of
 from secretconn.sources.clients import TOTAL_ATTEMPTS, SharedClient, Way, clients, make_client, without_user
 from secretconn.sources.role import Role
 
@@ -159,7 +159,7 @@ class SecretsManagerSource:
 
     def _by_stage(self, own: Any, stage: str) -> Reading:
         """The version under one stage, by one call; the cache item takes it for a description and a value."""
-        client = self._recorder(own).start(stage)
+        client = Recorder(own, self._secret_id, self._calls, stage)
         try:
             content = _asked(self._item(client), client, stage)
         except Exception as error:
@@ -175,7 +175,7 @@ class SecretsManagerSource:
         """All labels by DescribeSecret, and a GetSecretValue for each wanted version that is not held."""
         if not self._may_describe:
             return self._each_stage(own, stages)
-        client = self._recorder(own).start()
+        client = Recorder(own, self._secret_id, self._calls)
         try:
             item = self._item(client)
             _asked(item, client, NOWHERE)  # only describes
@@ -254,9 +254,6 @@ class SecretsManagerSource:
         clients.retire(shared)
         if self._shared is shared:
             self._shared = None
-
-    def _recorder(self, client: Any) -> Recorder:
-        return Recorder(client, self._secret_id, self._calls)
 
     def _cache_config(self) -> SecretCacheConfig:
         """The caller's configuration, but for its refresh interval: RotatingCredentials decides when to refresh."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Generator, Set
 from typing import Any
 
@@ -96,6 +97,27 @@ class Time:
         return Runtime(
             clock=lambda: self.now, sleep=self.sleep, asleep=self.asleep, random=lambda: random, spawn=self.spawn
         )
+
+
+class Gate:
+    """Holds back whoever comes through it until a crowd is there; give ``pass_through`` to what they all need."""
+
+    def __init__(self) -> None:
+        self._entered, self._leave = threading.Event(), threading.Event()
+
+    def pass_through(self) -> None:
+        self._entered.set()
+        self._leave.wait(10)
+
+    def crowd(self, *works: Callable[[], object]) -> None:
+        """Do all at once, each in a thread of its own, and open the gate once somebody stands in it."""
+        threads = [threading.Thread(target=work, daemon=True) for work in works]
+        for thread in threads:
+            thread.start()
+        assert self._entered.wait(10)
+        self._leave.set()
+        for thread in threads:
+            thread.join(10)
 
 
 class Server:

@@ -16,7 +16,7 @@ from secretconn import ConfigurationError, RotatingCredentials, SecretFormatErro
 from secretconn.errors import SecretError
 from secretconn.events import Fetched, Refreshed, RefreshFailed, Rotated, StaleServed
 from secretconn.testing.memory import MemorySource
-from tests.unit.fakes import Bed, login
+from tests.unit.fakes import Bed, Gate, login
 
 
 class Code(Exception):
@@ -50,18 +50,11 @@ def test_rule_1_hits_are_counted() -> None:
 
 
 def test_rule_2_first_readers_share_one_fetch() -> None:
-    source = MemorySource(login("p1"))
-    entered, leave = threading.Event(), threading.Event()
-    source.on_read = lambda: (entered.set(), leave.wait(10))
+    source, gate = MemorySource(login("p1")), Gate()
+    source.on_read = gate.pass_through
     rotating = RotatingCredentials("s", source=source)
     found: list[str] = []
-    readers = [threading.Thread(target=lambda: found.append(rotating.current().version_id)) for _ in range(16)]
-    for reader in readers:
-        reader.start()
-    assert entered.wait(10)
-    leave.set()
-    for reader in readers:
-        reader.join(10)
+    gate.crowd(*[lambda: found.append(rotating.current().version_id)] * 16)
     assert found == ["v1"] * 16
     assert source.reads == 1
 
@@ -95,10 +88,9 @@ async def test_a_cancelled_first_reader_takes_nothing_from_the_others() -> None:
 
 
 def test_rule_2_failure_goes_to_every_waiter_from_one_cause() -> None:
-    source = MemorySource()
+    source, gate = MemorySource(), Gate()
     cause = source.error = Code()
-    entered, leave = threading.Event(), threading.Event()
-    source.on_read = lambda: (entered.set(), leave.wait(10))
+    source.on_read = gate.pass_through
     rotating = RotatingCredentials("prod/orders", source=source)
     caught: list[BaseException] = []
 
@@ -108,13 +100,7 @@ def test_rule_2_failure_goes_to_every_waiter_from_one_cause() -> None:
         except SecretUnavailable as error:
             caught.append(error)
 
-    readers = [threading.Thread(target=read) for _ in range(8)]
-    for reader in readers:
-        reader.start()
-    assert entered.wait(10)
-    leave.set()
-    for reader in readers:
-        reader.join(10)
+    gate.crowd(*[read] * 8)
     assert len(set(map(id, caught))) == 8
     assert {id(error.__cause__) for error in caught} == {id(cause)}
     assert all("AccessDeniedException" in str(error) and "prod/orders" in str(error) for error in caught)

@@ -13,11 +13,11 @@ from secretconn.cli.check.findings import finding
 from secretconn.cli.check.options import Options
 from secretconn.cli.check.report import Finding, Stop
 from secretconn.cli.check.source import REGION_VARIABLES, own_endpoint, primary
-from secretconn.cli.check.source_errors import Call, code_of, diagnose, is_not_there, unavailable
+from secretconn.cli.check.source_errors import Call, diagnose, is_not_there, unavailable
 from secretconn.credentials import CURRENT, PENDING, PREVIOUS, Credentials, Payload
 from secretconn.errors import SecretUnavailable
 from secretconn.sources.arn import secret_arn
-from secretconn.sources.base import Source, place_of
+from secretconn.sources.base import Source, code_of, place_of
 from secretconn.sources.calls import payload_of
 from secretconn.sources.file import FileSource
 from secretconn.sources.names import secret_name

@@ -14,6 +14,7 @@ from secretconn.cli.check.findings import finding, sentence_of
 from secretconn.cli.check.findings.secret import SECRET
 from secretconn.cli.check.report import Finding
 from secretconn.errors import SecretUnavailable
+from secretconn.sources.base import code_of, part_of, status_of
 
 NOT_THERE = "ResourceNotFoundException"
 MAX_TEXT = 400
@@ -45,7 +46,8 @@ def diagnose(error: BaseException, call: Call, regions: Callable[[], Collection[
 
     ``regions`` returns those that exist: a misspelt one looks like a network without a way out.
     """
-    code, text, status = code_of(error), " ".join(str(_answer(error).get("Message") or "").split()), _status(error)
+    code, status = code_of(error), status_of(error)
+    text = " ".join(str(part_of(error, "Error").get("Message") or "").split())
     key, near = _by_code(code, text, status) if code is not None else _by_exception(error) or "not-read", ""
     if key == "unreachable" and call.region is not None and call.endpoint is None:
         known = sorted(regions())
@@ -79,12 +81,6 @@ def unavailable(error: SecretUnavailable, secret_name: str) -> Finding:
         return finding("source-unavailable", problem=problem)
     meant = _finding(_by_code(code[1], "", 0), Call("GetSecretValue", secret_name, None), code=code[1])
     return Finding(meant.name, problem, meant.advice, permission=meant.permission)
-
-
-def code_of(error: BaseException) -> str | None:
-    """Return the service's code, or None if there was no answer."""
-    code = _answer(error).get("Code")
-    return str(code) if code else None
 
 
 def is_not_there(error: BaseException) -> bool:
@@ -127,17 +123,3 @@ def _by_exception(error: BaseException) -> str | None:
 
 def _names(error: BaseException) -> set[str]:
     return {kind.__name__ for kind in type(error).__mro__}
-
-
-def _answer(error: BaseException) -> dict[str, Any]:
-    return _part(getattr(error, "response", None), "Error")
-
-
-def _status(error: BaseException) -> int:
-    status = _part(getattr(error, "response", None), "ResponseMetadata").get("HTTPStatusCode")
-    return status if isinstance(status, int) else 0
-
-
-def _part(response: object, name: str) -> dict[str, Any]:
-    part = response.get(name) if isinstance(response, dict) else None
-    return part if isinstance(part, dict) else {}

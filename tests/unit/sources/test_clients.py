@@ -7,6 +7,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from secretconn.credentials import CURRENT, PENDING
 from secretconn.sources import SecretsManagerSource
 from secretconn.sources import clients as module
 from secretconn.sources.clients import SharedClient
-from tests.unit.fakes import Answered
+from tests.unit.fakes import Answered, Gate
 from tests.unit.sources.test_secrets_manager import NOBODY, Client
 
 botocore_session = pytest.importorskip("botocore.session")
@@ -92,17 +93,10 @@ def test_our_own_clients_are_shared_by_profile_and_role(monkeypatch: pytest.Monk
 
 
 def test_a_crowd_that_begins_together_makes_one() -> None:
-    session = Session()
-    entered, leave = threading.Event(), threading.Event()
-    session.on_make = lambda: (entered.set(), leave.wait(10))
+    session, gate = Session(), Gate()
+    session.on_make = gate.pass_through
     sources = [source(f"s{number}", session) for number in range(8)]
-    threads = [threading.Thread(target=read, args=(one,), daemon=True) for one in sources]
-    for thread in threads:
-        thread.start()
-    assert entered.wait(10)
-    leave.set()
-    for thread in threads:
-        thread.join(10)
+    gate.crowd(*(partial(read, one) for one in sources))
     assert len(session.made) == 1
     assert session.made[0].asked == [CURRENT] * 8
 
