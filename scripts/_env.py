@@ -33,7 +33,7 @@ def main(name: str) -> None:
     if not up_to_date(stamp, wanted):
         announce(project["tool"]["secretconn"]["env"][name], name, folder)
         _native.CACHE.mkdir(exist_ok=True)
-        with (_native.CACHE / "env.lock").open("w") as lock:
+        with (_native.CACHE / f"{folder.name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # let go when the file is closed, or the process dies
             if not up_to_date(stamp, wanted):  # someone else may have made it while we waited
                 make(folder)

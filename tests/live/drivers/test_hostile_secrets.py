@@ -83,16 +83,12 @@ async def test_nothing_is_sent_where_a_nul_would_end_a_value(
 
 
 PASSWORDS = [
-    "quotes ' \" ` \\",
-    "separators ; & = ? # / @ :",
-    "braces {x} } ;} {",
-    "percent %41 %00 %s %(x)s $1 ${x}",
-    " blanks \t around ",
-    "lines\r\nhere",
+    "quotes ' \" ` \\ separators ; & = ? # / @ :",
+    "braces {x} } ;} { percent %41 %00 %s %(x)s $1 ${x}",
+    " blanks \t around, lines\r\nhere ",
     "long" * 60,
     "umlaut äöü",
-    "euro € 日本 \U0001f511",
-    "no break\u00a0space\u00ad and \u200b",
+    "euro € 日本 \U0001f511 no break\u00a0space\u00ad and \u200b",
     "control\x01\x1f\x7f",
 ]
 
@@ -112,10 +108,10 @@ async def test_nothing_is_refused_that_the_plain_driver_opens(
     assert ours in (plain, login.username)  # PyMySQL and its kin alone do not send UTF-8
 
 
-NAMES = ["o'r\"d`e\\r", "o;=d&e?r#s@:/", "o%41%s{x}$1", "odäöü日本", " o d "]
+NAMES = ["o'r\"d`e\\r;=d&e?r#s@:/", "o%41%s{x}$1", " odäöü日本 "]
 
 
-@pytest.mark.parametrize("name", NAMES, ids=["quotes", "separators", "percent", "umlauts", "blanks"])
+@pytest.mark.parametrize("name", NAMES, ids=["signs", "percent", "umlauts and blanks"])
 @pytest.mark.parametrize("part", ["username", "dbname"])
 async def test_nor_of_users_and_databases(
     case: DriverCase, app: Application, part: str, name: str, secrets_manager: LocalSecretsManager, client: Any
