@@ -1,0 +1,55 @@
+# shellcheck shell=bash
+# A Docker engine with compose for scripts/test-containers: the one that answers, else one of our own, which is started
+# as root from Debian's packages and ends with the script. Its files are below the folder named.
+
+engine() { # engine FOLDER PYTHON
+    docker version >/dev/null 2>&1 || own_engine "$1"
+    docker compose version >/dev/null 2>&1 || own_compose "$1" "$2"
+}
+
+no_engine() { # no_engine REASON
+    echo "test-containers: no Docker engine answers, and none can be started here: $1" >&2
+    exit 2
+}
+
+own_engine() { # own_engine FOLDER
+    local packages=(docker.io iptables) run
+    [ "$(id -u)" = 0 ] || no_engine "that needs root"
+    if ! { command -v dockerd && command -v iptables; } >/dev/null; then
+        command -v apt-get >/dev/null || no_engine "there is no dockerd, and no apt-get to get Debian's with"
+        echo "test-containers: installing ${packages[*]}" >&2
+        apt-get -qq update >&2
+        RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "${packages[@]}" >&2
+    fi
+    # Names of services are resolved through rules in the containers' network namespaces.
+    iptables --table nat --list >/dev/null 2>&1 || no_engine "the kernel has no netfilter for iptables ($(iptables --version))"
+    run=$(mktemp -d)
+    export DOCKER_HOST=unix://$run/docker.sock
+    dockerd --data-root "$1/docker" --exec-root "$run/exec" --pidfile "$run/pid" --host "$DOCKER_HOST" >"$1/dockerd.log" 2>&1 &
+    engine_process=$!
+    for _ in $(seq 120); do
+        ! docker version >/dev/null 2>&1 || return 0
+        kill -0 "$engine_process" 2>/dev/null || break
+        sleep 0.5
+    done
+    no_engine "dockerd's last words: $(tail -n 3 "$1/dockerd.log")"
+}
+
+end_engine() { # the one of our own, if it was started
+    [ -n "${engine_process:-}" ] || return 0
+    kill "$engine_process"
+    wait "$engine_process" || true
+    rm -rf "${DOCKER_HOST#unix://}" "$(dirname "${DOCKER_HOST#unix://}")"
+}
+
+own_compose() { # own_compose FOLDER PYTHON: Debian 12 has an old one only; another suite's starts through its own loader
+    local plugins=$1/config/cli-plugins program=usr/libexec/docker/cli-plugins/docker-compose command
+    command=$("$2" -c "from secretconn.testing import debian
+print(*debian.unpack('docker-compose', suite='trixie', without=['docker*']).command('$program'))") ||
+        no_engine "docker has no compose (https://docs.docker.com/compose/install/), and Debian's cannot be had"
+    mkdir -p "$plugins"
+    printf '#!/bin/sh\nexec %s "$@"\n' "$command" >"$plugins/docker-compose"
+    chmod +x "$plugins/docker-compose"
+    export DOCKER_CONFIG=$1/config
+    docker compose version >&2
+}
