@@ -26,14 +26,12 @@ class Overrides(yaml.SafeLoader):
     """Reads Compose's own tags."""
 
 
-Overrides.add_constructor("!override", lambda loader, node: loader.construct_object(_untagged(node), deep=True))
+def _untagged(loader: Overrides, node: Any) -> Any:
+    made = loader.construct_sequence if isinstance(node, yaml.SequenceNode) else loader.construct_mapping
+    return made(node, deep=True)
 
 
-def _untagged(node: Any) -> Any:
-    node.tag = "tag:yaml.org,2002:seq" if isinstance(node, yaml.SequenceNode) else "tag:yaml.org,2002:map"
-    return node
-
-
+Overrides.add_constructor("!override", _untagged)
 COMPOSE = yaml.safe_load((WEBAPP / "compose.yaml").read_text())
 ON_MYSQL = yaml.load((WEBAPP / "compose.mysql.yaml").read_text(), Overrides)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
