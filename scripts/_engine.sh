@@ -36,10 +36,13 @@ own_engine() { # own_engine FOLDER
 }
 
 end_engine() { # the one of our own, if it was started
+    local run
     [ -n "${engine_process:-}" ] || return 0
     kill "$engine_process"
     wait "$engine_process" || true
-    rm -rf "${DOCKER_HOST#unix://}" "$(dirname "${DOCKER_HOST#unix://}")"
+    run=$(dirname "${DOCKER_HOST#unix://}")
+    umount "$run"/exec/netns/* 2>/dev/null || true
+    rm -rf "$run"
 }
 
 own_compose() { # own_compose FOLDER PYTHON: Debian 12 has an old one only; another suite's starts through its own loader

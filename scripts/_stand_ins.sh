@@ -25,7 +25,7 @@ stand_in_python() { # stand_in_python ROOT
     cp "${SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt}" "$1/etc/ssl/certs/ca-certificates.crt" # for pip
     rm -f "$1"/usr/lib/python3*/EXTERNALLY-MANAGED
     ln -sf python3 "$1/usr/bin/python"
-    tar -C "$1" --exclude=./var/cache/apt --exclude=./var/lib/apt/lists -c . | docker import \
+    docker image inspect python:3.13-slim-bookworm >/dev/null 2>&1 || tar -C "$1" --exclude=./var/cache/apt --exclude=./var/lib/apt/lists -c . | docker import \
         --change "ENV PIP_CERT=/etc/ssl/certs/ca-certificates.crt" - python:3.13-slim-bookworm >&2
 }
 
