@@ -1,10 +1,13 @@
 # shellcheck shell=bash
-# A Docker engine with compose for scripts/test-containers: the one that answers, else one of our own, which is started
+# A Docker engine with compose and buildx for scripts/test-containers: the one that answers, else one of our own, which is started
 # as root from Debian's packages and ends with the script. Its files are below the folder named.
 
 engine() { # engine FOLDER PYTHON
     docker version >/dev/null 2>&1 || own_engine "$1"
-    docker compose version >/dev/null 2>&1 || own_compose "$1" "$2"
+    local plugin
+    for plugin in compose buildx; do
+        docker "$plugin" version >/dev/null 2>&1 || own_plugin "$1" "$2" "$plugin"
+    done
 }
 
 no_engine() { # no_engine REASON
@@ -19,6 +22,7 @@ own_engine() { # own_engine FOLDER
         command -v apt-get >/dev/null || no_engine "there is no dockerd, and no apt-get to get Debian's with"
         echo "test-containers: installing ${packages[*]}" >&2
         apt-get -qq update >&2
+        command -v docker >/dev/null || ! apt-cache show docker-cli >/dev/null 2>&1 || packages+=(docker-cli) # Debian 13
         RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "${packages[@]}" >&2
     fi
     # Names of services are resolved through rules in the containers' network namespaces.
@@ -45,14 +49,14 @@ end_engine() { # the one of our own, if it was started
     rm -rf "$run"
 }
 
-own_compose() { # own_compose FOLDER PYTHON: Debian 12 has an old one only; another suite's starts through its own loader
-    local plugins=$1/config/cli-plugins program=usr/libexec/docker/cli-plugins/docker-compose command
+own_plugin() { # own_plugin FOLDER PYTHON NAME: Debian 12 has none; another suite's starts through its own loader
+    local plugins=$1/config/cli-plugins command
     command=$("$2" -c "from secretconn.testing import debian
-print(*debian.unpack('docker-compose', suite='trixie', without=['docker*']).command('$program'))") ||
-        no_engine "docker has no compose (https://docs.docker.com/compose/install/), and Debian's cannot be had"
+unpacked = debian.unpack('docker-$3', suite='trixie', without=['docker*'])
+print(*unpacked.command('usr/libexec/docker/cli-plugins/docker-$3'))") ||
+        no_engine "docker has no $3 (https://docs.docker.com/compose/install/), and Debian's cannot be had"
     mkdir -p "$plugins"
-    printf '#!/bin/sh\nexec %s "$@"\n' "$command" >"$plugins/docker-compose"
-    chmod +x "$plugins/docker-compose"
+    printf '#!/bin/sh\nexec %s "$@"\n' "$command" >"$plugins/docker-$3"
+    chmod +x "$plugins/docker-$3"
     export DOCKER_CONFIG=$1/config
-    docker compose version >&2
 }
