@@ -119,7 +119,7 @@ class Load:
                 self.report.posts += answer.status_code == 302
             else:
                 answer = await client.get("/" if kind == "page" else "/status/data.json")
-        except httpx.ConnectError:
+        except (httpx.ConnectError, httpx.ConnectTimeout):  # a container that is gone answers nothing
             return REFUSED
         except httpx.HTTPError as error:
             self._note(f"request {number}, {kind}: {type(error).__name__} {error}")
