@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# A Docker engine with compose and buildx for scripts/test-containers: the one that answers, else one of our own, which is started
-# as root from Debian's packages and ends with the script. Its files are below the folder named.
+# A Docker engine with compose and buildx for scripts/test-containers: the one that answers, else one of our own, which is
+# started as root from Debian's packages and ends with the script. Its files are below the folder named.
 
 engine() { # engine FOLDER PYTHON
     docker version >/dev/null 2>&1 || own_engine "$1"
@@ -11,19 +11,21 @@ engine() { # engine FOLDER PYTHON
 }
 
 no_engine() { # no_engine REASON
-    echo "test-containers: no Docker engine answers, and none can be started here: $1" >&2
+    echo "test-containers: no Docker engine with compose: $1" >&2
     exit 2
 }
 
 own_engine() { # own_engine FOLDER
     local packages=(docker.io iptables) run
-    [ "$(id -u)" = 0 ] || no_engine "that needs root"
+    [ -n "${SECRETCONN_STAND_INS:-}" ] || no_engine "start one, or set SECRETCONN_STAND_INS=1 to have one made (root, Debian)"
+    [ "$(id -u)" = 0 ] || no_engine "to start one needs root"
     if ! { command -v dockerd && command -v iptables; } >/dev/null; then
-        command -v apt-get >/dev/null || no_engine "there is no dockerd, and no apt-get to get Debian's with"
+        command -v apt-get >/dev/null || no_engine "there is no dockerd, nor apt-get to install Debian's"
         echo "test-containers: installing ${packages[*]}" >&2
         apt-get -qq update >&2
         command -v docker >/dev/null || ! apt-cache show docker-cli >/dev/null 2>&1 || packages+=(docker-cli) # Debian 13
-        RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "${packages[@]}" >&2
+        DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "${packages[@]}" >&2
+        ! docker version >/dev/null 2>&1 || return 0 # the package has started it
     fi
     # Names of services are resolved through rules in the containers' network namespaces.
     iptables --table nat --list >/dev/null 2>&1 || no_engine "the kernel has no netfilter for iptables ($(iptables --version))"
