@@ -51,8 +51,9 @@ class Container:
                 detach=True,
             )
         except Exception as error:  # noqa: BLE001  (docker's and requests' errors share no base)
-            assert self._keeper.stdin is not None
-            self._keeper.stdin.close()  # a container that was made and could not be started is removed
+            with contextlib.suppress(Exception):  # it may have been made, and not started
+                client.client.api.remove_container(name, v=True, force=True)
+            self._end_keeper()
             raise ServerUnavailable(f"{image} did not start: {type(error).__name__}") from None
         self.running = True
 
@@ -72,6 +73,9 @@ class Container:
     def remove(self) -> None:
         self.running = False
         self._made.remove(v=True, force=True)
+        self._end_keeper()
+
+    def _end_keeper(self) -> None:
         self._keeper.kill()
         self._keeper.communicate()
 
