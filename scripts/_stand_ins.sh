@@ -62,7 +62,7 @@ DOCKERFILE
 stand_in_mysql() { # stand_in_mysql CONTEXT PYTHON
     local told root
     told=$("$2" -c 'from secretconn.testing import debian, mysql
-unpacked = debian.unpack(mysql.PACKAGE, suite=mysql.SUITE, drop=["usr/bin"])
+unpacked = debian.unpack(mysql.PACKAGE, suite=mysql.SUITE, drop=mysql.UNUSED)
 print(unpacked.root, *unpacked.command("usr/sbin/mysqld"))')
     root=${told%% *} told=${told#* }
     rm -rf "$1"
