@@ -1,8 +1,8 @@
 """For compose.yaml: makes the application's user, database and secrets, then rotates, by itself and when it is asked.
 
-Standard names of the environment: ROTATOR_SECRET, ROTATOR_DJANGO_KEY_SECRET, ROTATOR_DATABASE (host:port),
-ROTATOR_SUPERUSER_PASSWORD_FILE, ROTATOR_EVERY and ROTATOR_PAUSE (seconds), ROTATOR_BIND (default 0.0.0.0:8080).
-boto3's own say where Secrets Manager is.
+Standard names of the environment: ROTATOR_SECRET, ROTATOR_DJANGO_KEY_SECRET, ROTATOR_ENGINE (postgres, which is the
+default, or mysql), ROTATOR_DATABASE (host:port), ROTATOR_SUPERUSER_PASSWORD_FILE, ROTATOR_EVERY and ROTATOR_PAUSE
+(seconds), ROTATOR_BIND (default 0.0.0.0:8080). boto3's own say where Secrets Manager is.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ import signal
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from itertools import cycle
 from pathlib import Path
@@ -23,11 +25,12 @@ from typing import Any
 
 import boto3
 import psycopg
+import pymysql
 from botocore.exceptions import BotoCoreError, ClientError
-from psycopg import sql
 
 from rotator import STRATEGIES, DevRotator
-from secretconn.testing import Login, PostgresAdmin, Rotator, Strategy, new_password
+from secretconn.testing import Login, Rotator, Strategy, new_password
+from secretconn.testing.admins import MariaDBAdmin, PostgresAdmin, admin_for
 
 __all__ = ["main", "provision"]
 
@@ -37,26 +40,44 @@ PATIENCE = 60.0
 LOOK_SECONDS = 2.0
 """Between two looks whether the secrets are still there: the local Secrets Manager loses them when it restarts."""
 
+ENGINES = {
+    "postgres": ("postgres", f"CREATE ROLE {NAME} LOGIN;\nCREATE DATABASE {NAME} OWNER {NAME};\n"),
+    "mysql": (
+        "root",
+        f"CREATE USER {NAME} IDENTIFIED BY RANDOM PASSWORD;\nCREATE DATABASE {NAME};\n"
+        f"GRANT ALL PRIVILEGES ON {NAME}.* TO {NAME};\n",
+    ),
+}
+"""The superuser's name, and the statements that make the application's user and its database."""
 
-def provision(client: Any, superuser: Login, host: str, port: int, secret: str, key_secret: str) -> None:
+
+def provision(client: Any, engine: str, admin: PostgresAdmin | MariaDBAdmin, secret: str, key_secret: str) -> None:
     """Make what is not there yet. A secret that was lost is made anew, with a new password for its user."""
-    names = {found["Name"] for found in client.list_secrets()["SecretList"]}
-    if key_secret not in names:
+    if not _is_there(client, key_secret):
         client.create_secret(Name=key_secret, SecretString=secrets.token_urlsafe(50))
-    if secret in names:
+    if _is_there(client, secret):
         return
     log.info("making the secret %s", secret)
-    server, first = PostgresAdmin(superuser, host=host, port=port), Login(NAME, new_password())
-    if not server.user_exists(NAME):
-        name = sql.Identifier(NAME)
-        where = {"host": host, "port": port, "user": superuser.username, "password": superuser.password}
-        with psycopg.connect(dbname="postgres", autocommit=True, **where) as connection:
-            connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(name))
-            connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(name, name))
-    server.set_password(first)
-    address = {"engine": "postgres", "host": host, "port": port, "dbname": NAME}
-    content = {**address, "username": first.username, "password": first.password}
-    client.create_secret(Name=secret, SecretString=json.dumps(content))
+    if not admin.user_exists(NAME):
+        admin.run(ENGINES[engine][1])
+    login = Login(NAME, new_password())
+    address = {"engine": engine, "host": admin.host, "port": admin.port, "dbname": NAME}
+    content = json.dumps({**address, "username": login.username, "password": login.password})
+    version = {"SecretId": secret, "ClientRequestToken": str(uuid.uuid4()), "SecretString": content}
+    with suppress(client.exceptions.ResourceExistsException):  # this was cut short before
+        client.create_secret(Name=secret)
+    # The order of a rotation: who is refused from here on finds the new login under AWSPENDING.
+    client.put_secret_value(**version, VersionStages=["AWSPENDING"])
+    admin.set_password(login)
+    client.put_secret_value(**version, VersionStages=["AWSCURRENT"])
+
+
+def _is_there(client: Any, secret: str) -> bool:
+    try:
+        client.get_secret_value(SecretId=secret, VersionStage="AWSCURRENT")
+    except client.exceptions.ResourceNotFoundException:
+        return False
+    return True
 
 
 def main() -> None:
@@ -65,14 +86,16 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # process 1 of a container has no default for it
     environ = os.environ
     host, _, port = environ["ROTATOR_DATABASE"].partition(":")
-    superuser = Login("postgres", Path(environ["ROTATOR_SUPERUSER_PASSWORD_FILE"]).read_text().strip())
+    engine = environ.get("ROTATOR_ENGINE", "postgres")
+    password = Path(environ["ROTATOR_SUPERUSER_PASSWORD_FILE"]).read_text().strip()
+    hand = partial(admin_for, engine, Login(ENGINES[engine][0], password), host=host, port=int(port))
     client, secret = boto3.client("secretsmanager"), environ["ROTATOR_SECRET"]
-    making = partial(provision, client, superuser, host, int(port), secret, environ["ROTATOR_DJANGO_KEY_SECRET"])
+    key_secret = environ["ROTATOR_DJANGO_KEY_SECRET"]
+    making = partial(provision, client, engine, hand(database=None), secret, key_secret)
     _patiently(making)
 
     def make(strategy: Strategy, **settings: Any) -> Rotator:
-        admin = PostgresAdmin(superuser, host=host, port=int(port), database=NAME)
-        return Rotator(client, secret, strategy=strategy, admin=admin, **settings)
+        return Rotator(client, secret, strategy=strategy, admin=hand(database=NAME), **settings)
 
     bind, _, at = environ.get("ROTATOR_BIND", "0.0.0.0:8080").partition(":")
     pause = float(environ.get("ROTATOR_PAUSE", "2"))
@@ -88,7 +111,7 @@ def main() -> None:
         rotator.finish(PATIENCE)
 
 
-PASSING = (BotoCoreError, ClientError, psycopg.OperationalError)
+PASSING = (BotoCoreError, ClientError, psycopg.OperationalError, pymysql.OperationalError)
 """What a server that is away, or not up yet, raises."""
 
 

@@ -9,7 +9,7 @@ from typing import Any
 wsgi_app = "project.wsgi"
 bind = os.environ.get("WEBAPP_BIND", "0.0.0.0:8000")
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
-worker_class = "gthread"  # a browser opens connections ahead of need; one of those would hold up a sync worker
+worker_class = "project.worker.Worker"  # with threads: a connection that a browser opens ahead of need holds up none
 threads = int(os.environ.get("WEBAPP_THREADS", "16"))  # project.middleware.Limit keeps two of them for health
 keepalive = 75  # longer than a load balancer keeps an idle connection (an ALB: 60 s), or it sends into a closed one
 timeout = 30

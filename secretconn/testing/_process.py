@@ -20,7 +20,7 @@ from typing import IO, Any
 
 from secretconn.testing.errors import ServerUnavailable
 
-__all__ = ["Account", "end", "free_port", "open_to", "spawn", "unprivileged", "wait_until"]
+__all__ = ["Account", "end", "free_port", "open_to", "spawn", "unprivileged", "wait_until", "with_a_name"]
 
 POLL = 0.01
 """Seconds between two looks at a starting server."""
@@ -59,6 +59,54 @@ def unprivileged() -> Account:
 
     nobody = pwd.getpwnam("nobody")
     return Account("nobody", nobody.pw_uid, nobody.pw_gid)
+
+
+def with_a_name(folder: Path) -> list[str]:
+    """Return the words before a program that asks for its user's name, which fails where our id has no entry in passwd.
+
+    Args:
+        folder: For the files that this may need.
+
+    Raises:
+        ServerUnavailable: There is no way to give it a name.
+    """
+    ways: list[Callable[[], list[str]]] = [list, _in_a_namespace, functools.partial(_wrapped, folder)]
+    reasons = []
+    for way in ways if hasattr(os, "geteuid") else ():
+        try:
+            words = way()
+            subprocess.run([*words, "id", "-un"], capture_output=True, check=True)
+        except (OSError, StopIteration, subprocess.CalledProcessError, ServerUnavailable) as error:
+            reasons.append(str(error))
+        else:
+            return words
+    if not reasons:
+        return []
+    raise ServerUnavailable(
+        f"user id {os.geteuid()} has no entry in passwd, and neither unshare --user nor Debian's libnss-wrapper gives "
+        f"it one: {'; '.join(reasons[1:])}"
+    )
+
+
+def _in_a_namespace() -> list[str]:
+    """In a user namespace we are some user who has an entry, and what it makes is ours outside."""
+    import pwd
+
+    other = next(entry for entry in pwd.getpwall() if entry.pw_uid)
+    return ["unshare", "--user", f"--map-user={other.pw_uid}", f"--map-group={other.pw_gid}", "--"]
+
+
+def _wrapped(folder: Path) -> list[str]:
+    """Where a container may make no namespace: what postgres' image does as well."""
+    from secretconn.testing import debian
+
+    ids = f"{os.geteuid()}:{os.getegid()}"
+    (folder / "passwd").write_text(f"secretconn:x:{ids}::/:/bin/sh\n")
+    (folder / "group").write_text(f"secretconn:x:{os.getegid()}:\n")
+    unpacked = debian.unpack("libnss-wrapper", without=["*"], cache=folder)
+    library = next(unpacked.root.glob("usr/lib/*/libnss_wrapper.so"))
+    files = [f"NSS_WRAPPER_PASSWD={folder / 'passwd'}", f"NSS_WRAPPER_GROUP={folder / 'group'}"]
+    return ["env", f"LD_PRELOAD={library}", *files]
 
 
 def open_to(account: Account, folder: Path, spare: Path, parts: Sequence[str] = (".",)) -> Path:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from secretconn.testing._process import open_to
+from secretconn.testing._process import open_to, with_a_name
 from secretconn.testing._server import ManagedServer
 from secretconn.testing.errors import ServerUnavailable
 
@@ -127,6 +127,7 @@ class PostgresServer(ManagedServer):
         }
         self._run(
             [
+                *(with_a_name(self.folder) if self._account.uid < 0 else []),
                 self._binaries / "initdb",
                 f"--pgdata={self.data}",
                 f"--username={self.user}",

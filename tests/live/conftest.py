@@ -5,7 +5,7 @@ A server that cannot be had is an error of every test that asked for it; nothing
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -49,6 +49,8 @@ def mysql() -> Iterator[MySQLServer]:
 
 def _plugins_of_the_client() -> None:
     """Where mysqlclient's MariaDB Connector/C, unpacked beside the system, has its authentication plugins."""
+    if importlib.util.find_spec("MySQLdb") is None:
+        return
     importlib.import_module("MySQLdb")
     maps = Path("/proc/self/maps")
     loaded = re.search(r"/\S+(?=/libmariadb\.so)", maps.read_text()) if maps.exists() else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import signal
 import subprocess
@@ -22,6 +23,7 @@ from secretconn.testing.postgres import embedded_binaries
 REPOSITORY = Path(__file__).parents[3]
 DEBIAN_POSTGRES = Path("/usr/lib/postgresql")
 SECONDS = 30.0
+NAMELESS = 54321
 
 
 def gone(pid: int) -> bool:
@@ -170,21 +172,29 @@ def test_server_goes_at_a_parents_ordinary_end_but_not_at_its_forks(postgres: Po
 
 def test_ordinary_user_can_run_it(postgres: PostgresServer) -> None:
     account = unprivileged()  # ourselves, where we are an ordinary user
+    _as_an_ordinary_user(account.uid, postgres.binaries, account.uid if account.uid >= 0 else os.getuid())
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can be any user")
+def test_a_user_without_an_entry_in_passwd_can_run_it(postgres: PostgresServer) -> None:
+    """As in a container that is told to run as some number: initdb asks for its user's name."""
+    with pytest.raises(KeyError):
+        pwd.getpwuid(NAMELESS)
+    _as_an_ordinary_user(NAMELESS, postgres.binaries, NAMELESS)
+
+
+def _as_an_ordinary_user(uid: int, binaries: Path, owner: int) -> None:
+    account = unprivileged()
     pythons = [sys.executable, "/usr/bin/python3"]
     python = next(path for path in pythons if account.may_enter(Path(path).resolve().parent))
     with tempfile.TemporaryDirectory() as readable:  # the clone may be where the other user must not look
         Path(readable).chmod(0o755)
         shutil.copytree(REPOSITORY / "secretconn", Path(readable) / "secretconn")
-        _as_an_ordinary_user(python, account.uid, postgres.binaries, Path(readable))
-
-
-def _as_an_ordinary_user(python: str, uid: int, binaries: Path, home: Path) -> None:
-    account = unprivileged()
-    with child(python, uid, binaries, home=home) as parent:
-        assert parent.stdout is not None
-        _, _, owner = parent.stdout.readline().split()
-        parent.communicate("\n")
-    assert int(owner) == (account.uid if account.uid >= 0 else os.getuid())
+        with child(python, uid, binaries, home=Path(readable)) as parent:
+            assert parent.stdout is not None
+            told = parent.stdout.readline().split()
+            parent.communicate("\n")
+    assert int(told[2]) == owner
 
 
 def test_server_outlives_the_thread_that_started_it() -> None:

@@ -61,10 +61,12 @@ class Load:
     Args:
         url: The web application.
         rate: Requests a second.
+        host: The name it is asked by, where that is not the url's.
     """
 
-    def __init__(self, url: str, rate: float) -> None:
+    def __init__(self, url: str, rate: float, host: str = "") -> None:
         self._url, self._rate = url, rate
+        self._headers = {"Host": host} if host else {}
         self._free = asyncio.Semaphore(VISITORS)
         self.report = Report()
 
@@ -72,7 +74,9 @@ class Load:
         """Two forms to one form page to one status page, for this long, and until the last answer is there."""
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=VISITORS)
         transport = httpx.AsyncHTTPTransport(limits=limits)
-        async with httpx.AsyncClient(transport=transport, base_url=self._url, timeout=ANSWER_SECONDS) as client:
+        async with httpx.AsyncClient(
+            transport=transport, base_url=self._url, headers=self._headers, timeout=ANSWER_SECONDS
+        ) as client:
             tokens = cycle([await self._token(client) for _ in range(VISITORS)])
             client.cookies.clear()
             kinds, begun, running = self._kinds(), time.monotonic(), set()
@@ -115,7 +119,7 @@ class Load:
                 self.report.posts += answer.status_code == 302
             else:
                 answer = await client.get("/" if kind == "page" else "/status/data.json")
-        except httpx.ConnectError:
+        except (httpx.ConnectError, httpx.ConnectTimeout):  # a container that is gone answers nothing
             return REFUSED
         except httpx.HTTPError as error:
             self._note(f"request {number}, {kind}: {type(error).__name__} {error}")
@@ -133,13 +137,15 @@ def main() -> int:
     parser.add_argument("url")
     parser.add_argument("--rate", type=float, default=20.0)
     parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--host", default="", help="the name it is asked by, where the url has an address")
     parser.add_argument("--may-fail", action="store_true", help="any request may: the database is away")
     parser.add_argument("--refused-is-fine", action="store_true", help="the application ends, and takes no more")
     arguments = parser.parse_args()
-    report = asyncio.run(Load(arguments.url, arguments.rate).run(arguments.seconds))
+    report = asyncio.run(Load(arguments.url, arguments.rate, arguments.host).run(arguments.seconds))
     told = dict(sorted(report.statuses.items()))
     print(
-        f"{sum(told.values())} requests: {told}; p99 {1000 * report.quantile(0.99):.0f} ms",
+        f"{sum(told.values())} requests ({report.posts} forms): {told}; p50 {1000 * report.quantile(0.5):.0f} ms, "
+        f"p99 {1000 * report.quantile(0.99):.0f} ms",
         *report.failures,
         sep="\n  ",
     )

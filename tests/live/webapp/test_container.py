@@ -2,33 +2,38 @@
 
 from __future__ import annotations
 
-import contextlib
-import http.client
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
-import threading
-import time
 import tomllib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from botocore.exceptions import ClientError
 from compose_spec import PyCompose
-
-from secretconn.testing import LocalSecretsManager, Login, PostgresServer
 
 from .conftest import WEBAPP
 
 ROOT = Path(__file__).parents[3]
 DOCKERFILE = (WEBAPP / "Dockerfile").read_text()
+
+
+class Overrides(yaml.SafeLoader):
+    """Reads Compose's own tags."""
+
+
+def _untagged(loader: Overrides, node: Any) -> Any:
+    made = loader.construct_sequence if isinstance(node, yaml.SequenceNode) else loader.construct_mapping
+    return made(node, deep=True)
+
+
+Overrides.add_constructor("!override", _untagged)
 COMPOSE = yaml.safe_load((WEBAPP / "compose.yaml").read_text())
+ON_MYSQL = yaml.load((WEBAPP / "compose.mysql.yaml").read_text(), Overrides)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 
 
@@ -190,48 +195,18 @@ def test_no_password_stands_in_the_files() -> None:
     assert not re.search(r'"(USER|PASSWORD)"', settings)
 
 
-def test_composes_rotator_provisions_and_rotates(
-    postgres: PostgresServer, secrets_manager: LocalSecretsManager, tmp_path: Path
-) -> None:
-    """The program of the service `rotator`, on servers that are not containers."""
-    password = tmp_path / "password"
-    password.write_text(postgres.password + "\n")
-    environment = {
-        **os.environ,
-        **secrets_manager.environment,
-        **{
-            name: str(value)
-            for name, value in SERVICES["rotator"]["environment"].items()
-            if name.startswith("ROTATOR_")
-        },
-        "ROTATOR_DATABASE": f"{postgres.host}:{postgres.port}",
-        "ROTATOR_SUPERUSER_PASSWORD_FILE": str(password),
-        "ROTATOR_BIND": "127.0.0.1:0",
-        "ROTATOR_EVERY": "0",
-        "ROTATOR_PAUSE": "0",
+def test_on_mysql_every_service_is_told_so() -> None:
+    services = ON_MYSQL["services"]
+    assert set(services) <= set(SERVICES)
+    assert services["rotator"]["environment"]["ROTATOR_ENGINE"] == "mysql"
+    assert {name for name in services if services[name].get("environment", {}).get("WEBAPP_ENGINE") == "mysql"} == {
+        name for name in SERVICES if "WEBAPP_ENGINE" in SERVICES[name].get("environment", {})
     }
-    with subprocess.Popen(
-        [sys.executable, "compose_rotator.py"], cwd=WEBAPP, env=environment, stdout=subprocess.PIPE, text=True
-    ) as process:
-        try:
-            assert process.stdout is not None
-            url = process.stdout.readline().removeprefix("rotator: http://").strip().rstrip("/")
-            before = _login(secrets_manager)
-            assert postgres.admin("harbour").verify(before)
-            assert _ask(url, "POST", {"strategy": "never-heard-of"})[0] == 400
-            assert _ask(url, "POST", {"strategy": "single-user"})[0] == 202
-            _until_idle(url)
-            assert not postgres.admin("harbour").verify(before)
-            assert postgres.admin("harbour").verify(_login(secrets_manager))
-
-            for name in ("harbour/database", "harbour/django-key"):  # as when the local Secrets Manager restarts
-                secrets_manager.client().delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
-            _until(lambda: postgres.admin("harbour").verify(_login(secrets_manager)))
-        finally:
-            process.terminate()
-        assert process.wait(30.0) == 0, "it ends on SIGTERM"
-    key = secrets_manager.client().get_secret_value(SecretId="harbour/django-key")["SecretString"]
-    assert len(key) >= 50
+    data = {service["image"] for service in services.values() if "image" in service}
+    assert len(data) == 1, "one image makes the password and is the database"
+    for service in (services["superuser"], services["database"]):  # mysql's image has a volume there, used or not
+        mounted = [volume.split(":")[1] for volume in service.get("volumes", [])] + service.get("tmpfs", [])
+        assert "/var/lib/mysql" in mounted
 
 
 def test_wrong_settings_say_what_to_set() -> None:
@@ -242,70 +217,3 @@ def test_wrong_settings_say_what_to_set() -> None:
     bare |= {"WEBAPP_SECRET": "any", "WEBAPP_ENGINE": "oracle"}
     done = subprocess.run(command, cwd=WEBAPP, env=bare, capture_output=True, text=True, check=False)
     assert "WEBAPP_ENGINE must be one of postgresql, mysql" in done.stderr
-
-
-def _login(secrets_manager: LocalSecretsManager) -> Login:
-    answer = secrets_manager.client().get_secret_value(SecretId="harbour/database", VersionStage="AWSCURRENT")
-    content = json.loads(answer["SecretString"])
-    return Login(content["username"], content["password"])
-
-
-def _ask(address: str, method: str, wish: object = None) -> tuple[int, Any]:
-    connection = http.client.HTTPConnection(address, timeout=30.0)
-    connection.request(method, "/", json.dumps(wish), {"Content-Type": "application/json"})
-    answer = connection.getresponse()
-    return answer.status, json.load(answer)
-
-
-def _until_idle(address: str) -> None:
-    _until(lambda: not _ask(address, "GET")[1]["busy"])
-
-
-def _until(done: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60.0
-    while True:
-        with contextlib.suppress(ClientError):
-            if done():
-                return
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
-class Halting:
-    """A rotation that goes on when it is told to."""
-
-    def __init__(self) -> None:
-        self.began, self.go_on, self.done = threading.Event(), threading.Event(), False
-
-    def __call__(self, strategy: str, **settings: Any) -> Halting:
-        return self
-
-    def rotate(self) -> None:
-        self.began.set()
-        self.done = self.go_on.wait(30.0)
-
-
-def test_a_rotation_under_way_is_finished_before_the_rotator_ends() -> None:
-    from rotator import DevRotator
-
-    halting: Any = Halting()
-    with DevRotator(halting) as rotator:
-        assert rotator.begin("single-user")
-        assert halting.began.wait(30.0)
-        assert not rotator.finish(0.01)
-        halting.go_on.set()
-        assert rotator.finish(30.0)
-        assert halting.done
-        assert not rotator.begin("single-user"), "none begins after that"
-
-
-def test_a_rotation_that_fails_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    from rotator import DevRotator
-
-    def broken(*arguments: Any, **settings: Any) -> Any:
-        raise ConnectionError("no route")
-
-    with DevRotator(broken) as rotator:
-        assert rotator.rotate("single-user")
-        assert rotator.state()["step"] == "single-user: failed, ConnectionError"
-    assert "no route" in caplog.text

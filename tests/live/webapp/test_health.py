@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -139,3 +141,20 @@ def test_an_idle_connection_outlives_a_load_balancers() -> None:
     settings: dict[str, Any] = {}
     exec((WEBAPP / "gunicorn.conf.py").read_text(), settings)  # as gunicorn reads it
     assert settings["keepalive"] > 60
+
+
+def test_whoever_has_connected_when_it_ends_is_answered(make_site: Callable[..., Any]) -> None:
+    """The worker stands still while five connect and send: the kernel takes them. Then SIGTERM, and it goes on."""
+    site = make_site("postgres", workers=1)
+    worker = httpx.get(f"{site.url}/status/data.json", timeout=60.0).json()["me"]["pid"]
+    arbiter = int(Path(f"/proc/{worker}/stat").read_text().rpartition(")")[2].split()[1])  # the parent
+    host, port = site.url.removeprefix("http://").split(":")
+    os.kill(worker, signal.SIGSTOP)
+    waiting = [socket.create_connection((host, int(port)), timeout=60.0) for _ in range(5)]
+    for one in waiting:
+        one.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    for process, what in ((arbiter, signal.SIGTERM), (worker, signal.SIGTERM), (worker, signal.SIGCONT)):
+        os.kill(process, what)
+    assert [one.recv(12) for one in waiting] == [b"HTTP/1.1 200"] * 5
+    for one in waiting:
+        one.close()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from secretconn.testing._process import Account, bare_environment, open_to, spawn
+from secretconn.testing._process import Account, bare_environment, open_to, spawn, with_a_name
 from secretconn.testing.postgres import PostgresServer
 
 STRANGER = Account("stranger", uid=64_000, gid=64_000)
@@ -50,6 +50,11 @@ def test_mode_bits_decide_for_owner_group_and_others(tmp_path: Path) -> None:
     assert Account("member", 64_000, status.st_gid)._passes(tmp_path.stat())
     tmp_path.chmod(0o711)
     assert STRANGER._passes(tmp_path.stat())
+
+
+def test_a_user_with_a_name_needs_no_words(tmp_path: Path) -> None:
+    assert with_a_name(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_server_that_was_never_started_shows_no_password() -> None:
