@@ -69,7 +69,7 @@ class Observers:
 
     The thread in which something happens tells it, unless another one is telling just now: that one goes on with it, in
     the context (a trace, say) of where it happened. So a subscriber that takes its time delays its own caller at most.
-    What a subscriber causes itself is not told to it again: one that connects at each Rejected would otherwise never end.
+    What a subscriber causes itself is not told to it again: one that connects at each Rejected would never end.
 
     Args:
         spawn: Starts some work in the background; raises RuntimeError where it cannot.
