@@ -23,6 +23,7 @@ PORT = 2773
 PORT_VARIABLE = "PARAMETERS_SECRETS_EXTENSION_HTTP_PORT"
 TOKEN_VARIABLES = ("AWS_TOKEN", "AWS_SESSION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN")
 TOKEN_FILE = "/var/run/awssmatoken"  # noqa: S105  (a path)
+NO_TOKEN = Payload("", "")
 
 READ_SECONDS = 10.0
 """One read of all stages takes at most that long, and one request half of it."""
@@ -229,13 +230,13 @@ class _Tokens:
         self._variables = TOKEN_VARIABLES[1:2] if extension else TOKEN_VARIABLES
         self._file = None if extension else TOKEN_FILE
         self._refused: list[Payload] = []
-        self._sent = Payload("", "")
+        self._sent = NO_TOKEN
 
     def current(self) -> Payload:
         """The first one that was not refused since one was accepted, else the first one, else none at all."""
         tokens = list(self._all())
         fresh = [token for token in tokens if not self._was_refused(token)]
-        self._sent = (fresh or tokens or [Payload("", "")])[0]
+        self._sent = (fresh or tokens or [NO_TOKEN])[0]
         return self._sent
 
     def another(self) -> bool:

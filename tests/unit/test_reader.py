@@ -102,6 +102,45 @@ def test_a_first_reader_waits_for_no_clock_that_jumped_back(jump: float) -> None
     assert bed.time.slept == []
 
 
+def test_a_failed_read_is_asked_for_again_after_a_tenth_of_a_second_then_twice_as_long() -> None:
+    """Jittered, here by a random number of 0.5."""
+    bed = Bed()
+    bed.rotating.current()
+    bed.source.error = Answered("InternalServiceError")
+    assert isinstance(ask(bed, bed.core.state.tick()), Unanswered)
+    assert bed.time.slept[:5] == pytest.approx([0.075, 0.15, 0.3, 0.6, 1.2])
+
+
+def test_the_source_is_looked_at_every_three_seconds_and_at_once_if_it_never_was() -> None:
+    bed = Bed()
+    reads = []
+    for seconds in (0.0, 0.0, 2.9, 0.1, 2.9):
+        bed.time.now += seconds
+        bed.core.reader.look()
+        reads.append(bed.source.reads)
+    assert reads == [1, 1, 1, 2, 2]
+
+
+def test_what_a_read_needs_is_imported_before_its_thread_starts() -> None:
+    """By whoever is first to need an answer."""
+
+    class Prepared(StageSource):
+        prepared = 0
+
+        def prepare(self) -> None:
+            self.prepared += 1
+
+    first, asked, begun = Bed(Prepared(login("p1"))), Bed(Prepared(login("p1"))), Bed(Prepared(login("p1")))
+    first.rotating.current()
+    ask(asked, -1)
+    begun.core.reader.begin()
+    for bed in (first, asked, begun):
+        assert bed.source.prepared == 1
+        bed.rotating.refresh()
+        bed.core.reader.begin()
+        assert bed.source.prepared == 1
+
+
 def test_one_flight_at_a_time() -> None:
     bed = Bed()
     bed.rotating.current()
@@ -427,7 +466,13 @@ def test_those_who_waited_for_one_failure_get_an_exception_each() -> None:
 
 @pytest.mark.parametrize(
     ("patience", "code", "seconds"),
-    [(5.0, "InternalServiceError", 5.0), (0.0, "InternalServiceError", 0.0), (5.0, "ThrottlingException", 15.0)],
+    [
+        (5.0, "InternalServiceError", 5.0),
+        (0.0, "InternalServiceError", 0.0),
+        (5.0, "ThrottlingException", 15.0),
+        (0.5, "ThrottlingException", 15.0),
+        (0.0, "ThrottlingException", 0.0),
+    ],
 )
 def test_a_first_read_that_fails_in_passing_is_repeated_for_some_seconds(
     patience: float, code: str, seconds: float
@@ -438,6 +483,7 @@ def test_a_first_read_that_fails_in_passing_is_repeated_for_some_seconds(
     with pytest.raises(SecretUnavailable):
         bed.rotating.current()
     assert seconds <= bed.time.now - begun <= seconds + 2.0
+    assert (bed.source.reads == 1) == (patience == 0.0)
     bed.source.error = None
     assert bed.rotating.current().version_id == "v1"
 

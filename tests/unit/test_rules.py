@@ -264,6 +264,11 @@ def test_a_login_left_to_the_next_connect_is_the_one_it_begins_with() -> None:
     assert rules.start(state, held, 4.0, POLICY).credentials is V2
 
 
+def test_one_that_has_no_stage_is_left_to_the_next_connect_as_well() -> None:
+    state = rules.try_next(None, V3, answer(current=V1), tick=7, now=1.0)
+    assert state == EndpointState(accepted=V3, stage="", accepted_tick=7, decide_at=11.0)
+
+
 def test_4f_only_what_this_endpoint_refused_is_known_to_be_refused() -> None:
     assert rules.is_refused(refused("v1"), V1)
     assert not rules.is_refused(refused("v2"), V1)
@@ -437,6 +442,14 @@ def test_4d_a_rotation_that_was_given_up_is_no_news_after_five_seconds() -> None
 def test_4d_is_jittered_by_a_fifth() -> None:
     low, high = (rules.cool_down(None, 1, 0.0, jitter, None).quiet_until for jitter in (0.0, 1.0))
     assert (low, high) == (pytest.approx(0.8), pytest.approx(1.2))
+
+
+def test_4d_an_inquiry_begins_with_the_first_refusal_after_the_last_one() -> None:
+    assert rules.inquiry_since(EndpointState()) == -1
+    assert rules.inquiry_since(EndpointState(fruitless_tick=7)) == 7
+    state = EndpointState(refused={"v1": Refusal(5, 9), "v2": Refusal(4, 8)})
+    assert rules.inquiry_since(state) == 4
+    assert rules.inquiry_since(replace(state, fruitless_tick=7)) == 7
 
 
 def test_4d_quiet() -> None:

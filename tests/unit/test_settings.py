@@ -91,6 +91,7 @@ def test_defaults() -> None:
     )
     assert made.ttl == 3600.0
     assert made.policy.stages == ("AWSCURRENT", "AWSPENDING", "AWSPREVIOUS")
+    assert made.backoff == Backoff(base=1.0, growth=2.0, longest=3600.0)
 
 
 def test_backoff_is_jittered_in_its_upper_half() -> None:

@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aws_secretsmanager_caching import SecretCacheConfig
 
-from secretconn import ConfigurationError
+from secretconn import ConfigurationError, RotatingCredentials, Runtime
+from secretconn._core.choose import Reach, choose
+from secretconn._core.environment import environment
 from secretconn._core.parsing import Shape, parse
 from secretconn._core.trail import Trail
 from secretconn.credentials import Payload
@@ -18,6 +21,7 @@ from secretconn.sources import SecretsManagerSource
 from secretconn.sources.arn import region_for, secret_arn
 from secretconn.sources.calls import cause_of
 from secretconn.sources.names import check_secret_id
+from secretconn.testing.memory import MemorySource
 from tests.unit.fakes import Answered
 
 LOGIN = {"username": "u", "password": "p"}
@@ -124,6 +128,85 @@ def test_of_an_id_that_is_none(secret_id: str, why: str) -> None:
         check_secret_id(secret_id)
     assert str(caught.value).startswith(f"the secret id {why}")
     assert ", so it can be no secret's. " in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("secret_id", "arguments", "told"),
+    [
+        (
+            "s",
+            {"endpoint_url": "http://me:pw@127.0.0.1"},
+            "endpoint_url= has a user in it, which nothing here sends; leave that out",
+        ),
+        (
+            "agent://s",
+            {"endpoint_url": "http://sidecar:2773"},
+            "endpoint_url= (or SECRETCONN_ENDPOINT_URL) of the agent is not on this machine, and its token would go "
+            "there over plain HTTP; set SECRETCONN_REMOTE_AGENT=yes where that network is yours",
+        ),
+        (
+            "agent://s",
+            {"region": "eu-west-1", "profile": "p"},
+            "'agent://s' is not read from Secrets Manager itself; leave out region=, profile=",
+        ),
+        (
+            "s",
+            {"client": object(), "replica_regions": ("eu-west-1",)},
+            "client= is for one region; replica_regions= needs session= or profile= instead",
+        ),
+        (
+            "s",
+            {"endpoint_url": "http://x", "replica_regions": ("eu-west-1",)},
+            "endpoint_url= (or SECRETCONN_ENDPOINT_URL) is for one region; it does not go with replica regions",
+        ),
+        ("s", {"external_id": "x"}, "external_id= belongs to role_arn=; give that too"),
+        (
+            "s",
+            {"role_arn": "reader"},
+            "role_arn= is not the ARN of a role, which looks like arn:aws:iam::ACCOUNT:role/NAME",
+        ),
+        (
+            "s",
+            {"session": object(), "profile": "p"},
+            "session= already decides about profile=; give one or the other",
+        ),
+        (
+            "s",
+            {
+                "client": object(),
+                "session": object(),
+                "region": "eu-west-1",
+                "profile": "p",
+                "endpoint_url": "http://x",
+                "role_arn": "r",
+            },
+            "client= already decides about session=, region=, profile=, endpoint_url=, role_arn=; give one or the other",
+        ),
+    ],
+)
+def test_of_ways_to_a_secret_that_contradict_each_other(secret_id: str, arguments: dict[str, Any], told: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        choose(secret_id, Reach(**arguments), environment({}), Runtime(environ={}))
+    assert str(caught.value) == told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (
+            {"ttl": 5.0, "cache_config": SecretCacheConfig()},
+            "give ttl= or cache_config= (its secret_refresh_interval), not both",
+        ),
+        (
+            {"source": MemorySource(), "region": "eu-west-1", "profile": "p"},
+            "source= already decides about region=, profile=; give one or the other",
+        ),
+    ],
+)
+def test_of_arguments_of_rotating_credentials(arguments: dict[str, Any], told: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        RotatingCredentials("s", **arguments)
+    assert str(caught.value) == told
 
 
 ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:s-AbCdEf"

@@ -50,24 +50,28 @@ def test_binary_is_base64() -> None:
     assert found.content == b"\x00pw"
 
 
+NO_VERSION = "it answered with something that is no version of a secret"
+NO_CONTENT = "it answered with a version that has neither SecretString nor SecretBinary"
+
+
 @pytest.mark.parametrize(
-    "wrong",
+    ("wrong", "told"),
     [
-        b"",
-        b"healthy",
-        b"[]",
-        b"<html>",
-        b"\xff\xfe",
-        body(VersionId=None),
-        body(VersionId=7),
-        body(SecretString=None),
-        body(SecretString=None, SecretBinary="*"),
-        body(Name="prod/other"),
-        b"[" * 100_000,
+        (b"", NO_VERSION),
+        (b"healthy", NO_VERSION),
+        (b"[]", NO_VERSION),
+        (b"<html>", NO_VERSION),
+        (b"\xff\xfe", NO_VERSION),
+        (body(VersionId=None), NO_VERSION),
+        (body(VersionId=7), NO_VERSION),
+        (body(SecretString=None), NO_CONTENT),
+        (body(SecretString=None, SecretBinary="*"), NO_CONTENT),
+        (body(Name="prod/other"), "it answered with another secret"),
+        (b"[" * 100_000, NO_VERSION),
     ],
 )
-def test_a_wrong_body_is_told_and_not_repeated(wrong: bytes) -> None:
-    assert kind(200, wrong) is Kind.WRONG
+def test_a_wrong_body_is_told_and_not_repeated(wrong: bytes, told: str) -> None:
+    assert judge(Reply(200, wrong), "prod/orders") == Failed(Kind.WRONG, told)
 
 
 def test_another_secret_is_refused_by_arn_too() -> None:
@@ -119,10 +123,20 @@ def test_what_a_plain_answer_means_is_told(status: int, text: str, told: str) ->
     assert found.why == told
 
 
-def test_the_code_is_told() -> None:
-    found = judge(Reply(400, b'{"__type":"x#AccessDeniedException"}'), "s")
-    assert isinstance(found, Failed)
-    assert found.why == "it answered 400 AccessDeniedException"
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("x#AccessDeniedException", "AccessDeniedException"),
+        ("C" * 80, "C" * 80),
+        ("C" * 81, "an unknown error"),
+        ("x#two words", "an unknown error"),
+        ("Ünbekannt", "an unknown error"),
+        ("", "an unknown error"),
+    ],
+)
+def test_the_code_is_told(code: str, told: str) -> None:
+    found = judge(Reply(400, json.dumps({"__type": code}).encode()), "s")
+    assert found == Failed(Kind.WRONG, f"it answered 400 {told}")
 
 
 @given(st.integers(200, 599), st.binary() | st.text().map(lambda text: json.dumps({"__type": text}).encode()))

@@ -194,8 +194,12 @@ def test_the_exact_name_of_a_test_s_source_comes_first(monkeypatch: pytest.Monke
 def test_a_replica_is_asked_by_the_same_arn_in_its_region() -> None:
     source = chosen(ARN, replica_regions=("eu-west-1", "eu-central-1", "eu-west-1"))
     assert isinstance(source, ReplicatedSource)
-    places = [(part.place, part._secret_id) for part in source._sources if isinstance(part, SecretsManagerSource)]
-    assert places == [("eu-central-1", ARN), ("eu-west-1", ARN.replace("eu-central-1", "eu-west-1"))]
+    parts = [part for part in source._sources if isinstance(part, SecretsManagerSource)]
+    assert [(part.place, part.secret_id) for part in parts] == [
+        ("eu-central-1", ARN),
+        ("eu-west-1", ARN.replace("eu-central-1", "eu-west-1")),
+    ]
+    assert [part._way.total_attempts for part in parts] == [1, 1]  # the next region is the next try
 
 
 def test_rotating_credentials_and_connect_take_such_ids() -> None:

@@ -116,6 +116,23 @@ def test_what_is_not_there_is_named(tmp_path: Path, missing: str) -> None:
         FileSource(tmp_path / missing).read(STAGES, NOBODY)
 
 
+def test_an_error_without_a_text_is_told_by_its_kind(tmp_path: Path) -> None:
+    def fails(path: Path) -> Path:
+        if looks:
+            raise looks.pop()
+        looks.append(OSError())
+        return path
+
+    looks: list[OSError] = []
+    file = tmp_path / "db.json"
+    file.write_text(login("pw-1"))
+    with pytest.raises(SecretUnavailable) as caught:
+        FileSource(file, resolve=fails).read(STAGES, NOBODY)
+    assert str(caught.value) == (
+        f"secret file {file} could not be read: OSError. Mount the volume, and let this user read it"
+    )
+
+
 def test_an_empty_mount_is_read_as_a_secret_without_a_login(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="has no 'username'"):
         read(tmp_path)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
+
 import pytest
 
 from secretconn import ConfigurationError, RotatingCredentials, SecretUnavailable
 from secretconn.events import Fetched, Refreshed, RefreshFailed
 from secretconn.sources import ReplicatedSource
+from secretconn.sources.base import Reading
 from secretconn.testing.memory import MemorySource
 from tests.unit.fakes import Time, login
 
@@ -67,6 +70,17 @@ def test_a_region_without_the_current_version_has_not_answered() -> None:
     regions.time.now += 30
     regions.source.read(STAGES, NOBODY)
     assert regions.source.place == "eu-west-1"
+
+
+def test_nor_has_one_whose_current_version_is_labelled_and_cannot_be_read() -> None:
+    class Unreadable(Region):
+        def read(self, stages: tuple[str, ...], held: Set[str]) -> Reading:
+            return super().read(stages, held)._replace(failures={"AWSCURRENT": PermissionError("no")})
+
+    second = Region("eu-west-1")
+    source = ReplicatedSource("s", [Unreadable("eu-central-1"), second], lambda: 0.0)
+    assert source.read(STAGES, NOBODY).failures == {}
+    assert (second.reads, source.place) == (1, "eu-west-1")
 
 
 def test_when_none_answers_each_is_told_of() -> None:

@@ -147,6 +147,15 @@ def test_without_the_right_to_describe_each_stage_is_asked_for_pending_first() -
     assert (reading.stages, reading.failures) == ({CURRENT: id_of(1), PREVIOUS: id_of(0)}, {})
 
 
+def test_a_version_with_two_labels_is_asked_for_once_and_the_others_still_are() -> None:
+    """As after most rotations: AWSPENDING stays on the version that is current now."""
+    client = Client(current=1, pending=1, previous=0)
+    client.errors["describe"] = Answered("AccessDeniedException")
+    reading = SecretsManagerSource("s", client=client).read_fresh(ALL, NOBODY)
+    assert client.asked == ["describe", PENDING, PREVIOUS]
+    assert reading.stages == {PENDING: id_of(1), CURRENT: id_of(1), PREVIOUS: id_of(0)}
+
+
 def test_and_again_last_where_it_read_as_missing() -> None:
     """A version that was labelled just now, or has no value yet, reads as one that is not there."""
     client = Client(current=1, pending=2)
@@ -282,6 +291,28 @@ def test_a_client_of_our_own_is_dropped_when_its_keys_are_refused(code: str) -> 
     assert source.client is new
 
 
+@pytest.mark.parametrize("code", ["ExpiredTokenException", "InternalServiceError"])
+def test_a_client_that_was_given_is_asked_once_and_kept(code: str) -> None:
+    client = Client(current=1)
+    source = SecretsManagerSource("s", client=client)
+    source.read((CURRENT,), NOBODY)
+    client.errors[CURRENT] = Answered(code)
+    with pytest.raises(Answered) as caught:
+        source.read((CURRENT,), NOBODY)
+    assert caught.value is client.errors[CURRENT]
+    assert client.asked == [CURRENT] * 2
+    assert source.client is client
+
+
+def test_a_client_of_our_own_is_kept_after_any_other_failure() -> None:
+    old, new = Client(current=1), Client(current=1)
+    source = SecretsManagerSource("s", session=Session(old, new))
+    old.errors[CURRENT] = Answered("InternalServiceError")
+    with pytest.raises(Answered):
+        source.read((CURRENT,), NOBODY)
+    assert source.client is old
+
+
 def test_a_read_whose_keys_end_half_way_says_so() -> None:
     client = Client(current=1, pending=2)
     client.errors[PENDING] = Answered("ExpiredTokenException")
@@ -295,8 +326,16 @@ def test_a_read_whose_keys_end_half_way_says_so() -> None:
 def test_a_secret_without_any_version_has_no_value() -> None:
     client = Client()
     client.describe_secret = lambda **_: {"Name": "s"}  # type: ignore[method-assign]
-    with pytest.raises(NoValue):
+    with pytest.raises(NoValue, match=r"^the secret has no version$"):
         SecretsManagerSource("s", client=client).read(ALL, NOBODY)
+
+
+@pytest.mark.parametrize("answer", [None, {}, {"VersionId": 1}])
+def test_an_answer_that_is_none_is_named(answer: Any) -> None:
+    client = Client(current=1)
+    client.get_secret_value = lambda **_: answer  # type: ignore[method-assign]
+    with pytest.raises(ValueError, match=r"^GetSecretValue's answer has no VersionId$"):
+        SecretsManagerSource("s", client=client).read((CURRENT,), NOBODY)
 
 
 class ResourceNotFoundException(Answered):
