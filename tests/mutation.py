@@ -33,7 +33,7 @@ FOLDER = Path("mutants")
 OUTCOMES = Path("outcomes.json")
 WATCHED = Path("watched.json")
 FIRST, SECOND = 4.0, 60.0
-"""Seconds of quick tests that are tried on a mutant at first, and of all tests that are tried on survivors at the end."""
+"""Seconds of tests that are tried on a mutant: of quick ones at first, of all on survivors at the end."""
 ROUND = (1.0, 8.0)
 """Seconds of a processor that a test may take, and as many times what it takes on the unchanged code: a mutant may go
 round without end."""
@@ -41,8 +41,8 @@ QUICK = 0.3
 """Seconds: tests that take longer come last."""
 SAVED = 50
 """How many tests or mutants are lost at most where a run is ended half-way."""
-SILENT = 20.0
-"""Seconds asleep after which a test that does not come back is given up. Waiting for a processor is not being asleep."""
+SILENT = 4.0
+"""Seconds asleep after which a test that does not come back is given up; waiting for a processor is not asleep."""
 GROUPS = {
     "core, sources, events": (2.0, ("_core/", "sources/", "events.py")),
     "frameworks, pools, redis": (5.0, ("sqlalchemy.py", "psycopg.py", "pools.py", "redis.py", "otel.py", "django/")),
@@ -236,11 +236,11 @@ def _in_fork(work: Callable[[Tell], int], patience: float) -> tuple[int | None, 
 
 
 def _is_runnable(group: int) -> bool:
-    """True if a thread of this process group runs, or would if it had a processor."""
+    """True if a thread of this process group runs, or would if it had a processor or its disk."""
     for status in Path("/proc").glob("[0-9]*/task/[0-9]*/stat"):
         with contextlib.suppress(OSError):
             state, _, process_group = status.read_text().rpartition(") ")[2].split()[:3]
-            if state == "R" and int(process_group) == group:
+            if state in "RD" and int(process_group) == group:
                 return True
     return False
 

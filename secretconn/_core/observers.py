@@ -130,7 +130,7 @@ class Observers:
                 told = self._queue.popleft()
                 self._tell_one(*told)
                 if told is last:
-                    break
+                    return
         finally:
             self._teller = None
             self._role.release()

@@ -27,15 +27,13 @@ class Role:
         external_id: What the role's trust policy asks for, if it does.
 
     Raises:
-        ConfigurationError: it is no role's ARN, or an external id without a role.
+        ConfigurationError: it is no role's ARN.
     """
 
-    arn: str | None
+    arn: str
     external_id: str | None
 
     def __post_init__(self) -> None:
-        if self.arn is None:
-            raise ConfigurationError("external_id= belongs to role_arn=; give that too")
         if not isinstance(self.arn, str) or _ROLE.fullmatch(self.arn) is None:
             raise ConfigurationError(
                 "role_arn= is not the ARN of a role, which looks like arn:aws:iam::ACCOUNT:role/NAME"

@@ -14,6 +14,7 @@ import pytest
 import secretconn
 from secretconn import RotatingCredentials
 from secretconn.credentials import PENDING
+from secretconn.events import Refreshed
 from tests.unit.fakes import DRIVER, Bed, Broken, Hidden, Refused, StageSource, login
 
 Connect = Callable[..., Any]
@@ -87,6 +88,7 @@ def test_probation_ends_by_a_background_refresh(connect: Connect) -> None:
     bed.time.now += 0.2
     connect(bed)
     assert bed.source.api_calls == calls + 1
+    assert [event.reason for event in bed.events if isinstance(event, Refreshed)][-1] == "probation"
     bed.time.now += 100
     connect(bed)
     assert bed.source.api_calls == calls + 1
@@ -318,6 +320,8 @@ def test_rule_5_without_retries_the_next_connect_profits(connect: Connect) -> No
     with pytest.raises(Refused):
         connect(bed)
     assert connect(bed) == "connection as app"
+    state = bed.core.state.own.state
+    assert state is None or not state.refused
 
 
 def test_rule_5_without_retries_the_window_fails_one_connect(connect: Connect) -> None:
@@ -366,7 +370,7 @@ def test_rule_5_patience_ends(connect: Connect) -> None:
     bed.server.accepted = set()
     with pytest.raises(Refused):
         connect(bed)
-    assert sum(bed.time.slept) == pytest.approx(3.0)
+    assert bed.time.slept == pytest.approx([0.25, 0.5, 1.0, 1.25])  # jittered, by a random number of 0.5
     assert passwords(bed) == ["p1"]
     assert bed.source.api_calls == 3 + len(bed.time.slept)
 
@@ -378,6 +382,14 @@ def test_rule_5_patience_outlasts_a_failing_source(connect: Connect) -> None:
     bed.source.error = OSError("down")
     bed.source.on_read = lambda: setattr(bed.source, "error", None) if bed.source.reads == 4 else None
     assert connect(bed) == "connection as app"
+
+
+def test_rule_5_and_says_why_in_the_end(connect: Connect) -> None:
+    bed = warm(connect, patience=3.0)
+    bed.server.accepted, bed.source.error = set(), OSError("down")
+    with pytest.raises(Refused) as caught:
+        connect(bed)
+    assert caught.value.__notes__[0].endswith("; the source gave no answer (OSError).")
 
 
 def test_rule_5_no_patience_for_a_suspect(connect: Connect) -> None:

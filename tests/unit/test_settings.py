@@ -8,6 +8,7 @@ import pytest
 from aws_secretsmanager_caching import SecretCacheConfig
 
 from secretconn import ConfigurationError, RotatingCredentials
+from secretconn._core.rotating import core_of
 from secretconn._core.settings import Backoff, settings
 from secretconn.testing.memory import MemorySource
 
@@ -92,6 +93,11 @@ def test_defaults() -> None:
     assert made.ttl == 3600.0
     assert made.policy.stages == ("AWSCURRENT", "AWSPENDING", "AWSPREVIOUS")
     assert made.backoff == Backoff(base=1.0, growth=2.0, longest=3600.0)
+
+
+def test_one_stage_to_fall_back_on_may_be_given_as_text() -> None:
+    rotating = RotatingCredentials("s", source=MemorySource(), fallback_stages="AWSPREVIOUS")
+    assert core_of(rotating).settings.policy.stages == ("AWSCURRENT", "AWSPREVIOUS")
 
 
 def test_backoff_is_jittered_in_its_upper_half() -> None:

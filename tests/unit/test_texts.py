@@ -180,7 +180,8 @@ def test_of_an_id_that_is_none(secret_id: str, why: str) -> None:
                 "endpoint_url": "http://x",
                 "role_arn": "r",
             },
-            "client= already decides about session=, region=, profile=, endpoint_url=, role_arn=; give one or the other",
+            "client= already decides about session=, region=, profile=, endpoint_url=, role_arn=; give one or the "
+            "other",
         ),
     ],
 )

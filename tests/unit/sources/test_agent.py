@@ -12,7 +12,7 @@ import pytest
 
 from secretconn import ConfigurationError, RotatingCredentials, Runtime, SecretUnavailable
 from secretconn._core.rotating import core_of
-from secretconn.credentials import Payload
+from secretconn.credentials import Hidden
 from secretconn.sources import AgentSource
 from secretconn.sources.agent_reply import Address, Reply, Unreached
 from secretconn.watched import Watched
@@ -38,10 +38,10 @@ class Agent:
         self.refresh_now = True
         self.gone = False
 
-    def ask(self, address: Address, target: str, token: Payload, timeout: float) -> Reply | Unreached:
+    def ask(self, address: Address, target: str, token: Hidden[str], timeout: float) -> Reply | Unreached:
         query = dict(parse_qsl(urlsplit(target).query))
         self.asked.append(query)
-        self.sent.append(str(token.content))
+        self.sent.append(token.content)
         self.address, self.timeout = str(address), timeout
         if self.gone:
             return Unreached(REFUSED, True)
@@ -51,7 +51,7 @@ class Agent:
         status, text = fault or self.answer(self.stages.get(query["versionStage"]))
         return Reply(status, text.encode())
 
-    def guard(self, query: dict[str, str], token: Payload) -> tuple[int, str] | None:
+    def guard(self, query: dict[str, str], token: Hidden[str]) -> tuple[int, str] | None:
         if self.token and token.content != self.token:
             return 403, "Bad Token"
         if not self.refresh_now and "refreshNow" in query:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secretconn.credentials import Payload
+from secretconn.credentials import Hidden, Payload
 from secretconn.sources.agent_reply import Address, Failed, Kind, Reply, Unreached, ask, judge
 
 VERSION = {
@@ -189,7 +189,7 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"
 
 def test_a_peer_that_drips_is_left_when_its_time_is_over() -> None:
     with peer(HEAD, *[b"x"] * 2000, pause=0.02) as address:
-        found = ask(address, "/", Payload("", ""), 0.3)
+        found = ask(address, "/", Hidden(""), 0.3)
     assert isinstance(found, Unreached)
     assert isinstance(found.error, TimeoutError)
     assert not found.starting
@@ -207,7 +207,7 @@ def test_a_peer_that_drips_is_left_when_its_time_is_over() -> None:
 def test_malformed_http_that_quotes_the_secret_is_not_repeated(answer: bytes) -> None:
     word = "s3cret-in-the-answer"
     with peer(answer % word.encode()) as address:
-        found = ask(address, "/", Payload("", ""), 5.0)
+        found = ask(address, "/", Hidden(""), 5.0)
     if isinstance(found, Unreached):
         error = found.error
         assert word not in f"{error!r}{error.args}{vars(error)}{error.__cause__!r}{error.__context__!r}"
@@ -218,9 +218,9 @@ def test_malformed_http_that_quotes_the_secret_is_not_repeated(answer: bytes) ->
 
 def test_what_is_no_answer_at_all_is_told_by_its_kind() -> None:
     with peer(b"") as address:
-        found = ask(address, "/", Payload("", ""), 5.0)
+        found = ask(address, "/", Hidden(""), 5.0)
     assert isinstance(found, Unreached)
     assert isinstance(found.error, ConnectionError)
-    found = ask(address, "/", Payload("", ""), 5.0)  # nobody listens there now
+    found = ask(address, "/", Hidden(""), 5.0)  # nobody listens there now
     assert isinstance(found, Unreached)
     assert found.starting

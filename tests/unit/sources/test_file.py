@@ -71,6 +71,12 @@ def test_a_plain_folder_leaves_out_what_is_no_key(tmp_path: Path) -> None:
     assert json.loads(payload.content) == {"username": "app", "password": "pw-1"}
 
 
+def test_the_name_of_a_key_may_be_no_utf_8(tmp_path: Path) -> None:
+    (tmp_path / os.fsdecode(b"k\xff")).write_text("x")
+    (payload,) = FileSource(tmp_path).read(STAGES, NOBODY).payloads.values()
+    assert json.loads(payload.content) == {"k\udcff": "x"}
+
+
 def test_a_swap_is_another_version_and_no_swap_is_the_same(tmp_path: Path) -> None:
     folder = tmp_path / "db"
     mount(folder, "1", {"db.json": login("pw-1")})

@@ -112,5 +112,10 @@ def test_the_name_alone(spelling: str) -> None:
     assert plain_names(spelling)[-1] == "prod/orders"
 
 
+def test_only_an_arn_ends_in_six_characters_that_are_not_the_name_s() -> None:
+    assert plain_names("prod-orders") == ("prod-orders",)
+    assert plain_names(f"{ARN[: ARN.rindex(':')]}:prod-orders") == ("prod-orders", "prod")
+
+
 def test_a_file_is_its_own_name() -> None:
     assert plain_names("file:///mnt/my%20orders") == plain_names("file:///mnt/my orders") == ("/mnt/my orders",)

@@ -83,6 +83,24 @@ def test_nor_has_one_whose_current_version_is_labelled_and_cannot_be_read() -> N
     assert (second.reads, source.place) == (1, "eu-west-1")
 
 
+def test_each_region_s_source_imports_what_it_needs() -> None:
+    class Prepared(Region):
+        prepared = 0
+
+        def prepare(self) -> None:
+            self.prepared += 1
+
+    parts = [Prepared("eu-central-1"), Region("eu-west-1"), Prepared("eu-north-1")]
+    ReplicatedSource("s", parts, lambda: 0.0).prepare()
+    assert [getattr(part, "prepared", None) for part in parts] == [1, None, 1]
+
+
+def test_after_a_rejection_a_region_is_asked_as_after_a_rejection() -> None:
+    source, held = Regions().source, frozenset({"v1"})
+    assert source.read(STAGES, held).whole
+    assert not source.read_fresh(STAGES, held).whole
+
+
 def test_when_none_answers_each_is_told_of() -> None:
     regions = Regions()
     regions.first.error, regions.second.error = OSError("p1 is in here"), PermissionError("p1")

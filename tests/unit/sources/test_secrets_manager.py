@@ -147,6 +147,14 @@ def test_without_the_right_to_describe_each_stage_is_asked_for_pending_first() -
     assert (reading.stages, reading.failures) == ({CURRENT: id_of(1), PREVIOUS: id_of(0)}, {})
 
 
+def test_one_that_is_denied_then_is_told_too() -> None:
+    client = Client(current=1, pending=2, previous=0)
+    client.errors = {what: Answered("AccessDeniedException") for what in ("describe", PENDING, PREVIOUS)}
+    reading = SecretsManagerSource("s", client=client).read_fresh(ALL, NOBODY)
+    assert reading.stages == {CURRENT: id_of(1)}
+    assert reading.failures == {stage: client.errors[stage] for stage in (PENDING, PREVIOUS)}
+
+
 def test_a_version_with_two_labels_is_asked_for_once_and_the_others_still_are() -> None:
     """As after most rotations: AWSPENDING stays on the version that is current now."""
     client = Client(current=1, pending=1, previous=0)
@@ -240,6 +248,10 @@ def test_the_sdk_s_own_retries_are_calls() -> None:
     with pytest.raises(Answered):
         source.read((CURRENT,), NOBODY)
     assert source.api_calls == 7
+    client.errors[CURRENT].response["ResponseMetadata"] = {}  # type: ignore[attr-defined]
+    with pytest.raises(Answered):
+        source.read((CURRENT,), NOBODY)
+    assert source.api_calls == 8
 
 
 class Retrying:
