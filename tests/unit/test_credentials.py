@@ -49,6 +49,11 @@ def test_engines_are_kept_as_written(engine: str) -> None:
     assert read(AWS | {"engine": engine, "masterarn": "arn:aws:..."}).engine == engine
 
 
+def test_aws_s_own_key_comes_before_another_spelling_of_it() -> None:
+    login = read(AWS | {"hostname": "elsewhere", "database": "another"})
+    assert (login.host, login.database, login.problems) == ("db.example", "orders", {})
+
+
 def test_a_managed_secret_has_only_user_and_password() -> None:
     login = read({"username": "admin", "password": "p"})
     assert (login.host, login.port, login.database, login.engine) == (None, None, None, None)

@@ -33,6 +33,16 @@ def test_all_of_them() -> None:
     )
 
 
+@pytest.mark.parametrize("value", ["none", "names", "all"])
+def test_what_a_url_may_name(value: str) -> None:
+    assert environment({"SECRETCONN_URLS": value}).urls == value
+
+
+@pytest.mark.parametrize(("value", "may"), [("yes", True), ("YES", True), ("no", False)])
+def test_whether_the_agent_may_be_elsewhere(value: str, may: bool) -> None:
+    assert environment({"SECRETCONN_REMOTE_AGENT": value}).remote_agent is may
+
+
 def test_each_field_has_its_variable() -> None:
     assert [variable.field for variable in VARIABLES] == list(Environment._fields)
 

@@ -141,6 +141,18 @@ def test_what_a_read_needs_is_imported_before_its_thread_starts() -> None:
         assert bed.source.prepared == 1
 
 
+def test_a_read_ahead_right_after_a_failed_one_is_left_to_whoever_waits_for_it() -> None:
+    bed = Bed(read_patience=0.0)
+    bed.source.error = OSError("down")
+    with pytest.raises(SecretUnavailable):
+        bed.rotating.current()
+    bed.source.error = None
+    bed.core.reader.begin()
+    assert bed.source.reads == 1
+    assert bed.rotating.current().version_id == "v1"
+    assert bed.source.reads == 2
+
+
 def test_one_flight_at_a_time() -> None:
     bed = Bed()
     bed.rotating.current()
@@ -534,6 +546,23 @@ def test_nor_is_one_that_is_in_the_middle_then(error: Exception | None) -> None:
     assert bed.time.slept == []
 
 
+def test_a_source_that_is_forgotten_is_let_go_as_one_in_use_where_a_read_is_under_way() -> None:
+    for begun in ("no read", "one that waits for its thread", "one in its thread"):
+        bed = Bed()
+        bed.rotating.current()
+        let_go: list[bool] = []
+        bed.source.after_fork = let_go.append
+        if begun == "one that waits for its thread":
+            bed.time.waiting = []
+            bed.core.reader.behind("asked")
+        if begun == "one in its thread":
+            bed.source.on_read = lambda: forget(bed.rotating)  # noqa: B023  (called before the next round)
+            bed.core.reader.behind("asked")
+        else:
+            forget(bed.rotating)
+        assert let_go == [begun != "no read"]
+
+
 def test_who_waits_while_all_is_forgotten_reads_anew() -> None:
     bed = Bed()
     held_back(bed)
@@ -655,8 +684,12 @@ def test_ctrl_c_in_a_read_of_one_s_own_is_one_s_own() -> None:
     bed = Bed()
     bed.time.threads = False
     bed.source.on_read = lambda: (_ for _ in ()).throw(KeyboardInterrupt)
+    other = bed.core.reader.first()
+    joined = next(other).flight
     with pytest.raises(KeyboardInterrupt):
         bed.rotating.current()
+    assert isinstance(joined.outcome, Unanswered)
+    assert (joined.outcome.tick, str(joined.outcome.error)) == (joined.tick, "the read was broken off")
     bed.source.on_read = None
     assert bed.rotating.current().version_id == "v1"
     assert bed.time.slept == []

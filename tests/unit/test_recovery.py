@@ -126,11 +126,11 @@ def test_nothing_newer_means_no_second_login_and_one_call_for_each_question(conn
     assert bed.source.asked[-3:] == [("AWSCURRENT",), ("AWSPENDING",), ("AWSCURRENT", "AWSPENDING", "AWSPREVIOUS")]
     assert bed.source.api_calls == 3
     assert caught.value is bed.server.errors[-1]
-    (note,) = caught.value.__notes__
-    assert "'s'" in note
-    assert "version v1 (AWSCURRENT) rejected" in note
-    assert "no other login" in note
-    assert "p1" not in note
+    tried = "secretconn: secret 's': version v1 (AWSCURRENT) rejected after 0.000 s"
+    assert caught.value.__notes__ == [f"{tried}; the source has no other login."]
+    with pytest.raises(Refused) as caught:
+        connect(bed)
+    assert caught.value.__notes__ == [f"{tried}; the source was asked just now and had no other login."]
 
 
 def test_the_same_login_under_two_versions_is_sent_once(connect: Connect) -> None:

@@ -273,6 +273,18 @@ def test_one_that_stays_unreadable_holds_nobody_up_for_long_and_is_named(connect
     assert "quote" not in caught.value.__notes__[0]
 
 
+def test_one_that_was_read_before_it_became_unreadable_is_not_named(connect: Connect) -> None:
+    bed = warm()
+    bed.source.put("v2", login("p2"), PENDING)
+    bed.server.accepted = set()
+    for unreadable in ({}, {PENDING: Answered("AccessDeniedException")}):
+        bed.source.unreadable = unreadable
+        with pytest.raises(Refused) as caught:
+            connect(bed)
+        assert caught.value.__notes__[0].endswith("; the source has no other login.")
+        bed.time.now += 60.0
+
+
 def test_a_denied_pending_version_fails_a_connect_in_the_window(connect: Connect) -> None:
     """docs/rules.md, "What can still fail". finishSecret ends it."""
     bed = warm()

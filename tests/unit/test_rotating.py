@@ -13,6 +13,7 @@ import pytest
 
 import secretconn
 from secretconn import ConfigurationError, RotatingCredentials, SecretFormatError, SecretUnavailable
+from secretconn._core.rotating import forget
 from secretconn.errors import SecretError
 from secretconn.events import Fetched, Refreshed, RefreshFailed, Rotated, StaleServed
 from secretconn.testing.memory import MemorySource
@@ -209,8 +210,13 @@ def test_rule_3_stale_is_served_and_retries_back_off(caplog: pytest.LogCaptureFi
         asked.append(bed.source.reads - before)
         bed.time.now += 1.0
     assert 4 <= sum(asked) <= 8  # 0.75, 1.5, 3, ... seconds apart
-    assert [record.levelname for record in caplog.records] == ["WARNING"]
-    assert "AccessDeniedException" in caplog.text
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        (
+            "WARNING",
+            "secretconn: secret 's' cannot be read (Code: AccessDeniedException); the held login stays in use",
+        )
+    ]
+    assert next(event.age for event in bed.events if isinstance(event, StaleServed)) == 1001.0
     assert {type(event) for event in bed.events[1:]} == {RefreshFailed, StaleServed}
     assert bed.events[1].error == "Code: AccessDeniedException"
     assert {event.version_id for event in bed.events if isinstance(event, StaleServed)} == {"v1"}
@@ -305,6 +311,34 @@ def test_a_stage_that_cannot_be_read_is_left_out_with_one_log_line(caplog: pytes
         assert bed.rotating.refresh().version_id == "v1"
     assert [record.levelname for record in caplog.records] == ["INFO"]
     assert "AWSPENDING" in caplog.text
+
+
+def test_a_rotation_is_told_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "secretconn.refresh")
+    bed = Bed()
+    bed.rotating.current()
+    bed.source.rotate("v2", login("p2"))
+    bed.rotating.refresh()
+    assert [record.getMessage() for record in caplog.records] == [
+        "secretconn: secret 's' was rotated: version v2 is current now"
+    ]
+    rotated = bed.events[-1]
+    assert isinstance(rotated, Rotated)
+    assert (rotated.secret_id, rotated.version_id, rotated.previous_version_id) == ("s", "v2", "v1")
+    assert not rotated.username_changed
+    assert bed.rotating.stats().rotations == 1
+
+
+def test_after_all_was_forgotten_the_log_still_names_the_secret(caplog: pytest.LogCaptureFixture) -> None:
+    bed = Bed()
+    forget(bed.rotating)
+    bed.source.unreadable["AWSPENDING"] = OSError("down")
+    bed.source.put("v2", login("p2"), "AWSPENDING")
+    caplog.set_level(logging.INFO, "secretconn.refresh")
+    bed.rotating.refresh()
+    assert [record.getMessage() for record in caplog.records] == [
+        "secretconn: secret 's': AWSPENDING cannot be read (OSError), and is left out"
+    ]
 
 
 def test_secrets_given_by_name_share_one_object() -> None:

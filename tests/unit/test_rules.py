@@ -82,6 +82,13 @@ def test_a_stage_that_was_asked_for_and_is_nowhere_is_known_to_be_nowhere() -> N
     assert found.knows(PENDING, 1)
 
 
+def test_a_stage_is_known_too_by_what_the_answer_for_another_one_tells() -> None:
+    held = merged(answer(tick=1, current=V1), news(5, CURRENT, current=V2, pending=V2), POLICY)
+    assert held is not None
+    assert [held.knows(PENDING, since) for since in (4, 5)] == [True, False]
+    assert [held.knows(PREVIOUS, since) for since in (0, 1)] == [True, False]
+
+
 def test_a_stage_that_could_not_be_read_keeps_its_label_and_its_problem() -> None:
     problem = OSError("throttled")
     held = answer(tick=1, current=V1, pending=V2, unread=("v2",))

@@ -64,7 +64,11 @@ def test_one_address_in_four_spellings_is_one_endpoint() -> None:
     assert len(found) == 1
 
 
-@pytest.mark.parametrize("parts", [{"host": "other"}, {"port": "6432"}, {"database": "Shop"}, {"host": None}], ids=str)
+@pytest.mark.parametrize(
+    "parts",
+    [{"host": "other"}, {"host": "db.exampleX"}, {"port": "6432"}, {"database": "Shop"}, {"host": None}],
+    ids=str,
+)
 def test_another_host_port_or_database_is_another_endpoint(parts: dict[str, str | None]) -> None:
     state = SecretState()
     assert endpoint(state, **parts) is not state.own

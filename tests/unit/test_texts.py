@@ -202,6 +202,15 @@ def test_of_ways_to_a_secret_that_contradict_each_other(secret_id: str, argument
             {"source": MemorySource(), "region": "eu-west-1", "profile": "p"},
             "source= already decides about region=, profile=; give one or the other",
         ),
+        ({"patience": -1}, "patience must be a number of seconds from 0, not -1"),
+        ({"read_patience": "5"}, "read_patience must be a number of seconds from 0, not '5'"),
+        ({"retries": True}, "retries must be a whole number from 0, not True"),
+        ({"timeout": 0}, "timeout must be a number of seconds greater than 0, not 0"),
+        ({"ttl": float("inf")}, "ttl must be a number of seconds greater than 0, not inf"),
+        (
+            {"fallback_stages": ["AWSPENDING", "AWSCURENT"]},
+            "fallback_stages has 'AWSCURENT'; it may hold AWSPENDING and AWSPREVIOUS",
+        ),
     ],
 )
 def test_of_arguments_of_rotating_credentials(arguments: dict[str, Any], told: str) -> None:

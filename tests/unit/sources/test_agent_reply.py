@@ -160,7 +160,7 @@ def test_no_failure_repeats_what_was_read(status: int, shape: str) -> None:
 
 
 @contextlib.contextmanager
-def peer(*parts: bytes, pause: float = 0.0) -> Iterator[Address]:
+def peer(*parts: bytes, pause: float = 0.0, requests: list[bytes] | None = None) -> Iterator[Address]:
     """Listens once, takes a request and sends these parts, pausing before each; then hangs up."""
     ended = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -169,7 +169,9 @@ def peer(*parts: bytes, pause: float = 0.0) -> Iterator[Address]:
             with contextlib.suppress(OSError):
                 connection, _ = server.accept()
                 with connection:
-                    connection.recv(65536)
+                    request = connection.recv(65536)
+                    if requests is not None:
+                        requests.append(request)
                     for part in parts:
                         if ended.wait(pause):
                             return
@@ -184,7 +186,27 @@ def peer(*parts: bytes, pause: float = 0.0) -> Iterator[Address]:
             thread.join(10)
 
 
+@pytest.mark.parametrize("token", ["t0p", ""])
+def test_the_request_has_the_token_if_there_is_one(token: str) -> None:
+    requests: list[bytes] = []
+    with peer(b"HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\nbody", requests=requests) as address:
+        found = ask(address, "/secretsmanager/get?secretId=s", Hidden(token), 5.0)
+    assert isinstance(found, Reply)
+    assert (found.status, found.body) == (404, b"body")
+    line, *headers = requests[0].decode().split("\r\n")
+    assert line == "GET /secretsmanager/get?secretId=s HTTP/1.1"
+    tokens = [header for header in headers if header.lower().startswith("x-aws")]
+    assert tokens == ([f"X-Aws-Parameters-Secrets-Token: {token}"] if token else [])
+
+
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"
+
+
+def test_one_that_says_nothing_too() -> None:
+    with peer(b"", pause=60.0) as address:
+        found = ask(address, "/", Hidden(""), 0.1)
+    assert isinstance(found, Unreached)
+    assert isinstance(found.error, TimeoutError)
 
 
 def test_a_peer_that_drips_is_left_when_its_time_is_over() -> None:

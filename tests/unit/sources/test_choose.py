@@ -149,6 +149,23 @@ def test_replica_regions_in_code_win_over_an_operator_s_address() -> None:
     assert isinstance(source, ReplicatedSource)
 
 
+def test_an_operator_s_address_is_that_of_what_is_asked() -> None:
+    for source, address in (("secretsmanager", "http://x"), ("agent", None)):
+        asked = chosen("secretsmanager://s", {"SOURCE": source, "ENDPOINT_URL": "http://x"})
+        assert isinstance(asked, SecretsManagerSource)
+        assert asked._way.endpoint_url == address
+
+
+@pytest.mark.parametrize(
+    ("scheme", "name"),
+    [("agent", "the Secrets Manager Agent"), ("extension", "the Parameters and Secrets Lambda Extension")],
+)
+def test_which_of_the_two_it_is(scheme: str, name: str) -> None:
+    source = chosen(f"{scheme}://s")
+    assert isinstance(source, AgentSource)
+    assert source.where == f"{name} at http://localhost:2773"
+
+
 @pytest.mark.parametrize(
     ("environ", "aws", "arguments", "otherwise"),
     [

@@ -293,3 +293,10 @@ def test_botocore_s_own_log_has_no_answer_of_it(
     assert payload.content == "s3cret-word"
     assert "botocore" in caplog.text
     assert "s3cret-word" not in caplog.text
+    answers_of_another = logging.getLogger("botocore.parsers").debug
+    thread = threading.Thread(target=answers_of_another, args=("is logged as ever",))
+    thread.start()
+    thread.join(10)
+    answers_of_another("and so is this")
+    assert "is logged as ever" in caplog.text
+    assert "and so is this" in caplog.text

@@ -64,11 +64,12 @@ def test_a_file_for_each_key(tmp_path: Path) -> None:
 
 
 def test_a_plain_folder_leaves_out_what_is_no_key(tmp_path: Path) -> None:
-    for name, content in {"username": "app", "password": "pw-1\r\n", ".hidden": "x", "huge": "x" * 65537}.items():
+    kept = {"username": "app", "password": "pw-1\r\n", "large": "x" * 65536}
+    for name, content in {**kept, ".hidden": "x", "huge": "x" * 65537}.items():
         (tmp_path / name).write_bytes(content.encode())
     (tmp_path / "folder").mkdir()
     (payload,) = FileSource(tmp_path).read(STAGES, NOBODY).payloads.values()
-    assert json.loads(payload.content) == {"username": "app", "password": "pw-1"}
+    assert json.loads(payload.content) == {**kept, "password": "pw-1"}
 
 
 def test_the_name_of_a_key_may_be_no_utf_8(tmp_path: Path) -> None:

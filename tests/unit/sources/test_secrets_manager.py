@@ -32,14 +32,17 @@ class Client:
         self.stages = {f"AWS{stage.upper()}": id_of(number) for stage, number in stages.items()}
         self.errors: dict[str, Exception] = {}
         self.asked: list[str] = []
+        self.ids = set[str | None]()
         self.closed = 0
         self.on_call: Any = None
 
-    def describe_secret(self, **_arguments: str) -> Any:
+    def describe_secret(self, **arguments: str) -> Any:
+        self.ids.add(arguments.get("SecretId"))
         self._asked("describe")
         return {"VersionIdsToStages": {version: self._labels(version) for version in self.stages.values()}}
 
     def get_secret_value(self, **arguments: str) -> Any:
+        self.ids.add(arguments.get("SecretId"))
         stage = arguments.get("VersionStage") or self._labels(arguments["VersionId"])[0]
         self._asked(stage)
         version = self.stages.get(stage)
@@ -99,6 +102,15 @@ def test_all_stages_are_one_description_and_a_value_for_each_that_is_not_held() 
     assert (reading.whole, reading.payloads.keys()) == (True, {id_of(0), id_of(2)})
 
 
+def test_every_call_names_the_secret() -> None:
+    client = Client(current=1, pending=2)
+    source = SecretsManagerSource("s", client=client)
+    source.read((CURRENT,), NOBODY)
+    source.read(ALL, NOBODY)
+    assert client.ids == {"s"}
+    assert client.asked == [CURRENT, "describe", CURRENT, PENDING]
+
+
 @pytest.mark.parametrize("stage", [PENDING, PREVIOUS])
 def test_a_stage_that_is_nowhere_is_no_failure(stage: str) -> None:
     reading = SecretsManagerSource("s", client=Client(current=1)).read_fresh((stage,), NOBODY)
@@ -145,6 +157,14 @@ def test_without_the_right_to_describe_each_stage_is_asked_for_pending_first() -
     reading = SecretsManagerSource("s", client=client).read_fresh(ALL, NOBODY)
     assert client.asked == ["describe", PENDING, CURRENT, PREVIOUS, PENDING]
     assert (reading.stages, reading.failures) == ({CURRENT: id_of(1), PREVIOUS: id_of(0)}, {})
+    assert set(reading.payloads) == {id_of(1), id_of(0)}
+
+
+def test_one_that_fails_in_passing_hides_no_other_then() -> None:
+    client = Client(current=1, pending=2)
+    client.errors = {"describe": Answered("AccessDeniedException"), PENDING: Answered("InternalServiceError")}
+    reading = SecretsManagerSource("s", client=client).read_fresh((CURRENT, PENDING), NOBODY)
+    assert (reading.stages, reading.failures) == ({CURRENT: id_of(1)}, {PENDING: client.errors[PENDING]})
 
 
 def test_one_that_is_denied_then_is_told_too() -> None:
@@ -340,6 +360,14 @@ def test_a_secret_without_any_version_has_no_value() -> None:
     client.describe_secret = lambda **_: {"Name": "s"}  # type: ignore[method-assign]
     with pytest.raises(NoValue, match=r"^the secret has no version$"):
         SecretsManagerSource("s", client=client).read(ALL, NOBODY)
+
+
+def test_a_binary_secret_is_read() -> None:
+    client = Client(current=1)
+    answer = {"VersionId": id_of(1), "VersionStages": [CURRENT], "SecretBinary": b"\x00pw"}
+    client.get_secret_value = lambda **_: answer  # type: ignore[method-assign]
+    reading = SecretsManagerSource("s", client=client).read((CURRENT,), NOBODY)
+    assert reading.payloads[id_of(1)].content == b"\x00pw"
 
 
 @pytest.mark.parametrize("answer", [None, {}, {"VersionId": 1}])

@@ -10,6 +10,7 @@ import pytest
 from botocore.exceptions import ProfileNotFound
 
 from secretconn import ConfigurationError, RotatingCredentials
+from secretconn.sources import SecretsManagerSource
 from secretconn.sources.sessions import SERVICES, new_session
 
 
@@ -126,6 +127,12 @@ def test_a_variable_that_is_set_still_counts(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-south-1")
     monkeypatch.setenv("AWS_PROFILE", "p")
     assert new_session(None).get_config_variable("region") == "eu-south-1"
+
+
+@pytest.mark.parametrize(("file", "region"), [("", "eu-south-1"), ("[default]\nregion=eu-west-1\n", "eu-west-1")])
+def test_another_region_is_for_where_the_chain_has_none(file: str, region: str, aws: Path) -> None:
+    (aws / "config").write_text(file)
+    assert SecretsManagerSource("s", otherwise_region="eu-south-1").client.meta.region_name == region
 
 
 @pytest.mark.usefixtures("aws")
