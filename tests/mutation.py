@@ -29,8 +29,8 @@ from zlib import crc32
 
 import pytest
 
-FOLDER = Path("mutants")
-OUTCOMES = Path("outcomes.json")
+from tests.mutation_report import FOLDER, OUTCOMES, group_of, mutants, read, report
+
 WATCHED = Path("watched.json")
 FIRST, SECOND = 4.0, 60.0
 """Seconds of tests that are tried on a mutant: of quick ones at first, of all on survivors at the end."""
@@ -43,13 +43,6 @@ SAVED = 50
 """How many tests or mutants are lost at most where a run is ended half-way."""
 SILENT = 4.0
 """Seconds asleep after which a test that does not come back is given up; waiting for a processor is not asleep."""
-GROUPS = {
-    "core, sources, events": (2.0, ("_core/", "sources/", "events.py")),
-    "frameworks, pools, redis": (5.0, ("sqlalchemy.py", "psycopg.py", "pools.py", "redis.py", "otel.py", "django/")),
-    "engines": (5.0, ("engines/",)),
-}
-"""What is reported together, and the percentage of survivors it must stay under."""
-
 PROGRAM = """
 import atexit, os, pathlib, sys
 
@@ -69,11 +62,11 @@ class Trials:
     """Tries the mutants whose names match one of the patterns; without any, those that have no outcome yet."""
 
     def __init__(self, patterns: list[str]) -> None:
-        self._outcomes: dict[str, list[str]] = _read(OUTCOMES)
-        self._watched: dict[str, list[Any]] = _read(WATCHED)
+        self._outcomes: dict[str, list[str]] = read(OUTCOMES)
+        self._watched: dict[str, list[Any]] = read(WATCHED)
         names = sorted(
-            (name for names in _mutants().values() for name in names),
-            key=lambda name: (_group(name), crc32(name.encode())),
+            (name for names in mutants().values() for name in names),
+            key=lambda name: (group_of(name), crc32(name.encode())),
         )  # in no order within a group: a run that is ended half-way has drawn a sample of it
         wanted = [name for name in names if any(fnmatch.fnmatch(name, pattern) for pattern in patterns)]
         self._names = wanted if patterns else [name for name in names if name not in self._outcomes]
@@ -245,11 +238,6 @@ def _is_runnable(group: int) -> bool:
     return False
 
 
-def _read(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
-    return found
-
-
 def _calls_of_programs() -> list[Path]:
     """What the programs that a test has started have written, by PROGRAM."""
     return list(Path().glob("calls-*.txt"))
@@ -276,26 +264,6 @@ def _activate(name: str) -> None:
     set_mutant_under_test(name)
 
 
-def _mutants() -> dict[str, list[str]]:
-    """Of each file that is changed the names of its mutants, by group."""
-    package = Path("secretconn")
-    found = {
-        str(path.relative_to(package).with_suffix("")): list(json.loads(path.read_text())["exit_code_by_key"])
-        for path in sorted(package.rglob("*.py.meta"))
-    }
-    return dict(sorted(found.items(), key=lambda one: _group(f"secretconn.{one[0].replace('/', '.')}")))
-
-
-def _group(mutant: str) -> int:
-    """Its number among the groups."""
-    path = mutant.removeprefix("secretconn.").replace(".", "/")
-    return next(
-        number
-        for number, (_, starts) in enumerate(GROUPS.values())
-        if path.startswith(tuple(start.removesuffix(".py") for start in starts))
-    )
-
-
 def _settings() -> dict[str, Any]:
     settings: dict[str, Any] = tomllib.loads(Path("pyproject.toml").read_text())["tool"]["mutmut"]
     return settings
@@ -314,7 +282,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(Trials(patterns.split()))
 
 
-# -- the whole pass, and its report ------------------------------------------------------------------------------------
+# -- the whole pass ----------------------------------------------------------------------------------------------------
 
 
 def main() -> int:
@@ -325,11 +293,10 @@ def main() -> int:
     settings = _settings()
     tests = [*settings["pytest_add_cli_args"], *settings["pytest_add_cli_args_test_selection"]]
     subprocess.run([sys.executable, "-m", "pytest", "-q", *tests], cwd=FOLDER, env=environment, check=False)
-    return _report()
+    return report()
 
 
 def _make() -> None:
-    from mutmut.__main__ import create_mutants
     from mutmut.utils.file_utils import copy_also_copy_files, copy_src_dir
 
     FOLDER.mkdir(exist_ok=True)
@@ -337,39 +304,6 @@ def _make() -> None:
     copy_also_copy_files()
     (FOLDER / "sitecustomize.py").write_text(PROGRAM)
     create_mutants(1)
-
-
-def _report() -> int:
-    with contextlib.chdir(FOLDER):
-        outcomes: dict[str, list[str]] = _read(OUTCOMES)
-        mutants = _mutants()
-    by_file = {file: Counter(outcomes.get(name, ["not tried"])[0] for name in mutants[file]) for file in mutants}
-    failed = False
-    print("| module | mutants | killed | by a timeout | survived |\n|---|---:|---:|---:|---:|")
-    for title, (percent, starts) in GROUPS.items():
-        counts: Counter[str] = Counter()
-        for file, found in by_file.items():
-            if file.startswith(starts):
-                print(_row(f"`{file}`", found))
-                counts += found
-        print(_row(f"**{title}**", counts))
-        failed |= counts["not tried"] > 0 or 100 * counts["survived"] >= percent * counts.total()
-    for name in (name for names in mutants.values() for name in names):
-        if outcomes.get(name, [""])[0] == "survived":
-            print(f"\n{name}\n{_change(name)}")
-    return int(failed)
-
-
-def _row(name: str, counts: Counter[str]) -> str:
-    rest = f" {counts['not tried']} not tried" if counts["not tried"] else ""
-    return f"| {name} | {counts.total()} | {counts['killed']} | {counts['timeout']} | {counts['survived']} |{rest}"
-
-
-def _change(mutant: str) -> str:
-    from mutmut.mutation.diff_apply import get_diff_for_mutant
-
-    lines = get_diff_for_mutant(mutant).splitlines()
-    return "\n".join(line for line in lines if line[:1] in "+-" and line[:3] not in ("+++", "---"))
 
 
 if __name__ == "__main__":

@@ -82,6 +82,12 @@ def test_a_subscriber_that_raises_harms_nothing(caplog: pytest.LogCaptureFixture
     assert caplog.records[0].getMessage() == "secretconn: a subscriber failed on Event"
 
 
+def test_each_event_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "secretconn.events")
+    Observers(Time().spawn).tell(ONE, TWO)
+    assert [record.getMessage() for record in caplog.records] == [f"secretconn: {ONE!r}", f"secretconn: {TWO!r}"]
+
+
 def test_the_same_function_subscribed_twice_is_told_twice_and_ends_one_by_one() -> None:
     observers, told = Observers(Time().spawn), list[Event]()
     first, second = observers.subscribe(told.append), observers.subscribe(told.append)

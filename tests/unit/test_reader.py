@@ -34,6 +34,20 @@ def ask(bed: Bed, since: int, **more: Any) -> Any:
     return drive(asking(bed, since, **more), bed.time)
 
 
+def test_a_caller_whose_seconds_are_over_before_the_read_is_told_so() -> None:
+    bed = Bed()
+    bed.rotating.current()
+    bed.time.waiting = []
+    since = bed.core.state.tick()
+    outcome = drive(bed.core.reader.ask(ALL, since, "asked", Budget(2.0, bed.core.runtime)), bed.time)
+    assert isinstance(outcome, Unanswered)
+    assert outcome.tick > since
+    assert str(outcome.error) == "no answer within 15 s"
+    assert bed.core.reader.failures == 0  # it may still land
+    bed.time.land()
+    assert bed.rotating.stats().fetches == 2
+
+
 # -- one read for all -------------------------------------------------------------------------------------------------
 
 

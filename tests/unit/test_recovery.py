@@ -194,6 +194,19 @@ def test_a_connect_with_an_old_answer_waits_for_nobody_and_renews_it(connect: Co
     assert bed.events[-1].reason == "ttl"
 
 
+def test_an_old_answer_that_has_helped_is_renewed_behind(connect: Connect) -> None:
+    bed = warm(connect)
+    bed.source.put("v2", login("p2"), "AWSPENDING")
+    bed.rotating.refresh()
+    for seconds, renewed in ((10.0, []), (10.1, ["probation"])):
+        bed.events.clear()
+        bed.core.state.own.state = None
+        bed.server.accepted = {("app", "p2")}
+        bed.time.now = bed.core.state.answer.requested_at + seconds  # type: ignore[union-attr]
+        assert connect(bed) == "connection as app"
+        assert [event.reason for event in bed.events if isinstance(event, Refreshed)] == renewed
+
+
 def test_the_cool_down_stays_short_while_a_rotation_is_new() -> None:
     bed = Bed()
     bed.connect()

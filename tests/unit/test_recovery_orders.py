@@ -269,7 +269,9 @@ def test_one_that_stays_unreadable_holds_nobody_up_for_long_and_is_named(connect
         connect(bed)
     assert passwords(bed) == ["p1", "p0"]
     assert bed.time.slept == pytest.approx([0.15] * 7)  # jittered, by a random number of 0.5
-    assert "AWSPENDING could not be read (Answered: AccessDeniedException)" in caught.value.__notes__[0]
+    assert caught.value.__notes__[0].endswith(
+        "; the source has no other login, AWSPENDING could not be read (Answered: AccessDeniedException)."
+    )
     assert "quote" not in caught.value.__notes__[0]
 
 

@@ -219,6 +219,12 @@ def test_rule_3_stale_is_served_and_retries_back_off(caplog: pytest.LogCaptureFi
     assert next(event.age for event in bed.events if isinstance(event, StaleServed)) == 1001.0
     assert {type(event) for event in bed.events[1:]} == {RefreshFailed, StaleServed}
     assert bed.events[1].error == "Code: AccessDeniedException"
+    assert {event.secret_id for event in bed.events} == {"s"}
+    bed.source.error = None
+    bed.rotating.refresh()
+    assert caplog.records[-1].getMessage() == (
+        f"secretconn: secret 's' is readable again, after {sum(asked)} failed reads"
+    )
     assert {event.version_id for event in bed.events if isinstance(event, StaleServed)} == {"v1"}
     bed.source.error = None
     bed.time.now += 1000
@@ -327,6 +333,16 @@ def test_a_rotation_is_told_and_logged(caplog: pytest.LogCaptureFixture) -> None
     assert (rotated.secret_id, rotated.version_id, rotated.previous_version_id) == ("s", "v2", "v1")
     assert not rotated.username_changed
     assert bed.rotating.stats().rotations == 1
+
+
+def test_a_first_read_that_fails_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    bed = Bed()
+    bed.source.error = PermissionError("not yours")
+    with pytest.raises(SecretUnavailable):
+        bed.rotating.current()
+    assert [record.getMessage() for record in caplog.records] == [
+        "secretconn: secret 's' cannot be read (PermissionError); no connection can be opened until it can"
+    ]
 
 
 def test_after_all_was_forgotten_the_log_still_names_the_secret(caplog: pytest.LogCaptureFixture) -> None:

@@ -73,6 +73,7 @@ def test_of_a_secret_s_content(content: Any, shape: dict[str, Any], told: str) -
     with pytest.raises(SecretFormatError) as caught:
         parse(Payload("v1", text(content)), "s", Shape(**shape))
     assert str(caught.value) == f"secret 's', version 'v1': {told}"
+    assert caught.value.key == (told.split("'")[1] if told.startswith(("has no", "key")) else None)
 
 
 @pytest.mark.parametrize(

@@ -118,6 +118,7 @@ def test_each_status(status: int, text: str, expected: Kind) -> None:
     ],
 )
 def test_what_a_plain_answer_means_is_told(status: int, text: str, told: str) -> None:
+    assert judge(Reply(404, b"\xff" + text.encode()), "s") == Failed(Kind.WRONG, "it answered 404")
     found = judge(Reply(status, text.encode()), "s")
     assert isinstance(found, Failed)
     assert found.why == told

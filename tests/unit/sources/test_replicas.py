@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Set
+from pathlib import Path
 
 import pytest
 
 from secretconn import ConfigurationError, RotatingCredentials, SecretUnavailable
 from secretconn.events import Fetched, Refreshed, RefreshFailed
-from secretconn.sources import ReplicatedSource
+from secretconn.sources import FileSource, ReplicatedSource
 from secretconn.sources.base import Reading
 from secretconn.testing.memory import MemorySource
 from tests.unit.fakes import Time, login
@@ -99,6 +100,11 @@ def test_after_a_rejection_a_region_is_asked_as_after_a_rejection() -> None:
     source, held = Regions().source, frozenset({"v1"})
     assert source.read(STAGES, held).whole
     assert not source.read_fresh(STAGES, held).whole
+
+
+def test_one_without_a_cache_is_asked_as_ever(tmp_path: Path) -> None:
+    (tmp_path / "db.json").write_text("{}")
+    assert ReplicatedSource("s", [FileSource(tmp_path / "db.json")], lambda: 0.0).read_fresh(STAGES, NOBODY).payloads
 
 
 def test_when_none_answers_each_is_told_of() -> None:
