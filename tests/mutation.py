@@ -297,6 +297,7 @@ def main() -> int:
 
 
 def _make() -> None:
+    from mutmut.__main__ import create_mutants
     from mutmut.utils.file_utils import copy_also_copy_files, copy_src_dir
 
     FOLDER.mkdir(exist_ok=True)

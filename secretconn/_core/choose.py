@@ -198,7 +198,7 @@ def _in_region(name: str, region: str) -> str:
         raise ConfigurationError(
             f"replica region {region!r} is in partition {partition_of(region)!r}, and {name!r} in {arn.partition!r}"
         )
-    return name.replace(f":{arn.region}:", f":{region}:", 1)
+    return name.replace(f":{arn.region}:", f":{region}:")
 
 
 class Unreadable:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import pytest
 
 import secretconn
-from secretconn import ConfigurationError, RotatingCredentials, SecretFormatError, SecretUnavailable
+from secretconn import ConfigurationError, RotatingCredentials, Runtime, SecretFormatError, SecretUnavailable
 from secretconn._core.rotating import forget
 from secretconn.errors import SecretError
 from secretconn.events import Fetched, Refreshed, RefreshFailed, Rotated, StaleServed
@@ -343,6 +343,21 @@ def test_a_first_read_that_fails_is_logged(caplog: pytest.LogCaptureFixture) -> 
     assert [record.getMessage() for record in caplog.records] == [
         "secretconn: secret 's' cannot be read (PermissionError); no connection can be opened until it can"
     ]
+
+
+def test_variables_that_are_wrong_when_all_is_forgotten_are_told_to_the_next_reader() -> None:
+    environ: dict[str, str] = {}
+    bed = Bed()
+    rotating = RotatingCredentials("s", source=bed.source, runtime=Runtime(environ=environ, spawn=bed.time.spawn))
+    rotating.current()
+    environ["SECRETCONN_TTL"] = "soon"
+    forget(rotating)
+    for _ in range(2):
+        with pytest.raises(ConfigurationError, match="SECRETCONN_TTL"):
+            rotating.current()
+    environ.clear()
+    forget(rotating)
+    assert rotating.current().version_id == "v1"
 
 
 def test_after_all_was_forgotten_the_log_still_names_the_secret(caplog: pytest.LogCaptureFixture) -> None:

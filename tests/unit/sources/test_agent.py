@@ -221,6 +221,13 @@ def test_a_stage_that_cannot_be_read_does_not_hide_the_others() -> None:
     assert "AccessDeniedException" in str(reading.failures["AWSPENDING"])
 
 
+def test_another_stage_alone_that_cannot_be_read_is_no_failed_read() -> None:
+    agent = Agent()
+    agent.faults = [(400, '{"__type":"AccessDeniedException"}')]
+    reading = agent.source().read_fresh(("AWSPENDING",), NOBODY)
+    assert (reading.stages, reading.payloads, reading.failures.keys()) == ({}, {}, {"AWSPENDING"})
+
+
 def test_the_current_stage_must_be_there() -> None:
     agent = Agent()
     agent.stages = {"AWSPENDING": "v2"}

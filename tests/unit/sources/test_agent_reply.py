@@ -47,7 +47,7 @@ def test_binary_is_base64() -> None:
     coded = base64.b64encode(b"\x00pw").decode()
     found = judge(Reply(200, body(SecretString=None, SecretBinary=coded)), "prod/orders")
     assert isinstance(found, Payload)
-    assert found.content == b"\x00pw"
+    assert (found.version_id, found.content) == ("v1", b"\x00pw")
 
 
 NO_VERSION = "it answered with something that is no version of a secret"
@@ -190,7 +190,8 @@ def peer(*parts: bytes, pause: float = 0.0, requests: list[bytes] | None = None)
 @pytest.mark.parametrize("token", ["t0p", ""])
 def test_the_request_has_the_token_if_there_is_one(token: str) -> None:
     requests: list[bytes] = []
-    with peer(b"HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\nbody", requests=requests) as address:
+    head = b"HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\n"
+    with peer(head, b"bo", b"dy", pause=0.02, requests=requests) as address:
         found = ask(address, "/secretsmanager/get?secretId=s", Hidden(token), 5.0)
     assert isinstance(found, Reply)
     assert (found.status, found.body) == (404, b"body")

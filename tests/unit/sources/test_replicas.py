@@ -113,6 +113,7 @@ def test_when_none_answers_each_is_told_of() -> None:
     with pytest.raises(SecretUnavailable, match=r"eu-central-1: OSError; eu-west-1: PermissionError") as caught:
         regions.source.read(STAGES, NOBODY)
     assert caught.value.__cause__ is regions.first.error
+    assert caught.value.secret_id == "s"
     assert "p1" not in str(caught.value)
 
 

@@ -323,15 +323,19 @@ def test_a_client_of_our_own_is_dropped_when_its_keys_are_refused(code: str) -> 
     assert source.client is new
 
 
-@pytest.mark.parametrize("code", ["ExpiredTokenException", "InternalServiceError"])
-def test_a_client_that_was_given_is_asked_once_and_kept(code: str) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [Answered("ExpiredTokenException"), Answered("InternalServiceError"), OSError("no answer")],
+    ids=["keys", "service", "no answer"],
+)
+def test_a_client_that_was_given_is_asked_once_and_kept(error: Exception) -> None:
     client = Client(current=1)
     source = SecretsManagerSource("s", client=client)
     source.read((CURRENT,), NOBODY)
-    client.errors[CURRENT] = Answered(code)
-    with pytest.raises(Answered) as caught:
+    client.errors[CURRENT] = error
+    with pytest.raises(type(error)) as caught:
         source.read((CURRENT,), NOBODY)
-    assert caught.value is client.errors[CURRENT]
+    assert caught.value is error
     assert client.asked == [CURRENT] * 2
     assert source.client is client
 
