@@ -28,8 +28,7 @@ from secretconn.sources.base import name_of
 
 __all__ = ["Core", "opening"]
 
-POLL_FIRST = 0.25
-POLL_MAX = 5.0
+POLL_FIRST, POLL_MAX = 0.25, 5.0
 """Seconds between two looks at the source while a caller is patient: at first, and at most."""
 
 AGAIN = 0.15
@@ -252,10 +251,11 @@ class _Inquiry:
         if answer is None:
             return None
         login = rules.newer(state, answer, self._tried, self._policy)
+        counts = len(self._tried.sent) > len(self._policy.stages)  # a source may have a newer one at each read
         if login is None and answer.whole > self._refused_at and not self._waits_for_a_read(answer):
-            login = rules.any_other(state, answer, self._tried)
-            if login is not None and self._round != answer.whole:
-                self._round, self._rounds = answer.whole, self._rounds + 1
+            login, counts = rules.any_other(state, answer, self._tried), True
+        if login is not None and counts and self._round != answer.whole:
+            self._round, self._rounds = answer.whole, self._rounds + 1
         return login
 
     def _question(self) -> tuple[str, ...] | None:

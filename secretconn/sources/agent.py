@@ -7,6 +7,7 @@ understood.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Set
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
@@ -284,6 +285,6 @@ def _address(endpoint_url: str | None, environ: Mapping[str, str]) -> Address:
 
 
 def _port(text: str) -> int:
-    if text.isascii() and text.isdigit() and 0 < int(text[:6]) <= 65535:  # noqa: PLR2004
-        return int(text[:6])
+    if re.fullmatch("[0-9]{1,5}", text) and 0 < int(text) <= 65535:  # noqa: PLR2004
+        return int(text)
     raise ConfigurationError(f"{PORT_VARIABLE} must be a port from 1 to 65535, not {text!r}")

@@ -506,8 +506,9 @@ def test_a_first_read_that_fails_in_passing_is_repeated_for_some_seconds(
     bed = Bed(read_patience=patience)
     bed.source.error = Answered(code)
     begun = bed.time.now
-    with pytest.raises(SecretUnavailable):
+    with pytest.raises(SecretUnavailable) as caught:
         bed.rotating.current()
+    assert caught.value.__cause__ is bed.source.error
     assert seconds <= bed.time.now - begun <= seconds + 2.0
     assert (bed.source.reads == 1) == (patience == 0.0)
     bed.source.error = None

@@ -13,7 +13,7 @@ import pytest
 
 import secretconn
 from secretconn import RotatingCredentials
-from secretconn.credentials import PENDING
+from secretconn.credentials import CURRENT, PENDING, PREVIOUS
 from secretconn.events import Refreshed
 from tests.unit.fakes import DRIVER, Bed, Broken, Hidden, Refused, StageSource, login
 
@@ -349,6 +349,40 @@ def test_rule_5_without_retries_the_window_fails_one_connect(connect: Connect) -
     bed.time.now += 60.0
     assert connect(bed) == "connection as app"
     assert passwords(bed) == ["p1"] + ["p2"] * 4
+
+
+def test_rule_5_without_retries_a_login_that_lost_its_stage_meanwhile_is_not_begun_with(connect: Connect) -> None:
+    bed = warm(connect, retries=0)
+    bed.source.put("v2", login("p2"), "AWSPENDING")
+    bed.server.accepted = {("app", "p2")}
+    with pytest.raises(Refused):
+        connect(bed)
+    del bed.source.stages["AWSPENDING"]  # the rotation was given up, and the password set back
+    bed.server.accepted = {("app", "p1")}
+    bed.rotating.refresh()
+    assert connect(bed) == "connection as app"
+    assert passwords(bed) == ["p1", "p1"]
+
+
+@pytest.mark.parametrize("stage", [CURRENT, PREVIOUS])
+@pytest.mark.parametrize(("pending", "most"), [(False, 5), (True, 6)])
+def test_rule_5_a_source_with_a_new_login_at_each_read_ends_as_well(
+    connect: Connect, stage: str, pending: bool, most: int
+) -> None:
+    """Such as one that makes a user for whoever asks. One more round while a rotation is under way."""
+    bed, left = warm(connect), iter(range(20))
+    if pending:
+        bed.source.put("v2", login("p2"), PENDING)
+
+    def another() -> None:
+        for number in itertools.islice(left, 1):
+            bed.source.put(f"w{number}", login(f"x{number}"), stage)
+
+    bed.source.on_read, bed.server.accepted = another, set()
+    with pytest.raises(Refused) as caught:
+        connect(bed)
+    assert 2 <= len(bed.server.sent) <= most
+    assert caught.value.__notes__[0].endswith("; no retry is left.")
 
 
 def test_rule_5_without_retries_a_login_that_is_refused_next_is_left_at_once(connect: Connect) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ import secretconn
 from secretconn import RotatingCredentials
 from secretconn._core import rules
 from secretconn._core.connector import Connector
-from secretconn._core.effects import Await
+from secretconn._core.effects import Await, Budget
 from secretconn.credentials import CURRENT, PENDING, PREVIOUS, Credentials
 from secretconn.engines.base import NOTHING_GIVEN
 from secretconn.sources.secrets_manager import SecretsManagerSource
@@ -563,3 +564,20 @@ def test_a_start_does_not_overwrite_a_rejection_that_comes_in_between() -> None:
     assert bed.core.state.own.state is not None
     assert "v2" in bed.core.state.own.state.refused
     assert bed.core.state.own.state.accepted is None
+
+
+def test_4f_what_was_asked_before_the_refusal_is_asked_again(connect: Connect) -> None:
+    """Also where each stage was read after the last whole answer: the refusal is newer than all of it."""
+    bed = warm()
+    bed.rotating.refresh()
+    for stage in (CURRENT, PENDING):
+        flow = bed.core.reader.ask((stage,), bed.core.state.tick(), "asked", Budget(15.0, bed.core.runtime))
+        drive(flow, bed.time)
+    current, tick = bed.rotating.current(), bed.core.state.tick()
+    bed.core.state.update(bed.core.state.own, partial(rules.rejected, credentials=current, tick=tick))
+    bed.source.rotate("v2", login("p2"))
+    bed.server.accepted = {("app", "p2")}
+    asked = len(bed.source.asked)
+    assert connect(bed) == "connection as app"
+    assert passwords(bed) == ["p2"]
+    assert bed.source.asked[asked:] == [(CURRENT,)]

@@ -77,7 +77,7 @@ def test_stages_are_known_by_asking_each() -> None:
     reading = source.read_fresh(ALL, NOBODY)
     assert dict(reading.stages) == {"AWSPENDING": "v2", "AWSCURRENT": "v1"}
     assert set(reading.payloads) == {"v1", "v2"}
-    assert reading.failures == {}
+    assert (reading.failures, reading.cached, reading.whole) == ({}, False, False)
     assert not reading.cached
     assert [query["versionStage"] for query in agent.asked] == ["AWSPENDING", "AWSCURRENT", "AWSPREVIOUS"]
     assert [query.get("refreshNow") for query in agent.asked] == ["true"] * 3

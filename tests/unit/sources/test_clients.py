@@ -275,6 +275,15 @@ def test_keys_that_end_are_looked_for_again_within_the_read(monkeypatch: pytest.
     assert service.asked == [{"SecretId": "s", "VersionStage": CURRENT}] * 3
 
 
+def test_so_they_are_where_what_is_held_is_described(monkeypatch: pytest.MonkeyPatch) -> None:
+    described = {"VersionIdsToStages": {VALUE["VersionId"]: [CURRENT]}}
+    with Service((200, described), (400, EXPIRED), (200, described)).serving(monkeypatch) as source:
+        for _ in range(2):
+            reading = source.read((CURRENT, PENDING), frozenset({VALUE["VersionId"]}))
+            assert (reading.stages, reading.payloads) == ({CURRENT: VALUE["VersionId"]}, {})
+        assert source.api_calls == 3
+
+
 def test_keys_that_never_were_good_are_the_caller_s(monkeypatch: pytest.MonkeyPatch) -> None:
     service = Service((400, EXPIRED), (200, VALUE), (400, EXPIRED), (400, EXPIRED))
     with service.serving(monkeypatch) as source:
