@@ -176,9 +176,9 @@ class Trials:
         return ("killed" if done.returncode else "survived"), (done.stdout.strip().splitlines() or [""])[-1]
 
     def _within(self, budget: float, tests: list[int]) -> list[int]:
-        """The first ones, that take so many seconds together; at first none that takes long."""
+        """The first ones, that take so many seconds together; at first none that takes long, if there are others."""
         if budget == FIRST:
-            tests = [index for index in tests if self._seconds[index] <= QUICK]
+            tests = [index for index in tests if self._seconds[index] <= QUICK] or tests
         spent = accumulate(self._seconds[index] for index in tests)
         return [index for index, seconds in zip(tests, spent, strict=True) if seconds <= budget]
 

@@ -252,7 +252,7 @@ class _Inquiry:
             return None
         login = rules.newer(state, answer, self._tried, self._policy)
         counts = len(self._tried.sent) > len(self._policy.stages)  # a source may have a newer one at each read
-        if login is None and answer.whole > self._refused_at and not self._waits_for_a_read(answer):
+        if login is None and answer.whole > self._refused_at and self._awaited(answer) is None:
             login, counts = rules.any_other(state, answer, self._tried), True
         if login is not None and counts and self._round != answer.whole:
             self._round, self._rounds = answer.whole, self._rounds + 1
@@ -265,9 +265,8 @@ class _Inquiry:
             return (self._policy.current,)
         since = self._since if self._since is not None else -1
         stages = rules.question(self._endpoint.state, answer, self._tried, since, self._refused_at, self._policy)
-        if stages is None and self._waits_for_a_read(answer):
-            unread = rules.unreadable(answer, self._tried, self._policy)
-            return None if unread is None else (unread,)
+        if stages is None and (unread := self._awaited(answer)) is not None:
+            return (unread,)
         if stages is None:
             self.reason = _nothing_else(answer, self._tried)
         elif answer.whole <= self._refused_at and not self._round_is_left(answer):
@@ -296,13 +295,12 @@ class _Inquiry:
             self._start_cool_down(outcome.tick)
         return outcome
 
-    def _waits_for_a_read(self, answer: Answer) -> bool:
-        """True for a second while a rotation goes on and a version that it labels cannot be read."""
-        if rules.unreadable(answer, self._tried, self._policy) is None:
-            return False
-        if self._again_until is None:
+    def _awaited(self, answer: Answer) -> str | None:
+        """A stage that cannot be read while a rotation goes on, for a second; it is asked for again meanwhile."""
+        unread = rules.unreadable(answer, self._tried, self._policy)
+        if unread is not None and self._again_until is None:
             self._again_until = self._clock() + min(rules.READ_AGAIN, self._budget.left)
-        return self._clock() < self._again_until
+        return unread if self._again_until is not None and self._clock() < self._again_until else None
 
     def _poll_again(self) -> Flow[bool]:
         """Rule 5: while the caller is patient, wait a little and ask for everything again. False when that is over."""

@@ -109,6 +109,7 @@ def test_other_key_names() -> None:
 def test_plain_text_is_only_a_password(text: str, password: str) -> None:
     login = read(text, Shape(username="app"))
     assert (login.username, login.password) == ("app", password)
+    assert (login.secret_id, login.version_id) == ("prod/orders", "v1")
 
 
 @pytest.mark.parametrize(

@@ -110,6 +110,7 @@ def test_a_recovery_is_told_with_versions_stages_and_durations() -> None:
     assert (rejected.version_id, rejected.stages, rejected.suspect) == ("v1", ("AWSCURRENT",), False)
     assert (recovered.version_id, recovered.stages, recovered.attempts) == ("v2", ("AWSPENDING",), 2)
     assert rejected.seconds == recovered.seconds == 0.0
+    assert {event.secret_id for event in bed.events} == {"s"}
     stats = bed.rotating.stats()
     assert (stats.connects, stats.rejected, stats.suspected, stats.recovered, stats.rotations) == (2, 1, 0, 1, 0)
 

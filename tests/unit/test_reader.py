@@ -126,13 +126,14 @@ def test_a_failed_read_is_asked_for_again_after_a_tenth_of_a_second_then_twice_a
 
 
 def test_the_source_is_looked_at_every_three_seconds_and_at_once_if_it_never_was() -> None:
-    bed = Bed()
-    reads = []
-    for seconds in (0.0, 0.0, 2.9, 0.1, 2.9):
-        bed.time.now += seconds
-        bed.core.reader.look()
-        reads.append(bed.source.reads)
-    assert reads == [1, 1, 1, 2, 2]
+    for random, seconds in ((0.5, 3.0), (0.0, 2.25)):  # jittered
+        bed = Bed(random=random)
+        reads = []
+        for passed in (0.0, 0.0, seconds - 0.125, 0.125, seconds - 0.125):
+            bed.time.now += passed
+            bed.core.reader.look()
+            reads.append(bed.source.reads)
+        assert reads == [1, 1, 1, 2, 2]
 
 
 def test_what_a_read_needs_is_imported_before_its_thread_starts() -> None:
@@ -392,6 +393,14 @@ def test_five_inquiries_may_begin_in_a_second() -> None:
     assert inquiries.full(5.0) == 0.0  # the clock jumped back
 
 
+def test_each_is_counted_for_a_second_from_its_own_begin() -> None:
+    inquiries = Inquiries()
+    assert [inquiries.full(10.0 + number / 8) for number in range(5)] == [0.0] * 5
+    assert inquiries.full(10.75) == 0.25
+    assert [inquiries.full(11.0) for _ in range(2)] == [0.0, 0.125]
+    assert [inquiries.full(11.125) for _ in range(2)] == [0.0, 0.125]
+
+
 # -- timeout is the longest wait --------------------------------------------------------------------------------------
 
 
@@ -576,6 +585,20 @@ def test_a_source_that_is_forgotten_is_let_go_as_one_in_use_where_a_read_is_unde
         else:
             forget(bed.rotating)
         assert let_go == [begun != "no read"]
+
+
+def test_what_was_begun_between_two_of_them_is_nobody_s_either() -> None:
+    bed = Bed()
+    bed.rotating.current()
+    forget(bed.rotating)
+    bed.time.waiting = []
+    bed.core.reader.behind("asked")
+    works, bed.time.waiting = bed.time.waiting or [], None
+    forget(bed.rotating)
+    reads = bed.source.reads
+    for work in works:
+        work()
+    assert (bed.source.reads, bed.core.state.answer) == (reads, None)
 
 
 def test_who_waits_while_all_is_forgotten_reads_anew() -> None:

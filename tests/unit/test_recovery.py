@@ -330,8 +330,9 @@ def test_rule_5_without_retries_the_next_connect_profits(connect: Connect) -> No
     bed = warm(connect, retries=0)
     bed.source.rotate("v2", login("p2"))
     bed.server.accepted = {("app", "p2")}
-    with pytest.raises(Refused):
+    with pytest.raises(Refused) as caught:
         connect(bed)
+    assert caught.value.__notes__[0].endswith("; retries=0.")
     assert connect(bed) == "connection as app"
     state = bed.core.state.own.state
     assert state is None or not state.refused
@@ -417,8 +418,9 @@ def test_rule_5_patience_ends(connect: Connect) -> None:
     bed.server.accepted = set()
     with pytest.raises(Refused):
         connect(bed)
-    assert bed.time.slept == pytest.approx([0.25, 0.5, 1.0, 1.25])  # jittered, by a random number of 0.5
+    assert bed.time.slept == pytest.approx([0.25, 0.5, 1.0, 1.25])
     assert passwords(bed) == ["p1"]
+    assert [event.reason for event in bed.events if isinstance(event, Refreshed)][-1] == "patience"
     assert bed.source.api_calls == 3 + len(bed.time.slept)
 
 
@@ -429,6 +431,18 @@ def test_rule_5_patience_outlasts_a_failing_source(connect: Connect) -> None:
     bed.source.error = OSError("down")
     bed.source.on_read = lambda: setattr(bed.source, "error", None) if bed.source.reads == 4 else None
     assert connect(bed) == "connection as app"
+
+
+def test_rule_5_patience_is_for_after_a_login_and_jittered(connect: Connect) -> None:
+    bed = warm(connect, patience=3.0, random=0.0)
+    bed.server.accepted = set()
+    for _ in range(2):  # the second one begins in the cool-down, with a login that is known to be refused
+        bed.time.slept.clear()
+        bed.server.sent.clear()
+        with pytest.raises(Refused):
+            connect(bed)
+        assert bed.time.slept == pytest.approx([0.1875, 0.375, 0.75, 1.5, 0.1875])
+        assert passwords(bed) == ["p1"]
 
 
 def test_rule_5_and_says_why_in_the_end(connect: Connect) -> None:

@@ -269,11 +269,23 @@ def test_one_that_stays_unreadable_holds_nobody_up_for_long_and_is_named(connect
     with pytest.raises(Refused) as caught:
         connect(bed)
     assert passwords(bed) == ["p1", "p0"]
-    assert bed.time.slept == pytest.approx([0.15] * 7)  # jittered, by a random number of 0.5
+    assert bed.time.slept == pytest.approx([0.15] * 7)
     assert caught.value.__notes__[0].endswith(
         "; the source has no other login, AWSPENDING could not be read (Answered: AccessDeniedException)."
     )
     assert "quote" not in caught.value.__notes__[0]
+
+
+def test_it_is_asked_for_again_after_a_jittered_moment() -> None:
+    for random, seconds in ((0.0, 0.1125), (1.0, 0.1875)):
+        bed = warm(random=random)
+        bed.source.put("v2", login("p2"), PENDING)
+        bed.source.unreadable[PENDING] = Answered("AccessDeniedException")
+        bed.server.accepted = set()
+        with pytest.raises(Refused):
+            bed.connect()
+        assert bed.time.slept == pytest.approx([seconds] * len(bed.time.slept))
+        assert bed.time.slept
 
 
 def test_one_that_was_read_before_it_became_unreadable_is_not_named(connect: Connect) -> None:

@@ -332,14 +332,21 @@ def test_a_rotation_is_told_and_logged(caplog: pytest.LogCaptureFixture) -> None
     assert isinstance(rotated, Rotated)
     assert (rotated.secret_id, rotated.version_id, rotated.previous_version_id) == ("s", "v2", "v1")
     assert not rotated.username_changed
+    refreshed = bed.events[-2]
+    assert isinstance(refreshed, Refreshed)
+    assert (refreshed.version_id, refreshed.reason) == ("v2", "asked")
     assert bed.rotating.stats().rotations == 1
+    bed.source.rotate("v3", login("p3", user="other"))
+    bed.rotating.refresh()
+    assert bed.events[-1].username_changed
 
 
 def test_a_first_read_that_fails_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     bed = Bed()
     bed.source.error = PermissionError("not yours")
-    with pytest.raises(SecretUnavailable):
+    with pytest.raises(SecretUnavailable) as caught:
         bed.rotating.current()
+    assert caught.value.secret_id == "s"
     assert [record.getMessage() for record in caplog.records] == [
         "secretconn: secret 's' cannot be read (PermissionError); no connection can be opened until it can"
     ]

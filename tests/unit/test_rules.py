@@ -239,6 +239,19 @@ def test_4e_accepted_under_another_stage_is_an_exception_on_probation(stage: str
     assert state == EndpointState(accepted=V2, stage=f"AWS{stage.upper()}", accepted_tick=6, decide_at=110.0)
 
 
+def test_4e_a_version_with_two_stages_is_on_probation_as_the_pending_one() -> None:
+    state = rules.try_next(None, V3, answer(current=V1, previous=V3, pending=V3), tick=7, now=0.0)
+    assert state.stage == PENDING
+
+
+def test_4e_what_was_refused_after_it_began_stays_refused() -> None:
+    state = rules.accepted(refused("v3", tick=8), V2, 6, answer(current=V1, pending=V2), 0.0, POLICY)
+    assert state == replace(
+        refused("v3", tick=8), accepted=V2, stage=PENDING, accepted_tick=6, decide_at=rules.PROBATION
+    )
+    assert rules.accepted(refused("v3", tick=8), V2, 6, answer(current=V2), 0.0, POLICY) == refused("v3", tick=8)
+
+
 def test_accepted_as_current_leaves_nothing_to_remember() -> None:
     state = refused("v1", accepted=V3, decide_at=9.0, quiet_until=50.0, fruitless=3, fruitless_tick=4)
     assert rules.accepted(state, V2, 6, answer(current=V2, previous=V1), 0.0, POLICY) is None
@@ -259,7 +272,8 @@ def test_an_acceptance_that_began_before_a_refusal_is_news_of_yesterday() -> Non
 
 def test_cleared_ends_the_cool_down_and_keeps_the_exception() -> None:
     state = replace(refused("v1", quiet_until=50.0, fruitless=3, fruitless_tick=4), accepted=V2, decide_at=9.0)
-    assert rules.cleared(state, 6) == EndpointState(accepted=V2, decide_at=9.0)
+    state = replace(state, stage=PENDING, accepted_tick=3)
+    assert rules.cleared(state, 6) == EndpointState(accepted=V2, stage=PENDING, accepted_tick=3, decide_at=9.0)
     assert rules.cleared(None, 6) is None
 
 
@@ -413,6 +427,9 @@ def test_4c_unreadable_counts_while_a_rotation_goes_on_and_not_for_the_previous_
     assert rules.unreadable(held._replace(rotation_at=None), tried(V1), POLICY) is None
     previous = answer(current=V1, pending=V3, previous=V2, unread=("v2",))._replace(problems={PREVIOUS: OSError()})
     assert rules.unreadable(previous, tried(V1), POLICY) is None
+    assert rules.unreadable(held._replace(problems={}), tried(V1), POLICY) is None  # it is asked for as any other
+    read_before = answer(current=V1, pending=V2)._replace(problems={PENDING: OSError()})
+    assert rules.unreadable(read_before, tried(V1), POLICY) is None
 
 
 # -- rule 4d: the cool-down ------------------------------------------------------------------------------------------

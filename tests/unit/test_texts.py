@@ -160,6 +160,11 @@ def test_of_an_id_that_is_none(secret_id: str, why: str) -> None:
             {"endpoint_url": "http://x", "replica_regions": ("eu-west-1",)},
             "endpoint_url= (or SECRETCONN_ENDPOINT_URL) is for one region; it does not go with replica regions",
         ),
+        (
+            "agent://s",
+            {"region": "eu-west-1", "cache_config": SecretCacheConfig(secret_cache_hook=object())},
+            "'agent://s' is not read from Secrets Manager itself; leave out region=, cache_config= with a hook",
+        ),
         ("s", {"external_id": "x"}, "external_id= belongs to role_arn=; give that too"),
         (
             "s",
@@ -187,8 +192,9 @@ def test_of_an_id_that_is_none(secret_id: str, why: str) -> None:
     ],
 )
 def test_of_ways_to_a_secret_that_contradict_each_other(secret_id: str, arguments: dict[str, Any], told: str) -> None:
+    reach = Reach(**{name: value for name, value in arguments.items() if name != "cache_config"})
     with pytest.raises(ConfigurationError) as caught:
-        choose(secret_id, Reach(**arguments), environment({}), Runtime(environ={}))
+        choose(secret_id, reach, environment({}), Runtime(environ={}), arguments.get("cache_config"))
     assert str(caught.value) == told
 
 
