@@ -32,7 +32,7 @@ import pytest
 from tests.mutation_report import FOLDER, OUTCOMES, group_of, mutants, read, report
 
 WATCHED = Path("watched.json")
-FIRST, SECOND = 4.0, 60.0
+FIRST, SECOND = 4.0, 15.0
 """Seconds of tests that are tried on a mutant: of quick ones at first, of all on survivors at the end."""
 ROUND = (1.0, 8.0)
 """Seconds of a processor that a test may take, and as many times what it takes on the unchanged code: a mutant may go
