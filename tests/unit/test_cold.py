@@ -81,7 +81,8 @@ def test_what_is_wrong_with_the_arguments_is_told_before_a_read(
     bad: dict[str, Any], error: type[Exception], told: str, gate: Any, source: MemorySource
 ) -> None:
     gate.importing = lambda: None
-    rotating = secretconn.RotatingCredentials("s", source=source)
+    at_once = secretconn.Runtime(spawn=lambda work: work())
+    rotating = secretconn.RotatingCredentials("s", source=source, runtime=at_once)
     with pytest.raises(error, match=told):
         secretconn.connect(rotating, driver="psycopg2", **bad)
     assert source.reads == 0

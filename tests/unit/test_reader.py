@@ -401,6 +401,18 @@ def test_each_is_counted_for_a_second_from_its_own_begin() -> None:
     assert [inquiries.full(11.125) for _ in range(2)] == [0.0, 0.125]
 
 
+@pytest.mark.parametrize(
+    ("free", "reason", "slept"), [(False, "rejected", [1.0]), (True, "rejected", []), (False, "next", [])]
+)
+def test_the_sixth_one_waits_unless_a_read_costs_nothing(free: bool, reason: str, slept: list[float]) -> None:
+    bed = Bed()
+    bed.source.free = free
+    bed.rotating.current()
+    for _ in range(6):
+        assert isinstance(ask(bed, bed.core.state.tick(), reason=reason), Answer)
+    assert (bed.time.slept, bed.source.reads) == (slept, 7)
+
+
 # -- timeout is the longest wait --------------------------------------------------------------------------------------
 
 

@@ -9,7 +9,7 @@ from aws_secretsmanager_caching import SecretCacheConfig
 
 from secretconn import ConfigurationError, RotatingCredentials
 from secretconn._core.rotating import core_of
-from secretconn._core.settings import Backoff, settings
+from secretconn._core.settings import Backoff, check_patience, check_retries, settings
 from secretconn.testing.memory import MemorySource
 
 
@@ -93,6 +93,11 @@ def test_defaults() -> None:
     assert made.ttl == 3600.0
     assert made.policy.stages == ("AWSCURRENT", "AWSPENDING", "AWSPREVIOUS")
     assert made.backoff == Backoff(base=1.0, growth=2.0, longest=3600.0)
+
+
+def test_none_and_many_retries_are_whole_numbers_from_0() -> None:
+    assert [check_retries(retries) for retries in (0, 1, 5)] == [0, 1, 5]
+    assert [check_patience(patience) for patience in (0, 0.5, 30)] == [0.0, 0.5, 30.0]
 
 
 def test_one_stage_to_fall_back_on_may_be_given_as_text() -> None:

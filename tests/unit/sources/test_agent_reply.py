@@ -219,6 +219,13 @@ def test_a_peer_that_drips_is_left_when_its_time_is_over() -> None:
     assert not found.starting
 
 
+def test_one_that_speaks_no_http_is_told_by_the_kind_of_its_fault() -> None:
+    with peer(b"hello\r\n\r\n") as address:
+        found = ask(address, "/", Hidden(""), 5.0)
+    assert isinstance(found, Unreached)
+    assert (str(found.error), found.starting) == ("BadStatusLine in its HTTP answer", False)
+
+
 @pytest.mark.parametrize(
     "answer",
     [

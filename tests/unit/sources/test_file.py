@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import threading
@@ -213,7 +214,10 @@ def test_a_fifo_is_refused_at_once_and_a_good_file_in_its_place_is_read(tmp_path
     os.mkfifo(place)
     source = FileSource(place)
     (error,) = in_time(lambda: source.read(STAGES, NOBODY))
+    assert isinstance(error, SecretUnavailable)
     assert "it is not a regular file" in str(error)
+    assert isinstance(error.__cause__, OSError)
+    assert error.__cause__.errno == errno.EINVAL
     place.unlink()
     place.write_text(login("pw-1"))
     assert source.read(STAGES, NOBODY).payloads

@@ -274,6 +274,16 @@ def test_the_sdk_s_own_retries_are_calls() -> None:
     assert source.api_calls == 8
 
 
+def test_an_answer_that_tells_of_no_retries_is_one_call() -> None:
+    client = Client(current=1)
+    client.get_secret_value = lambda **_: {  # type: ignore[method-assign]
+        "VersionId": id_of(1), "VersionStages": [CURRENT], "SecretString": "{}", "ResponseMetadata": {}
+    }  # fmt: skip
+    source = SecretsManagerSource("s", client=client)
+    assert source.read((CURRENT,), NOBODY).stages == {CURRENT: id_of(1)}
+    assert source.api_calls == 1
+
+
 class Retrying:
     """Tells that the SDK tried again before it had an answer."""
 
