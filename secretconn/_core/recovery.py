@@ -187,7 +187,7 @@ class _Inquiry:
         self._patient_until = now + policy.patience
         self._poll = POLL_FIRST
         self._tried = Tried((), frozenset(), policy.stages)
-        self._since: int | None = None
+        self._since = -1
         self._refused_at = -1
         self._round, self._rounds = -1, 0
         self._asked = False
@@ -224,7 +224,7 @@ class _Inquiry:
         refusal = state.refused.get(login.version_id)
         first = max(refusal.first if refusal is not None else -1, state.fruitless_tick)
         self._refused_at = max(self._refused_at, first)
-        if self._since is None:
+        if self._since < 0:
             self._since = rules.inquiry_since(state)
 
     def _other(self, *, patient: bool) -> Flow[Credentials | None]:
@@ -263,8 +263,7 @@ class _Inquiry:
         answer = self._core.state.answer
         if answer is None:
             return (self._policy.current,)
-        since = self._since if self._since is not None else -1
-        stages = rules.question(self._endpoint.state, answer, self._tried, since, self._refused_at, self._policy)
+        stages = rules.question(self._endpoint.state, answer, self._tried, self._since, self._refused_at, self._policy)
         if stages is None and (unread := self._awaited(answer)) is not None:
             return (unread,)
         if stages is None:
@@ -286,7 +285,7 @@ class _Inquiry:
         again = answer is not None and len(stages) == 1 and stages[0] in answer.problems
         if again:
             yield from self._budget.sleep(AGAIN * (0.75 + 0.5 * self._random()))
-        since = core.state.tick() if again else max(self._since or -1, self._refused_at)
+        since = core.state.tick() if again else max(self._since, self._refused_at)
         reason = "next" if self._asked else "rejected"
         self._asked = True
         outcome = yield from core.reader.ask(stages, since, reason, self._budget)

@@ -15,7 +15,7 @@ import secretconn
 from secretconn import RotatingCredentials
 from secretconn.credentials import CURRENT, PENDING, PREVIOUS
 from secretconn.events import Refreshed
-from tests.unit.fakes import DRIVER, Bed, Broken, Hidden, Refused, StageSource, login
+from tests.unit.fakes import DRIVER, Answered, Bed, Broken, Hidden, Refused, StageSource, login
 
 Connect = Callable[..., Any]
 
@@ -186,12 +186,30 @@ def test_in_the_cool_down_a_held_newer_version_is_still_taken(connect: Connect) 
 
 def test_a_connect_with_an_old_answer_waits_for_nobody_and_renews_it(connect: Connect) -> None:
     bed = warm(connect, ttl=100.0)
-    bed.time.now += 100.0
+    bed.time.now = bed.core.reader.fresh_until
     bed.time.waiting = []
     assert connect(bed) == "connection as app"
     assert bed.rotating.stats().stale_reads == 1
     bed.time.land()
     assert bed.events[-1].reason == "ttl"
+
+
+def test_a_connect_whose_first_read_fails_in_passing_waits_for_the_next_one(connect: Connect) -> None:
+    bed = Bed()
+    bed.source.error = Answered("InternalServiceError")
+    bed.source.on_read = lambda: setattr(bed.source, "error", None)
+    assert connect(bed) == "connection as app"
+    assert bed.time.slept == pytest.approx([0.075])
+
+
+def test_in_the_cool_down_a_version_that_was_refused_is_not_taken(connect: Connect) -> None:
+    bed = warm(connect)
+    bed.source.put("v2", login("p2"), PENDING)
+    bed.server.accepted = set()
+    for _ in range(3):
+        with pytest.raises(Refused):
+            connect(bed)
+    assert passwords(bed) == ["p1", "p2", "p1", "p1"]
 
 
 def test_an_old_answer_that_has_helped_is_renewed_behind(connect: Connect) -> None:

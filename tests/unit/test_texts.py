@@ -287,6 +287,15 @@ def test_of_why_a_read_failed(error: str, told: str) -> None:
     assert cause_of(Answered(error)) == told
 
 
+def test_of_an_invalid_request_only_a_deletion_is_told_in_words() -> None:
+    error = Answered("InvalidRequestException")
+    assert cause_of(error) is None
+    error.response["Error"]["Message"] = "it was marked for deletion"
+    assert cause_of(error) == "it is marked for deletion"
+    error.response["Error"] = {"Code": "InternalServiceError", "Message": "deleted"}
+    assert cause_of(error) == "no answer, or a fault of the service"
+
+
 def test_of_what_was_tried() -> None:
     trail = Trail("s", 0.0)
     trail.add("v1", ("AWSCURRENT", "AWSPENDING"), Verdict.REJECTED, 0.25)

@@ -231,7 +231,7 @@ def test_another_stage_alone_that_cannot_be_read_is_no_failed_read() -> None:
 def test_the_current_stage_must_be_there() -> None:
     agent = Agent()
     agent.stages = {"AWSPENDING": "v2"}
-    with pytest.raises(SecretUnavailable, match="400 ResourceNotFoundException"):
+    with pytest.raises(SecretUnavailable, match=r": it answered 400 ResourceNotFoundException \(asked for 0.0 s\)$"):
         agent.source().read(ALL, NOBODY)
 
 

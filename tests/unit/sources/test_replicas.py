@@ -102,6 +102,13 @@ def test_after_a_rejection_a_region_is_asked_as_after_a_rejection() -> None:
     assert not source.read_fresh(STAGES, held).whole
 
 
+def test_each_is_let_go_in_a_forked_child() -> None:
+    regions, told = Regions(), list[bool]()
+    regions.first.after_fork = regions.second.after_fork = told.append  # type: ignore[method-assign]
+    regions.source.after_fork(True)
+    assert told == [True, True]
+
+
 def test_one_without_a_cache_is_asked_as_ever(tmp_path: Path) -> None:
     (tmp_path / "db.json").write_text("{}")
     assert ReplicatedSource("s", [FileSource(tmp_path / "db.json")], lambda: 0.0).read_fresh(STAGES, NOBODY).payloads

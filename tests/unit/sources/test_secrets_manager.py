@@ -12,7 +12,7 @@ from secretconn._core.reports import error_of
 from secretconn.credentials import CURRENT, PENDING, PREVIOUS
 from secretconn.sources import FileSource, SecretsManagerSource
 from secretconn.sources.base import NoValue, name_of
-from secretconn.sources.calls import cause_of
+from secretconn.sources.calls import cause_of, payload_of
 from tests.unit.fakes import Answered
 
 pytest.importorskip("aws_secretsmanager_caching")
@@ -382,6 +382,10 @@ def test_a_binary_secret_is_read() -> None:
     client.get_secret_value = lambda **_: answer  # type: ignore[method-assign]
     reading = SecretsManagerSource("s", client=client).read((CURRENT,), NOBODY)
     assert reading.payloads[id_of(1)].content == b"\x00pw"
+
+
+def test_what_is_no_answer_has_no_content() -> None:
+    assert payload_of(None, "v1").content is None  # type: ignore[comparison-overlap]
 
 
 @pytest.mark.parametrize("answer", [None, {}, {"VersionId": 1}])
