@@ -43,7 +43,7 @@ SPELLINGS: Mapping[str, frozenset[str]] = {
 }
 """Other keys that people keep a value under, in lower case and without ``_``, ``-`` and blanks."""
 
-MAX_PORT = 65535
+MAX_PORT, NO_PORT = 65535, -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,9 +228,9 @@ def _port(value: Any, key: str) -> int | Problem | None:
     if value is None or (isinstance(value, str) and not value.strip()):
         return None
     try:
-        number = -1 if isinstance(value, bool) else int(value)
+        number = NO_PORT if isinstance(value, bool) else int(value)
     except (TypeError, ValueError, OverflowError):
-        number = -1
+        number = NO_PORT
     if not 0 <= number <= MAX_PORT:
         return Problem(f"key {key!r} must be a port from 1 to {MAX_PORT}, as a number or as its digits", key)
     return number or None

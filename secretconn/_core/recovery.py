@@ -12,7 +12,7 @@ from functools import partial
 
 from secretconn import events
 from secretconn._core import rules
-from secretconn._core.answer import Answer, Policy
+from secretconn._core.answer import BEFORE_ALL, Answer, Policy
 from secretconn._core.effects import Budget, Flow, Opening, Wait
 from secretconn._core.flight import Outcome, Unanswered
 from secretconn._core.observers import Observers
@@ -187,9 +187,9 @@ class _Inquiry:
         self._patient_until = now + policy.patience
         self._poll = POLL_FIRST
         self._tried = Tried((), frozenset(), policy.stages)
-        self._since = -1
-        self._refused_at = -1
-        self._round, self._rounds = -1, 0
+        self._since = BEFORE_ALL
+        self._refused_at = BEFORE_ALL
+        self._round, self._rounds = BEFORE_ALL, 0
         self._asked = False
         self._again_until: float | None = None
 
@@ -222,9 +222,9 @@ class _Inquiry:
         """From when on an answer is news: what a crowd that is refused together shares is asked for once."""
         state = self._endpoint.state or rules.FRESH
         refusal = state.refused.get(login.version_id)
-        first = max(refusal.first if refusal is not None else -1, state.fruitless_tick)
+        first = max(refusal.first if refusal is not None else BEFORE_ALL, state.fruitless_tick)
         self._refused_at = max(self._refused_at, first)
-        if self._since < 0:
+        if self._since == BEFORE_ALL:
             self._since = rules.inquiry_since(state)
 
     def _other(self, *, patient: bool) -> Flow[Credentials | None]:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from secretconn._core.answer import Answer, Policy
+from secretconn._core.answer import BEFORE_ALL, Answer, Policy
 from secretconn.credentials import PENDING, Credentials
 
 __all__ = ["EndpointState", "Refusal", "Start", "Tried"]
@@ -55,12 +55,12 @@ class EndpointState:
 
     accepted: Credentials | None = None
     stage: str = ""
-    accepted_tick: int = -1
+    accepted_tick: int = BEFORE_ALL
     decide_at: float = 0.0
     refused: Mapping[str, Refusal] = field(default_factory=dict)
     quiet_until: float = float("-inf")
     fruitless: int = 0
-    fruitless_tick: int = -1
+    fruitless_tick: int = BEFORE_ALL
 
 
 FRESH = EndpointState()
@@ -248,7 +248,7 @@ def any_other(state: EndpointState | None, answer: Answer, tried: Tried) -> Cred
 
 def inquiry_since(state: EndpointState) -> int:
     """Return the tick at which the inquiry of this endpoint began, for all who are refused here meanwhile."""
-    return max(min((refusal.first for refusal in state.refused.values()), default=-1), state.fruitless_tick)
+    return max(min((refusal.first for refusal in state.refused.values()), default=BEFORE_ALL), state.fruitless_tick)
 
 
 def question(
@@ -297,7 +297,7 @@ def _offered(answer: Answer, tried: Tried) -> list[Credentials]:
 
 
 def _without_exception(state: EndpointState) -> EndpointState:
-    return replace(state, accepted=None, stage="", accepted_tick=-1, decide_at=0.0)
+    return replace(state, accepted=None, stage="", accepted_tick=BEFORE_ALL, decide_at=0.0)
 
 
 def _forget_exception(state: EndpointState) -> EndpointState | None:

@@ -599,6 +599,18 @@ def test_a_source_that_is_forgotten_is_let_go_as_one_in_use_where_a_read_is_unde
         assert let_go == [begun != "no read"]
 
 
+def test_a_forked_child_s_source_is_in_use_where_a_read_of_the_parent_was_in_its_thread() -> None:
+    for in_its_thread in (True, False):
+        bed, told = Bed(), list[bool]()
+        bed.source.after_fork = told.append
+        if in_its_thread:
+            bed.source.on_read = bed.core.reader.after_fork
+        bed.rotating.current()
+        if not in_its_thread:
+            bed.core.reader.after_fork()
+        assert told == [in_its_thread]
+
+
 def test_what_was_begun_between_two_of_them_is_nobody_s_either() -> None:
     bed = Bed()
     bed.rotating.current()

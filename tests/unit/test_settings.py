@@ -58,6 +58,11 @@ def test_a_client_of_another_region_than_the_arn_is_refused() -> None:
         RotatingCredentials("arn:aws-cn:secretsmanager:cn-north-1:123456789012:secret:x-AbCdEf", client=Client())
 
 
+def test_one_whose_region_nobody_knows_is_taken() -> None:
+    arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:x-AbCdEf"
+    assert RotatingCredentials(arn, client=object()).secret_id == arn  # type: ignore[arg-type]
+
+
 def test_the_cache_configuration_is_used() -> None:
     config = SecretCacheConfig(
         secret_refresh_interval=90,

@@ -14,6 +14,7 @@ from secretconn import ConfigurationError, RotatingCredentials, Runtime, SecretU
 from secretconn._core.rotating import core_of
 from secretconn.credentials import Hidden
 from secretconn.sources import AgentSource
+from secretconn.sources.agent import _Asking
 from secretconn.sources.agent_reply import Address, Reply, Unreached
 from secretconn.watched import Watched
 from tests.unit.fakes import Time
@@ -192,6 +193,23 @@ def test_a_start_that_never_ends_is_bounded_and_says_what_was_asked() -> None:
     assert caught.value.__cause__ is REFUSED
     assert caught.value.secret_id == "prod/orders"
     assert 4 < sum(agent.time.slept) <= 5
+
+
+def test_one_request_takes_at_most_half_of_the_time_and_no_more_than_is_left() -> None:
+    agent = Agent()
+    asking = _Asking(Runtime(clock=lambda: agent.time.now))
+    for seconds, timeout in ((0.0, 5.0), (8.0, 2.0), (20.0, 0.05)):
+        agent.time.now = 1000.0 + seconds
+        assert asking.request_timeout() == pytest.approx(timeout)
+
+
+def test_the_caller_is_told_which_secret_the_agent_does_not_have() -> None:
+    agent = Agent()
+    agent.stages.clear()
+    with pytest.raises(SecretUnavailable) as caught:
+        RotatingCredentials("s", source=agent.source()).current()
+    assert caught.value.secret_id == "s"
+    assert str(caught.value).endswith(". To see what is wrong, run: secretconn check s")
 
 
 def test_a_time_out_is_not_repeated() -> None:

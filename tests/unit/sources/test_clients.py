@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from secretconn.credentials import CURRENT, PENDING
+from secretconn.runtime import version_of
 from secretconn.sources import SecretsManagerSource
 from secretconn.sources import clients as module
 from secretconn.sources.clients import SharedClient
@@ -102,7 +103,7 @@ def test_our_own_gives_up_soon_and_keeps_a_hundred_connections(monkeypatch: pyte
     config = SecretsManagerSource("s", region="eu-west-1").client.meta.config
     assert (config.connect_timeout, config.read_timeout, config.max_pool_connections) == (2.0, 3.0, 100)
     assert config.retries == {"mode": "standard", "total_max_attempts": 2}
-    assert config.user_agent_extra.startswith("secretconn/")
+    assert config.user_agent_extra == f"secretconn/{version_of()}"
 
 
 def test_a_crowd_that_begins_together_makes_one() -> None:

@@ -15,6 +15,7 @@ from secretconn import SecretUnavailable
 from secretconn._core.parsing import Shape, parse
 from secretconn.credentials import Credentials
 from secretconn.sources import FileSource, Reading
+from secretconn.sources.file import _resolve
 
 STAGES = ("AWSCURRENT", "AWSPENDING", "AWSPREVIOUS")
 NOBODY = frozenset[str]()
@@ -105,6 +106,21 @@ def test_a_file_that_is_replaced_or_written_over_is_another_version(tmp_path: Pa
     else:
         file.write_text(login("pw-22"))
     assert FileSource(file).read(STAGES, NOBODY).stages != before
+
+
+def test_so_is_a_plain_folder_one_of_whose_keys_is_written_over(tmp_path: Path) -> None:
+    for name in ("username", "password"):
+        (tmp_path / name).write_text("one")
+    before = FileSource(tmp_path).read(STAGES, NOBODY).stages
+    with (tmp_path / "password").open("a") as stream:
+        stream.write("more")
+    assert FileSource(tmp_path).read(STAGES, NOBODY).stages != before
+
+
+def test_a_mounted_folder_is_read_through_its_link(tmp_path: Path) -> None:
+    mount(tmp_path / "db", "1", {"username": "app"})
+    assert _resolve(tmp_path / "db") == (tmp_path / "db" / "..1").resolve()
+    assert _resolve(tmp_path / "db" / "username") == (tmp_path / "db" / "..1" / "username").resolve()
 
 
 def test_a_version_says_nothing_of_the_content(tmp_path: Path) -> None:
@@ -215,7 +231,7 @@ def test_a_fifo_is_refused_at_once_and_a_good_file_in_its_place_is_read(tmp_path
     source = FileSource(place)
     (error,) = in_time(lambda: source.read(STAGES, NOBODY))
     assert isinstance(error, SecretUnavailable)
-    assert "it is not a regular file" in str(error)
+    assert "could not be read: it is not a regular file. Mount" in str(error)
     assert isinstance(error.__cause__, OSError)
     assert error.__cause__.errno == errno.EINVAL
     place.unlink()

@@ -94,7 +94,7 @@ def test_names_that_exist_are_taken(name: str) -> None:
 
 
 def test_a_source_of_ones_own_may_call_its_secrets_otherwise() -> None:
-    for name in ("vault:kv/orders#1", "X{1}", 'X"1"'):
+    for name in ("vault:kv/orders#1", "X{1}", 'X"1"', "a" * 2048, "agent://a@b"):
         assert RotatingCredentials(name, source=MemorySource()).secret_id == name
 
 

@@ -124,6 +124,15 @@ def test_when_none_answers_each_is_told_of() -> None:
     assert "p1" not in str(caught.value)
 
 
+def test_one_whose_place_is_unknown_is_told_as_a_region() -> None:
+    regions = Regions()
+    regions.second.place = ""
+    regions.first.error = regions.second.error = OSError("down")
+    with pytest.raises(SecretUnavailable) as caught:
+        regions.source.read(STAGES, NOBODY)
+    assert str(caught.value) == "secret 's' could not be read in any region (eu-central-1: OSError; a region: OSError)"
+
+
 def test_a_wrong_configuration_is_no_failing_region() -> None:
     regions = Regions()
     regions.first.error = ConfigurationError("no region")

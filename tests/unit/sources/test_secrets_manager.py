@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from secretconn import SecretUnavailable
+from secretconn import RotatingCredentials, SecretUnavailable
 from secretconn._core.reports import error_of
 from secretconn.credentials import CURRENT, PENDING, PREVIOUS
 from secretconn.sources import FileSource, SecretsManagerSource
 from secretconn.sources.base import NoValue, name_of
-from secretconn.sources.calls import cause_of, payload_of
+from secretconn.sources.calls import cause_of, is_of_own_credentials, payload_of
 from tests.unit.fakes import Answered
 
 pytest.importorskip("aws_secretsmanager_caching")
@@ -382,6 +382,20 @@ def test_a_binary_secret_is_read() -> None:
     client.get_secret_value = lambda **_: answer  # type: ignore[method-assign]
     reading = SecretsManagerSource("s", client=client).read((CURRENT,), NOBODY)
     assert reading.payloads[id_of(1)].content == b"\x00pw"
+
+
+@pytest.mark.parametrize("name", ["NoCredentialsError", "TokenRetrievalError"])
+def test_keys_that_are_missing_are_the_process_s_own(name: str) -> None:
+    missing = type("Further", (type(name, (Exception,), {}),), {})
+    assert is_of_own_credentials(missing())
+    assert not is_of_own_credentials(Exception(name))
+
+
+def test_a_read_that_fails_ends_with_the_command_that_says_why() -> None:
+    client = Client(current=1)
+    client.errors[CURRENT] = Answered("AccessDeniedException")
+    with pytest.raises(SecretUnavailable, match=r"run: secretconn check s$"):
+        RotatingCredentials("s", source=SecretsManagerSource("s", client=client)).current()
 
 
 def test_what_is_no_answer_has_no_content() -> None:
