@@ -15,8 +15,6 @@ pytest.importorskip("sqlalchemy")
 pytest.importorskip("psycopg")
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.util import greenlet_spawn
 
 from secretconn import ConfigurationError, RotatingCredentials, shared
 from secretconn._core.rotating import core_of
@@ -259,6 +257,10 @@ def test_each_connect_logs_in_with_the_secret() -> None:
 
 async def test_an_async_dialect_waits_in_its_own_greenlet() -> None:
     pytest.importorskip("asyncpg")
+    pytest.importorskip("greenlet")
+    from sqlalchemy.ext.asyncio import create_async_engine
+    from sqlalchemy.util import greenlet_spawn
+
     made = create_async_engine("postgresql+asyncpg://")
     sent = taking(made.sync_engine)
     rotating(made, credentials())
