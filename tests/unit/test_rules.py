@@ -454,13 +454,13 @@ def test_4d_stays_at_one_second_while_a_rotation_is_news() -> None:
 
 def test_4d_a_rotation_that_was_given_up_is_no_news_after_five_seconds() -> None:
     """Fault 14: its label stays for good."""
-    state: EndpointState | None = None
+    state = rules.cool_down(None, 99, 100.0, 0.5, rotation_at=100.0)
     seconds = []
     for tick in range(4):
         now = 100.0 + FRESH_ROTATION + tick
         state = rules.cool_down(state, tick, now, 0.5, rotation_at=100.0)
         seconds.append(round(state.quiet_until - now, 6))
-    assert seconds == [1.0, 2.0, 4.0, 8.0]
+    assert seconds == [2.0, 4.0, 8.0, 16.0]
 
 
 def test_4d_is_jittered_by_a_fifth() -> None:
