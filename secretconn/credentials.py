@@ -1,14 +1,14 @@
-"""Credentials: one immutable login from one version of a secret; Payload: what a source read for one version."""
+"""Credentials: one immutable login from one version; Payload: what a source read for one; Hidden: anything secret."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, NoReturn, TypeVar
 
 from secretconn.errors import SecretFormatError
 
-__all__ = ["CURRENT", "PENDING", "PREVIOUS", "Credentials", "Payload", "Problem"]
+__all__ = ["CURRENT", "PENDING", "PREVIOUS", "Credentials", "Hidden", "Payload", "Problem"]
 
 CURRENT, PENDING, PREVIOUS = "AWSCURRENT", "AWSPENDING", "AWSPREVIOUS"
 """Stages: labels that Secrets Manager moves from version to version."""
@@ -48,6 +48,8 @@ class _Unpicklable:
     def __deepcopy__(self, memo: object) -> _Unpicklable:
         return self
 
+
+Content = TypeVar("Content")
 
 _NO_PROBLEMS: Mapping[str, Problem] = MappingProxyType({})
 
@@ -160,6 +162,18 @@ class Credentials(_Unpicklable):
     def _values(self) -> tuple[object, ...]:
         place = (self.said(name) for name in ("host", "port", "database", "engine"))
         return (self.secret_id, self.version_id, self.username, self.password, *place, self.ssl)
+
+
+class Hidden(_Unpicklable, Generic[Content]):
+    """Something that may hold a secret, wrapped so that no repr or traceback shows it."""
+
+    __slots__ = ("content",)
+
+    def __init__(self, content: Content) -> None:
+        self.content = content
+
+    def __repr__(self) -> str:
+        return "Hidden('***')"
 
 
 class Payload(_Unpicklable):

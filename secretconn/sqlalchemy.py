@@ -212,7 +212,7 @@ def _refuse_unknown(key: str) -> None:
     """All other parameters are the driver's, but not those with our prefix, nor a slip of the pen."""
     near = difflib.get_close_matches(key.removeprefix(PREFIX), PARAMETERS, n=1, cutoff=0.8)
     if key.startswith(PREFIX) or near:
-        hint = f"; is {near[0]} meant?" if near else ""
+        hint = f"; is {near[0]} meant?" if near else "."
         raise ConfigurationError(
             f"unknown parameter {key} beside plugin=secretconn{hint} Known: {', '.join(sorted(PARAMETERS))}"
         )

@@ -29,11 +29,11 @@ from zlib import crc32
 
 import pytest
 
-FOLDER = Path("mutants")
-OUTCOMES = Path("outcomes.json")
+from tests.mutation_report import FOLDER, OUTCOMES, group_of, mutants, read, report
+
 WATCHED = Path("watched.json")
-FIRST = 15.0
-"""Seconds of tests that are tried on a mutant at first. Survivors are tried again, with all tests of their function."""
+FIRST, SECOND = 4.0, 15.0
+"""Seconds of tests that are tried on a mutant: of quick ones at first, of all on survivors at the end."""
 ROUND = (1.0, 8.0)
 """Seconds of a processor that a test may take, and as many times what it takes on the unchanged code: a mutant may go
 round without end."""
@@ -41,15 +41,8 @@ QUICK = 0.3
 """Seconds: tests that take longer come last."""
 SAVED = 50
 """How many tests or mutants are lost at most where a run is ended half-way."""
-SILENT = 20.0
-"""Seconds after which a test that does not come back is given up."""
-GROUPS = {
-    "core, sources, events": (2.0, ("_core/", "sources/", "events.py")),
-    "engines": (5.0, ("engines/",)),
-    "frameworks, pools, redis": (5.0, ("sqlalchemy.py", "psycopg.py", "pools.py", "redis.py", "otel.py", "django/")),
-}
-"""What is reported together, and the percentage of survivors it must stay under."""
-
+SILENT = 4.0
+"""Seconds asleep after which a test that does not come back is given up; waiting for a processor is not asleep."""
 PROGRAM = """
 import atexit, os, pathlib, sys
 
@@ -69,11 +62,11 @@ class Trials:
     """Tries the mutants whose names match one of the patterns; without any, those that have no outcome yet."""
 
     def __init__(self, patterns: list[str]) -> None:
-        self._outcomes: dict[str, list[str]] = _read(OUTCOMES)
-        self._watched: dict[str, list[Any]] = _read(WATCHED)
+        self._outcomes: dict[str, list[str]] = read(OUTCOMES)
+        self._watched: dict[str, list[Any]] = read(WATCHED)
         names = sorted(
-            (name for names in _mutants().values() for name in names),
-            key=lambda name: (_group(name), crc32(name.encode())),
+            (name for names in mutants().values() for name in names),
+            key=lambda name: (group_of(name), crc32(name.encode())),
         )  # in no order within a group: a run that is ended half-way has drawn a sample of it
         wanted = [name for name in names if any(fnmatch.fnmatch(name, pattern) for pattern in patterns)]
         self._names = wanted if patterns else [name for name in names if name not in self._outcomes]
@@ -82,18 +75,22 @@ class Trials:
         self._items: list[pytest.Item] = []
         self._seconds: list[float] = []
         self._reach: list[int] = []  # how many functions a test calls
-        self._kills: defaultdict[str, Counter[int]] = defaultdict(Counter)
+        self._kills: defaultdict[str, Counter[int]] = defaultdict(Counter)  # of a function or module, by each test
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         self._items, self._at_import = session.items, set(_called())
         for index, item in enumerate(self._items):
             self._watch(index, [item.nodeid, item.path.stat().st_mtime_ns])
         WATCHED.write_text(json.dumps(self._watched))
+        indices = {item.nodeid: index for index, item in enumerate(self._items)}
+        for name, (_, by) in self._outcomes.items():
+            if by in indices:
+                self._has_killed(indices[by], name)
         gc.collect()
         gc.freeze()  # else each fork copies what it only looks at
         print(f"{len(self._items)} tests take {sum(self._seconds):.0f} s", flush=True)
         self._try_all(self._names, FIRST)
-        self._try_all([name for name in self._names if self._outcomes[name][0] == "survived"], float("inf"))
+        self._try_all([name for name in self._names if self._outcomes[name][0] == "survived"], SECOND)
         return True
 
     def _watch(self, index: int, version: list[Any]) -> None:
@@ -103,18 +100,19 @@ class Trials:
             _activate("stats")
             _called().clear()
             before, failed = {*sys.modules}, self._fails(index)
+            seconds = sum(os.times()[:4])  # of a processor, also in programs
             called = _called().union(*(path.read_text().split() for path in _calls_of_programs()))
-            tell(json.dumps([sorted(called), sorted({*sys.modules} - before)]).encode())
+            tell(json.dumps([seconds, sorted(called), sorted({*sys.modules} - before)]).encode())
             return failed
 
         key = str(version)
         if key not in self._watched:
             for path in _calls_of_programs():
                 path.unlink()
-            code, seconds, told = _in_fork(run, 120.0)
+            code, told = _in_fork(run, 120.0)
             if code != 0:
                 print(f"left out, fails where nothing is changed: {self._items[index].nodeid}", flush=True)
-            self._watched[key] = [seconds, *(json.loads(told) if code == 0 else ([], []))]
+            self._watched[key] = json.loads(told) if code == 0 else [0.0, [], []]
             if index % SAVED == 0:
                 WATCHED.write_text(json.dumps(self._watched))
         seconds, functions, modules = self._watched[key]
@@ -137,10 +135,10 @@ class Trials:
                 OUTCOMES.write_text(json.dumps(self._outcomes))
 
     def _try(self, name: str, function: str, budget: float) -> tuple[str, str]:
-        kills = self._kills[function]
+        kills, near = self._kills[function], self._kills[function.rpartition(".")[0]]
 
         def order(index: int) -> tuple[float, ...]:
-            return -kills[index], self._seconds[index] > QUICK, self._reach[index], self._seconds[index]
+            return -kills[index], self._seconds[index] > QUICK, -near[index], self._reach[index], self._seconds[index]
 
         tests = self._within(budget, sorted(self._calls[function], key=order))
 
@@ -153,12 +151,17 @@ class Trials:
                     return 1
             return 0
 
-        code, _, told = _in_fork(run, SILENT)
+        code, told = _in_fork(run, SILENT)
         if code == 0:
             return "survived", f"{len(tests)} tests"
         last = int(told.split()[-1])
-        kills[last] += 1
+        self._has_killed(last, name)
         return "killed" if code == 1 else "timeout", self._items[last].nodeid
+
+    def _has_killed(self, index: int, name: str) -> None:
+        function = name.partition("__mutmut_")[0]
+        self._kills[function][index] += 1
+        self._kills[function.rpartition(".")[0]][index] += 1
 
     def _try_anew(self, name: str, budget: float) -> tuple[str, str]:
         room = "/engines/" if ".engines." in name else "/unit/"
@@ -173,7 +176,9 @@ class Trials:
         return ("killed" if done.returncode else "survived"), (done.stdout.strip().splitlines() or [""])[-1]
 
     def _within(self, budget: float, tests: list[int]) -> list[int]:
-        """The first ones, that take so many seconds together."""
+        """The first ones, that take so many seconds together; at first none that takes long, if there are others."""
+        if budget == FIRST:
+            tests = [index for index in tests if self._seconds[index] <= QUICK] or tests
         spent = accumulate(self._seconds[index] for index in tests)
         return [index for index, seconds in zip(tests, spent, strict=True) if seconds <= budget]
 
@@ -191,11 +196,11 @@ class Trials:
         return int(bool(failed))
 
 
-def _in_fork(work: Callable[[Tell], int], patience: float) -> tuple[int | None, float, bytes]:
+def _in_fork(work: Callable[[Tell], int], patience: float) -> tuple[int | None, bytes]:
     """Do some work in a fork.
 
     Returns:
-        Its code, or None where it was silent for so many seconds; the seconds of a processor; what it told.
+        Its code, or None where it slept for so many seconds; and what it told.
     """
     reader, writer = os.pipe()
     child = os.fork()
@@ -207,25 +212,30 @@ def _in_fork(work: Callable[[Tell], int], patience: float) -> tuple[int | None, 
         finally:
             os._exit(code)
     os.close(writer)
-    told, silent = b"", True
-    while select.select([reader], [], [], patience)[0]:
-        more = os.read(reader, 1 << 16)
-        told += more
-        if not more:
-            silent = False
-            break
+    told, more, asleep = b"", b".", 0.0
+    while more and asleep < patience:
+        if select.select([reader], [], [], 1.0)[0]:
+            more, asleep = os.read(reader, 1 << 16), 0.0
+            told += more
+        else:
+            asleep += 0.05 if _is_runnable(child) else 1.0
     os.close(reader)
-    if silent:
+    if more:
         os.kill(child, signal.SIGKILL)
-    _, status, usage = os.wait4(child, 0)
+    status = os.waitpid(child, 0)[1]
     with contextlib.suppress(ProcessLookupError):  # what it has started
         os.killpg(child, signal.SIGKILL)
-    return None if silent else os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime, told
+    return None if more else os.waitstatus_to_exitcode(status), told
 
 
-def _read(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
-    return found
+def _is_runnable(group: int) -> bool:
+    """True if a thread of this process group runs, or would if it had a processor or its disk."""
+    for status in Path("/proc").glob("[0-9]*/task/[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, _, process_group = status.read_text().rpartition(") ")[2].split()[:3]
+            if state in "RD" and int(process_group) == group:
+                return True
+    return False
 
 
 def _calls_of_programs() -> list[Path]:
@@ -254,26 +264,6 @@ def _activate(name: str) -> None:
     set_mutant_under_test(name)
 
 
-def _mutants() -> dict[str, list[str]]:
-    """Of each file that is changed the names of its mutants, by group."""
-    package = Path("secretconn")
-    found = {
-        str(path.relative_to(package).with_suffix("")): list(json.loads(path.read_text())["exit_code_by_key"])
-        for path in sorted(package.rglob("*.py.meta"))
-    }
-    return dict(sorted(found.items(), key=lambda one: _group(f"secretconn.{one[0].replace('/', '.')}")))
-
-
-def _group(mutant: str) -> int:
-    """Its number among the groups."""
-    path = mutant.removeprefix("secretconn.").replace(".", "/")
-    return next(
-        number
-        for number, (_, starts) in enumerate(GROUPS.values())
-        if path.startswith(tuple(start.removesuffix(".py") for start in starts))
-    )
-
-
 def _settings() -> dict[str, Any]:
     settings: dict[str, Any] = tomllib.loads(Path("pyproject.toml").read_text())["tool"]["mutmut"]
     return settings
@@ -285,10 +275,14 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.register_profile("mutation", derandomize=True, database=None, deadline=None, max_examples=25)
     settings.load_profile("mutation")
     if (patterns := os.environ.get("MUTANT_PATTERNS")) is not None:
+        from mutmut.mutation import trampoline
+
+        _activate("stats")
+        trampoline.get_mutant_under_test = lambda: trampoline._mutant_under_test  # the environment takes longer to ask
         config.pluginmanager.register(Trials(patterns.split()))
 
 
-# -- the whole pass, and its report ------------------------------------------------------------------------------------
+# -- the whole pass ----------------------------------------------------------------------------------------------------
 
 
 def main() -> int:
@@ -299,7 +293,7 @@ def main() -> int:
     settings = _settings()
     tests = [*settings["pytest_add_cli_args"], *settings["pytest_add_cli_args_test_selection"]]
     subprocess.run([sys.executable, "-m", "pytest", "-q", *tests], cwd=FOLDER, env=environment, check=False)
-    return _report()
+    return report()
 
 
 def _make() -> None:
@@ -311,39 +305,6 @@ def _make() -> None:
     copy_also_copy_files()
     (FOLDER / "sitecustomize.py").write_text(PROGRAM)
     create_mutants(1)
-
-
-def _report() -> int:
-    with contextlib.chdir(FOLDER):
-        outcomes: dict[str, list[str]] = _read(OUTCOMES)
-        mutants = _mutants()
-    by_file = {file: Counter(outcomes.get(name, ["not tried"])[0] for name in mutants[file]) for file in mutants}
-    failed = False
-    print("| module | mutants | killed | by a timeout | survived |\n|---|---:|---:|---:|---:|")
-    for title, (percent, starts) in GROUPS.items():
-        counts: Counter[str] = Counter()
-        for file, found in by_file.items():
-            if file.startswith(starts):
-                print(_row(f"`{file}`", found))
-                counts += found
-        print(_row(f"**{title}**", counts))
-        failed |= counts["not tried"] > 0 or 100 * counts["survived"] >= percent * counts.total()
-    for name in (name for names in mutants.values() for name in names):
-        if outcomes.get(name, [""])[0] == "survived":
-            print(f"\n{name}\n{_change(name)}")
-    return int(failed)
-
-
-def _row(name: str, counts: Counter[str]) -> str:
-    rest = f" {counts['not tried']} not tried" if counts["not tried"] else ""
-    return f"| {name} | {counts.total()} | {counts['killed']} | {counts['timeout']} | {counts['survived']} |{rest}"
-
-
-def _change(mutant: str) -> str:
-    from mutmut.mutation.diff_apply import get_diff_for_mutant
-
-    lines = get_diff_for_mutant(mutant).splitlines()
-    return "\n".join(line for line in lines if line[:1] in "+-" and line[:3] not in ("+++", "---"))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,9 @@ from secretconn.credentials import CURRENT, PENDING, PREVIOUS, Credentials
 
 __all__ = ["Answer", "Label", "News", "Policy", "merged", "tick_of"]
 
+BEFORE_ALL = -1
+"""A tick before all others."""
+
 _NO_PROBLEMS: Mapping[str, Exception] = MappingProxyType({})
 
 
@@ -96,7 +99,7 @@ class Answer(NamedTuple):
     logins: Mapping[str, Credentials]
     current: Credentials
     asked: Mapping[str, int] = MappingProxyType({})
-    whole: int = -1
+    whole: int = BEFORE_ALL
     problems: Mapping[str, Exception] = _NO_PROBLEMS
     rotation_at: float | None = None
 
@@ -112,12 +115,16 @@ class Answer(NamedTuple):
     def knows(self, stage: str, since: int) -> bool:
         """True if a request after this tick told where the stage is, or that it is nowhere."""
         label = self.labels.get(stage)
-        return self.whole > since or self.asked.get(stage, -1) > since or (label is not None and label.tick > since)
+        return (
+            self.whole > since
+            or self.asked.get(stage, BEFORE_ALL) > since
+            or (label is not None and label.tick > since)
+        )
 
 
 def tick_of(answer: Answer | None) -> int:
-    """Return the newest request that is part of what is known; -1 where nothing is."""
-    return -1 if answer is None else answer.tick
+    """Return the newest request that is part of what is known."""
+    return BEFORE_ALL if answer is None else answer.tick
 
 
 def merged(before: Answer | None, news: News, policy: Policy) -> Answer | None:
@@ -140,7 +147,7 @@ def merged(before: Answer | None, news: News, policy: Policy) -> Answer | None:
         logins={version: login for version, login in logins.items() if version in kept},
         current=current,
         asked=_asked(before, news),
-        whole=max(news.tick if news.whole else -1, before.whole if before is not None else -1),
+        whole=max(news.tick if news.whole else BEFORE_ALL, before.whole if before is not None else BEFORE_ALL),
         problems={**{s: why for s, why in problems.items() if s not in news.asked}, **news.problems},
         rotation_at=_rotation_at(before, labels, news.at, policy),
     )
@@ -163,7 +170,7 @@ def _labels(before: Answer | None, news: News, policy: Policy) -> dict[str, Labe
 
 def _asked(before: Answer | None, news: News) -> Mapping[str, int]:
     asked = before.asked if before is not None else {}
-    return {**asked, **{stage: max(asked.get(stage, -1), news.tick) for stage in news.asked}}
+    return {**asked, **{stage: max(asked.get(stage, BEFORE_ALL), news.tick) for stage in news.asked}}
 
 
 def _rotation_at(before: Answer | None, labels: Mapping[str, Label], at: float, policy: Policy) -> float | None:

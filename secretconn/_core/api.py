@@ -198,7 +198,8 @@ def _connector(
     own = driver if callable(driver) else None
     if own is None and known.module not in sys.modules and connect_path(known, for_async) is not None:
         # The driver is imported while the secret is read, but what is wrong with the arguments is told before.
-        Connector(rotating, _imported_later, replace(known, adapt=None), classify, retries, patience).given(arguments)
+        look = Connector(rotating, _imported_later, replace(known, adapt=None), retries=retries, patience=patience)
+        look.given(arguments)
         rotating._reader.begin()
     call = engines.load(known, for_async=for_async) if own is None else own
     if own is not None and is_async(known, own) is not for_async:

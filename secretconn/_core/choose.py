@@ -166,7 +166,7 @@ def _secrets_manager(
         role_arn=reach.role_arn,
         external_id=reach.external_id,
         cache_config=cache_config,
-        otherwise_region=(around.region if in_code else None) or runtime.environ.get("AWS_REGION") or None,
+        otherwise_region=around.region or runtime.environ.get("AWS_REGION") or None,
     )
     first = arn.region if arn is not None else region
     others = tuple(dict.fromkeys(other for other in replicas if other != first))
@@ -198,7 +198,7 @@ def _in_region(name: str, region: str) -> str:
         raise ConfigurationError(
             f"replica region {region!r} is in partition {partition_of(region)!r}, and {name!r} in {arn.partition!r}"
         )
-    return name.replace(f":{arn.region}:", f":{region}:", 1)
+    return name.replace(f":{arn.region}:", f":{region}:")
 
 
 class Unreadable:

@@ -129,7 +129,7 @@ class Observers:
                 event, context = told = self._queue.popleft()
                 context.run(self._tell_one, event)
                 if told is last:
-                    break
+                    return
         finally:
             self._teller = None
             self._role.release()

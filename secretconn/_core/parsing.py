@@ -16,9 +16,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
-from secretconn.credentials import Credentials, Payload, Problem
+from secretconn.credentials import Credentials, Hidden, Payload, Problem
 from secretconn.errors import ConfigurationError
 
 __all__ = ["Shape", "parse"]
@@ -43,7 +43,7 @@ SPELLINGS: Mapping[str, frozenset[str]] = {
 }
 """Other keys that people keep a value under, in lower case and without ``_``, ``-`` and blanks."""
 
-MAX_PORT = 65535
+MAX_PORT, NO_PORT = 65535, -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,34 +104,34 @@ def _read(payload: Payload, secret_id: str, shape: Shape) -> Credentials | Probl
             "is not a JSON object. Put AWS's JSON there (username, password, host, ...), or, "
             "if it is only a password, pass username="
         )
-    return _from_keys(cast("dict[str, Any]", value), secret_id, payload.version_id, shape)
+    return _from_keys(value, secret_id, payload.version_id, shape)
 
 
-def _text(content: object) -> Payload | Problem:
+def _text(content: object) -> Hidden[str] | Problem:
     if isinstance(content, bytes | bytearray):
         try:
-            return Payload("", bytes(content).decode("utf-8-sig"))
+            return Hidden(bytes(content).decode("utf-8-sig"))
         except UnicodeDecodeError:
             return Problem("is binary and not UTF-8 text; put JSON there, encoded as UTF-8")
     if isinstance(content, str):
-        return Payload("", content)
+        return Hidden(content)
     return Problem("has neither a secret string nor a secret binary")
 
 
-def _json(content: object) -> object:
+def _json(content: str) -> object:
     """The JSON value, or None. A JSONDecodeError carries the whole document, so it must not live on."""
     import json  # with `import secretconn` it would be a good part of the cost
 
     try:
-        return json.loads(cast("str", content).removeprefix("\ufeff"))  # Windows editors put a mark there
+        return json.loads(content.removeprefix("\ufeff"))  # Windows editors put a mark there
     except (ValueError, RecursionError):
         return None
 
 
-def _plain_text(text: Payload, value: object, secret_id: str, username: str, version: str) -> Credentials | Problem:
+def _plain_text(text: Hidden[str], value: object, secret_id: str, username: str, version: str) -> Credentials | Problem:
     if isinstance(value, dict) and AWS_KEYS["password"] in value:
         return Problem("is JSON with a password in it; username= is for a secret that is only a password, leave it out")
-    password = cast("str", text.content).removesuffix("\n").removesuffix("\r")
+    password = text.content.removesuffix("\n").removesuffix("\r")
     wrong = _wrong_text(password, required=True)
     if wrong is not None:
         return Problem(f"as a plain-text password {wrong}")
@@ -204,10 +204,11 @@ _USER_IN_URL, _USER_IN_HOST = re.compile(r"://.*@", re.DOTALL), re.compile(r".+@
 
 
 def _text_value(value: object, key: str, user: re.Pattern[str] = _USER_IN_URL) -> str | Problem | None:
-    wrong = None if value is None else _wrong_text(value, required=False)
-    if isinstance(value, str) and user.search(value):
-        wrong = "has a user in it, as a URL; put the name alone there"
-    return Problem(f"key {key!r} {wrong}", key) if wrong is not None else cast("str", value) or None
+    wrong, text = None if value is None else _wrong_text(value, required=False), ""
+    if isinstance(value, str):
+        text = value
+        wrong = "has a user in it, as a URL; put the name alone there" if user.search(value) else wrong
+    return Problem(f"key {key!r} {wrong}", key) if wrong is not None else text or None
 
 
 def _wrong_text(value: object, required: bool) -> str | None:
@@ -222,14 +223,14 @@ def _wrong_text(value: object, required: bool) -> str | None:
     return None
 
 
-def _port(value: object, key: str) -> int | Problem | None:
+def _port(value: Any, key: str) -> int | Problem | None:
     """A number as ``int()`` reads it. None, empty text and 0 mean "none", as they do to the drivers."""
     if value is None or (isinstance(value, str) and not value.strip()):
         return None
     try:
-        number = -1 if isinstance(value, bool) else int(cast("Any", value))
+        number = NO_PORT if isinstance(value, bool) else int(value)
     except (TypeError, ValueError, OverflowError):
-        number = -1
+        number = NO_PORT
     if not 0 <= number <= MAX_PORT:
         return Problem(f"key {key!r} must be a port from 1 to {MAX_PORT}, as a number or as its digits", key)
     return number or None

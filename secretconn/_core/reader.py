@@ -25,7 +25,7 @@ from secretconn.sources.base import NoValue, Reading, Source, is_passing, is_thr
 
 __all__ = ["Reader"]
 
-NEVER = float("-inf")
+NEVER, FORGOTTEN = float("-inf"), "the secret was forgotten meanwhile"
 
 LOOK = 3.0
 """Seconds, jittered, after the last read, until the source is looked at while an endpoint cools down."""
@@ -274,7 +274,7 @@ class Reader:
 
     def _read(self, flight: Flight, stages: tuple[str, ...], generation: int) -> None:
         if generation != self._generation:  # all was forgotten before it began
-            flight.land(Unanswered(flight.tick, self._state.tick(), LookupError("forgotten")))
+            flight.land(Unanswered(flight.tick, self._state.tick(), LookupError(FORGOTTEN)))
             return
         source, counters = self._source, self._observers.counters
         with self._state.lock:
@@ -314,7 +314,7 @@ class Reader:
         parsed = parsed_reading(reading, self._secret_id, self._shape)
         with self._state.lock:
             if generation != self._generation:
-                raise LookupError("the secret was forgotten while it was read")
+                raise LookupError(FORGOTTEN)
             before = self._state.answer
             news = news_of(parsed, before, flight, stages, policy)
             answer = self._state.add(news, policy)

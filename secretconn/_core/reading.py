@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Mapping, Set
 from typing import NamedTuple
 
-from secretconn._core.answer import Answer, News, Policy
+from secretconn._core.answer import BEFORE_ALL, Answer, News, Policy
 from secretconn._core.flight import Flight
 from secretconn._core.parsing import Shape, parse
 from secretconn.credentials import Credentials
@@ -77,7 +77,7 @@ def news_of(parsed: Parsed, before: Answer | None, flight: Flight, stages: tuple
     """Return what is new. What came out of a cache is no newer than what was held before."""
     reading = parsed.reading
     cached = reading.cached and flight.reason in PLAIN
-    tick = flight.tick if not cached else before.tick if before is not None else -1
+    tick = flight.tick if not cached else before.tick if before is not None else BEFORE_ALL
     at = max(before.requested_at, flight.begun - reading.oldest) if cached and before is not None else flight.begun
     whole = (reading.whole or stages == policy.stages) and not cached
     known = parsed.logins.keys() | (before.logins.keys() if before is not None else set())

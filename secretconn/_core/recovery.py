@@ -12,7 +12,7 @@ from functools import partial
 
 from secretconn import events
 from secretconn._core import rules
-from secretconn._core.answer import Answer, Policy, tick_of
+from secretconn._core.answer import BEFORE_ALL, Answer, Policy, tick_of
 from secretconn._core.effects import Budget, Flow, Opening, Wait
 from secretconn._core.flight import Outcome, Unanswered
 from secretconn._core.observers import Observers
@@ -28,8 +28,7 @@ from secretconn.sources.base import name_of
 
 __all__ = ["Core", "opening"]
 
-POLL_FIRST = 0.25
-POLL_MAX = 5.0
+POLL_FIRST, POLL_MAX = 0.25, 5.0
 """Seconds between two looks at the source while a caller is patient: at first, and at most."""
 
 AGAIN = 0.15
@@ -188,9 +187,9 @@ class _Inquiry:
         self._patient_until = now + policy.patience
         self._poll = POLL_FIRST
         self._tried = Tried((), frozenset(), policy.stages)
-        self._since = -1
-        self._refused_at = -1
-        self._round, self._rounds = -1, 0
+        self._since = BEFORE_ALL
+        self._refused_at = BEFORE_ALL
+        self._round, self._rounds = BEFORE_ALL, 0
         self._asked = False
         self._again_until: float | None = None
 
@@ -223,9 +222,9 @@ class _Inquiry:
         """From when on an answer is news: what a crowd that is refused together shares is asked for once."""
         state = self._endpoint.state or rules.FRESH
         refusal = state.refused.get(login.version_id)
-        first = max(refusal.first if refusal is not None else -1, state.fruitless_tick)
+        first = max(refusal.first if refusal is not None else BEFORE_ALL, state.fruitless_tick)
         self._refused_at = max(self._refused_at, first)
-        if self._since < 0:
+        if self._since == BEFORE_ALL:
             self._since = rules.inquiry_since(state)
 
     def _other(self, *, patient: bool) -> Flow[Credentials | None]:
@@ -253,11 +252,12 @@ class _Inquiry:
         if answer is None:
             return None
         login = rules.newer(state, answer, self._tried, self._policy)
-        if login is None and answer.whole > self._since and not self._waits_for_a_read(answer):
-            login = rules.any_other(state, answer, self._tried)
+        counts = len(self._tried.sent) > len(self._policy.stages)  # a source may have a newer one at each read
+        if login is None and answer.whole > self._since and self._awaited(answer) is None:
+            login, counts = rules.any_other(state, answer, self._tried), True
             self._refused_at = max(self._refused_at, rules.last_refusal_since(state, answer, self._tried))
-            if login is not None and self._round != answer.whole:
-                self._round, self._rounds = answer.whole, self._rounds + 1
+        if login is not None and counts and self._round != answer.whole:
+            self._round, self._rounds = answer.whole, self._rounds + 1
         return login
 
     def _question(self, answer: Answer | None) -> tuple[str, ...] | None:
@@ -265,9 +265,8 @@ class _Inquiry:
         if answer is None:
             return (self._policy.current,)
         stages = rules.question(self._endpoint.state, answer, self._tried, self._since, self._refused_at, self._policy)
-        if stages is None and self._waits_for_a_read(answer):
-            unread = rules.unreadable(answer, self._tried, self._policy)
-            return None if unread is None else (unread,)
+        if stages is None and (unread := self._awaited(answer)) is not None:
+            return (unread,)
         if stages is None:
             self.reason = _nothing_else(answer, self._tried)
         elif answer.whole <= self._refused_at and not self._round_is_left(answer):
@@ -296,13 +295,12 @@ class _Inquiry:
             self._start_cool_down(outcome.tick)
         return outcome
 
-    def _waits_for_a_read(self, answer: Answer) -> bool:
-        """True for a second while a rotation goes on and a version that it labels cannot be read."""
-        if rules.unreadable(answer, self._tried, self._policy) is None:
-            return False
-        if self._again_until is None:
+    def _awaited(self, answer: Answer) -> str | None:
+        """A stage that cannot be read while a rotation goes on, for a second; it is asked for again meanwhile."""
+        unread = rules.unreadable(answer, self._tried, self._policy)
+        if unread is not None and self._again_until is None:
             self._again_until = self._clock() + min(rules.READ_AGAIN, self._budget.left)
-        return self._clock() < self._again_until
+        return unread if self._again_until is not None and self._clock() < self._again_until else None
 
     def _poll_again(self) -> Flow[bool]:
         """Rule 5: while the caller is patient, wait a little and ask for everything again. False when that is over."""

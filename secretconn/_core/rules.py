@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from secretconn._core.answer import Answer, Policy
+from secretconn._core.answer import BEFORE_ALL, Answer, Policy
 from secretconn.credentials import PENDING, Credentials
 
 __all__ = ["EndpointState", "Refusal", "Start", "Tried"]
@@ -55,12 +55,12 @@ class EndpointState:
 
     accepted: Credentials | None = None
     stage: str = ""
-    accepted_tick: int = -1
+    accepted_tick: int = BEFORE_ALL
     decide_at: float = 0.0
     refused: Mapping[str, Refusal] = field(default_factory=dict)
     quiet_until: float = float("-inf")
     fruitless: int = 0
-    fruitless_tick: int = -1
+    fruitless_tick: int = BEFORE_ALL
 
 
 FRESH = EndpointState()
@@ -242,18 +242,18 @@ def newer(state: EndpointState | None, answer: Answer, tried: Tried, policy: Pol
 def any_other(state: EndpointState | None, answer: Answer, tried: Tried) -> Credentials | None:
     """Rule 4c, for a whole answer: by stage, those not refused here first, none refused since it was asked for."""
     refused = (state or FRESH).refused
-    logins = [login for login in _offered(answer, tried) if _refused_since(state, answer, login) < 0]
+    logins = [login for login in _offered(answer, tried) if _refused_since(state, answer, login) == BEFORE_ALL]
     return min(logins, key=lambda login: login.version_id in refused, default=None)
 
 
 def last_refusal_since(state: EndpointState | None, answer: Answer, tried: Tried) -> int:
-    """Return the tick at which what a whole answer offers was last refused here after it was asked for; else -1."""
-    return max((_refused_since(state, answer, login) for login in _offered(answer, tried)), default=-1)
+    """Return the tick at which what a whole answer offers was last refused here after it was asked for, if it was."""
+    return max((_refused_since(state, answer, login) for login in _offered(answer, tried)), default=BEFORE_ALL)
 
 
 def inquiry_since(state: EndpointState) -> int:
     """Return the tick at which the inquiry of this endpoint began, for all who are refused here meanwhile."""
-    return max(min((refusal.first for refusal in state.refused.values()), default=-1), state.fruitless_tick)
+    return max(min((refusal.first for refusal in state.refused.values()), default=BEFORE_ALL), state.fruitless_tick)
 
 
 def question(
@@ -293,7 +293,7 @@ def unreadable(answer: Answer, tried: Tried, policy: Policy) -> str | None:
 
 def _refused_since(state: EndpointState | None, answer: Answer, login: Credentials) -> int:
     refusal = (state or FRESH).refused.get(login.version_id)
-    return refusal.last if refusal is not None and refusal.last > answer.whole else -1
+    return refusal.last if refusal is not None and refusal.last > answer.whole else BEFORE_ALL
 
 
 def _unread(answer: Answer, stage: str) -> bool:
@@ -307,7 +307,7 @@ def _offered(answer: Answer, tried: Tried) -> list[Credentials]:
 
 
 def _without_exception(state: EndpointState) -> EndpointState:
-    return replace(state, accepted=None, stage="", accepted_tick=-1, decide_at=0.0)
+    return replace(state, accepted=None, stage="", accepted_tick=BEFORE_ALL, decide_at=0.0)
 
 
 def _forget_exception(state: EndpointState) -> EndpointState | None:

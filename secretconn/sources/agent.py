@@ -7,11 +7,12 @@ understood.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+import re
+from collections.abc import Callable, Iterator, Mapping, Set
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
-from secretconn.credentials import PENDING, PREVIOUS, Payload
+from secretconn.credentials import PENDING, PREVIOUS, Hidden, Payload
 from secretconn.errors import ConfigurationError, SecretUnavailable
 from secretconn.runtime import Runtime
 from secretconn.sources.agent_reply import Address, Failed, Kind, Reply, Unreached, ask, judge
@@ -23,6 +24,7 @@ PORT = 2773
 PORT_VARIABLE = "PARAMETERS_SECRETS_EXTENSION_HTTP_PORT"
 TOKEN_VARIABLES = ("AWS_TOKEN", "AWS_SESSION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN")
 TOKEN_FILE = "/var/run/awssmatoken"  # noqa: S105  (a path)
+NO_TOKEN = Hidden("")
 
 READ_SECONDS = 10.0
 """One read of all stages takes at most that long, and one request half of it."""
@@ -62,7 +64,7 @@ class AgentSource:
         endpoint_url: str | None = None,
         extension: bool = False,
         runtime: Runtime | None = None,
-        ask: Callable[[Address, str, Payload, float], Reply | Unreached] = ask,
+        ask: Callable[[Address, str, Hidden[str], float], Reply | Unreached] = ask,
     ) -> None:
         self._secret_id = secret_id
         self._runtime = runtime or Runtime()
@@ -227,15 +229,15 @@ class _Tokens:
     def __init__(self, environ: Mapping[str, str], extension: bool) -> None:
         self._environ = environ
         self._variables = TOKEN_VARIABLES[1:2] if extension else TOKEN_VARIABLES
-        self._file = None if extension else TOKEN_FILE
-        self._refused: list[Payload] = []
-        self._sent = Payload("", "")
+        self._files = () if extension else (TOKEN_FILE,)
+        self._refused: list[Hidden[str]] = []
+        self._sent = NO_TOKEN
 
-    def current(self) -> Payload:
+    def current(self) -> Hidden[str]:
         """The first one that was not refused since one was accepted, else the first one, else none at all."""
         tokens = list(self._all())
         fresh = [token for token in tokens if not self._was_refused(token)]
-        self._sent = (fresh or tokens or [Payload("", "")])[0]
+        self._sent = (fresh or tokens or [NO_TOKEN])[0]
         return self._sent
 
     def another(self) -> bool:
@@ -248,27 +250,25 @@ class _Tokens:
 
     def places(self) -> str:
         """Where tokens are looked for, in order."""
-        return ", ".join([*self._variables, *filter(None, [self._file])])
+        return ", ".join([*self._variables, *self._files])
 
-    def _was_refused(self, token: Payload) -> bool:
+    def _was_refused(self, token: Hidden[str]) -> bool:
         return any(token.content == refused.content for refused in self._refused)
 
-    def _all(self) -> Iterator[Payload]:
-        named: Iterable[tuple[str, str | None]] = ((name, self._environ.get(name)) for name in self._variables)
-        for name, value in [*named, ("", f"file://{self._file}" if self._file else None)]:
-            if not value:
-                continue
-            token = _token_file(value.removeprefix("file://")) if value.startswith("file://") else Payload(name, value)
+    def _all(self) -> Iterator[Hidden[str]]:
+        named = (self._environ.get(name, "") for name in self._variables)
+        for value in [*named, *(f"file://{file}" for file in self._files)]:
+            token = _token_file(value.removeprefix("file://")) if value.startswith("file://") else Hidden(value)
             if token.content:
                 yield token
 
 
-def _token_file(path: str) -> Payload:
+def _token_file(path: str) -> Hidden[str]:
     """A file's token, or an empty one: without it the agent says "Bad Token", and so do we."""
     try:
-        return Payload(path, Path(path).read_text(encoding="ascii").strip())
+        return Hidden(Path(path).read_text(encoding="ascii").strip())
     except (OSError, ValueError):
-        return Payload(path, "")
+        return NO_TOKEN
 
 
 def _address(endpoint_url: str | None, environ: Mapping[str, str]) -> Address:
@@ -285,6 +285,6 @@ def _address(endpoint_url: str | None, environ: Mapping[str, str]) -> Address:
 
 
 def _port(text: str) -> int:
-    if text.isascii() and text.isdigit() and 0 < int(text[:6]) <= 65535:  # noqa: PLR2004
-        return int(text[:6])
+    if re.fullmatch("[0-9]{1,5}", text) and 0 < int(text) <= 65535:  # noqa: PLR2004
+        return int(text)
     raise ConfigurationError(f"{PORT_VARIABLE} must be a port from 1 to 65535, not {text!r}")

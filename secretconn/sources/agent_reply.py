@@ -13,9 +13,9 @@ import json
 import time
 from collections.abc import Mapping
 from enum import Enum
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
-from secretconn.credentials import Payload
+from secretconn.credentials import Hidden, Payload
 
 __all__ = ["Address", "Failed", "Kind", "Reply", "Unreached", "ask", "judge"]
 
@@ -93,11 +93,11 @@ class Unreached(NamedTuple):
     starting: bool
 
 
-def ask(address: Address, target: str, token: Payload, timeout: float) -> Reply | Unreached:
-    """One GET. ``token`` is wrapped as secrets are, for it is one."""
+def ask(address: Address, target: str, token: Hidden[str], timeout: float) -> Reply | Unreached:
+    """One GET."""
     connection = http.client.HTTPConnection(address.host, address.port, timeout=timeout)
     try:
-        connection.request("GET", target, headers={TOKEN_HEADER: cast("str", token.content)} if token.content else {})
+        connection.request("GET", target, headers={TOKEN_HEADER: token.content} if token.content else {})
         response = connection.getresponse()
         return _read(response, time.monotonic() + timeout)
     except OSError as error:
@@ -111,10 +111,10 @@ def ask(address: Address, target: str, token: Payload, timeout: float) -> Reply 
 def _read(response: http.client.HTTPResponse, deadline: float) -> Reply:
     """The answer, but no more than shows that it is too large, and no longer than until the deadline."""
     reply = Reply(response.status, b"")
-    while len(reply.body) <= MAX_BODY and (chunk := Reply(0, response.read1(CHUNK))).body:
+    while len(reply.body) <= MAX_BODY and (chunk := Hidden(response.read1(CHUNK))).content:
         if time.monotonic() > deadline:
             raise TimeoutError
-        reply.body += chunk.body
+        reply.body += chunk.content
     return reply
 
 
@@ -193,18 +193,9 @@ def _code(reply: Reply) -> str | None:
     return last if last.isascii() and last.isalnum() and len(last) <= MAX_CODE else "an unknown error"
 
 
-class _Object:
-    """A JSON object that no repr shows."""
-
-    __slots__ = ("content",)
-
-    def __init__(self, content: dict[str, Any]) -> None:
-        self.content = content
-
-
-def _object(reply: Reply) -> _Object | None:
+def _object(reply: Reply) -> Hidden[dict[str, Any]] | None:
     """The body's JSON object, or None. A JSONDecodeError carries the whole document, so it must not live on."""
     try:
-        return _Object(value) if isinstance(value := json.loads(reply.body), dict) else None
+        return Hidden(value) if isinstance(value := json.loads(reply.body), dict) else None
     except (ValueError, RecursionError):
         return None

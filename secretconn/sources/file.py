@@ -15,9 +15,8 @@ import os
 import stat
 from collections.abc import Callable, Mapping, Set
 from pathlib import Path
-from typing import cast
 
-from secretconn.credentials import PENDING, PREVIOUS, Payload
+from secretconn.credentials import PENDING, PREVIOUS, Hidden, Payload
 from secretconn.errors import SecretUnavailable
 from secretconn.sources.base import Reading
 
@@ -72,7 +71,7 @@ class FileSource:
             where = self._resolve(self._path)
             try:
                 before = _mark(where)
-                found = _read_folder(where) if where.is_dir() else _read_file(where)
+                found: Hidden[str] | Hidden[bytes] = _read_folder(where) if where.is_dir() else _read_file(where)
                 unchanged = before == _mark(where) and where == self._resolve(self._path)
             except OSError as reason:
                 error = reason
@@ -110,23 +109,23 @@ def _mark(where: Path) -> str:
     return hashlib.sha256("\n".join(parts).encode(errors="surrogateescape")).hexdigest()[:32]
 
 
-def _read_folder(folder: Path) -> Payload:
+def _read_folder(folder: Path) -> Hidden[str]:
     """The folder's files as one JSON object. The values stay wrapped while anything can still be raised."""
-    files: dict[str, Payload] = {}
+    files: dict[str, Hidden[bytes]] = {}
     for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
         if not entry.name.startswith(".") and entry.is_file():
             files[entry.name] = _read_file(folder / entry.name)
-    return Payload("", _as_json(files))
+    return Hidden(_as_json(files))
 
 
-def _as_json(files: Mapping[str, Payload]) -> str:
+def _as_json(files: Mapping[str, Hidden[bytes]]) -> str:
     return json.dumps({name: text for name, file in files.items() if (text := _text(file)) is not None})
 
 
-def _text(file: Payload) -> str | None:
+def _text(file: Hidden[bytes]) -> str | None:
     """A file's text without the line end that editors and shells add; None for what is no part of a login."""
     try:
-        text = cast("bytes", file.content).decode("utf-8-sig")
+        text = file.content.decode("utf-8-sig")
     except UnicodeDecodeError:
         return None
     return text.removesuffix("\n").removesuffix("\r") if len(file.content) <= MAX_BYTES else None
@@ -137,12 +136,12 @@ def _open_at_once(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
-def _read_file(path: Path) -> Payload:
+def _read_file(path: Path) -> Hidden[bytes]:
     """A file's bytes, but no more than shows that it is too large."""
-    found = Payload("", b"")
+    found = Hidden(b"")
     with open(path, "rb", buffering=0, opener=_open_at_once) as stream:
         if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
             raise OSError(errno.EINVAL, "it is not a regular file")
-        while len(found.content) <= MAX_BYTES and (chunk := Payload("", stream.read(CHUNK) or b"")).content:
-            found = Payload("", cast("bytes", found.content) + cast("bytes", chunk.content))
+        while len(found.content) <= MAX_BYTES and (chunk := Hidden(stream.read(CHUNK) or b"")).content:
+            found.content += chunk.content
     return found

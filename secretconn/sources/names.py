@@ -60,7 +60,7 @@ def secret_name(secret_id: str) -> SecretName:
         ConfigurationError: it can be no secret's id, names an unknown source, or nothing after it. It is never shown.
     """
     check_secret_id(secret_id)
-    found = None if secret_id.startswith("arn:") else _URL.fullmatch(secret_id)
+    found = _URL.fullmatch(secret_id)
     scheme, name = (None, secret_id) if found is None else (found["scheme"].lower(), found["name"])
     if scheme is not None and scheme not in KNOWN:
         raise ConfigurationError(
@@ -113,5 +113,5 @@ def plain_names(secret_id: str) -> tuple[str, ...]:
 
         return (unquote(found["name"]),)
     name = found["name"] if found is not None and found["scheme"].lower() in KNOWN else secret_id
-    whole = name.split(":", 6)[-1]
+    whole = name.rpartition(":")[2]
     return tuple(dict.fromkeys((whole, re.sub(r"-[A-Za-z0-9]{6}$", "", whole)) if name.startswith("arn:") else (name,)))

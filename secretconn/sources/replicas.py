@@ -10,6 +10,7 @@ from secretconn.sources.base import CachingSource, NoValue, Reading, Source, nam
 
 __all__ = ["ReplicatedSource"]
 
+NEVER = float("-inf")
 SKIP = 30.0
 """Seconds for which a region that failed is asked last. A region that does not answer costs a read its time limit, so
 that is paid once in so many seconds."""
@@ -26,7 +27,7 @@ class ReplicatedSource:
 
     def __init__(self, secret_id: str, sources: Sequence[Source], clock: Callable[[], float]) -> None:
         self._secret_id, self._sources, self._clock = secret_id, tuple(sources), clock
-        self._skip_until = [float("-inf")] * len(self._sources)
+        self._skip_until = [NEVER] * len(self._sources)
         self._asked = self._sources[0]
 
     @property
@@ -90,7 +91,7 @@ class ReplicatedSource:
                 problem = error
             else:
                 if problem is None:
-                    self._skip_until[index] = float("-inf")
+                    self._skip_until[index] = NEVER
                     return reading
             self._skip_until[index] = self._clock() + SKIP
             errors.append((source, problem))

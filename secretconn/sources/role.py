@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ __all__ = ["Role", "role_session"]
 _ROLE = re.compile(r"arn:aws(?:-[a-z0-9]+)*:iam::\d{12}:role/.+", re.DOTALL)
 
 
+@dataclass(frozen=True, repr=False)
 class Role:
     """The role to take before the secret is read.
 
@@ -25,23 +27,17 @@ class Role:
         external_id: What the role's trust policy asks for, if it does.
 
     Raises:
-        ConfigurationError: it is no role's ARN, or an external id without a role.
+        ConfigurationError: it is no role's ARN.
     """
 
-    def __init__(self, arn: str | None, external_id: str | None) -> None:
-        if arn is None:
-            raise ConfigurationError("external_id= belongs to role_arn=; give that too")
-        if not isinstance(arn, str) or _ROLE.fullmatch(arn) is None:
+    arn: str
+    external_id: str | None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.arn, str) or _ROLE.fullmatch(self.arn) is None:
             raise ConfigurationError(
                 "role_arn= is not the ARN of a role, which looks like arn:aws:iam::ACCOUNT:role/NAME"
             )
-        self.arn, self.external_id = arn, external_id
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Role) and (self.arn, self.external_id) == (other.arn, other.external_id)
-
-    def __hash__(self) -> int:
-        return hash((self.arn, self.external_id))
 
     def arguments(self) -> dict[str, str]:
         """For AssumeRole, besides the role itself."""

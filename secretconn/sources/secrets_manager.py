@@ -72,11 +72,13 @@ class SecretsManagerSource:
         otherwise_region: str | None = None,
     ) -> None:
         _refuse_conflicts(client, session, region, profile, endpoint_url, role_arn)
+        if external_id is not None and role_arn is None:
+            raise ConfigurationError("external_id= belongs to role_arn=; give that too")
         self._secret_id = secret_id
         self._region = region_for(secret_id, region)
         if client is not None:
             _refuse_other_region(secret_id, client)
-        role = Role(role_arn, external_id) if role_arn is not None or external_id is not None else None
+        role = Role(role_arn, external_id) if role_arn is not None else None
         self._way = Way(self._region, profile, endpoint_url, session, role, total_attempts, otherwise_region)
         self._given_client, self._config = client, cache_config
         self._shared: SharedClient | None = None

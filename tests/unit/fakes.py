@@ -204,11 +204,11 @@ def drive(flow: Generator[Any, Any, Any], time: Time, call: Callable[[Credential
 class Bed:
     """One secret, one server, one clock, and a way to connect."""
 
-    def __init__(self, source: Any = None, *, time: Time | None = None, **settings: Any) -> None:
+    def __init__(self, source: Any = None, random: float = 0.5, *, time: Time | None = None, **settings: Any) -> None:
         self.time = time or Time()
         self.source: Any = source or StageSource(login("p1"))
         self.server = Server(("app", "p1"))
-        self.rotating = RotatingCredentials("s", source=self.source, runtime=self.time.runtime(), **settings)
+        self.rotating = RotatingCredentials("s", source=self.source, runtime=self.time.runtime(random), **settings)
         self.events: list[Any] = []
         self.rotating.subscribe(self.events.append)
 

@@ -66,6 +66,7 @@ def test_an_argument_of_another_region_is_refused() -> None:
 def test_partition_by_name() -> None:
     assert partition_of("us-east-1") == "aws"
     assert partition_of("us-gov-east-1") == "aws-us-gov"
+    assert partition_of("us-gov-north-9") == "aws-us-gov"  # not listed, but named like one of them
     assert partition_of("new-kind-of-1") is None
 
 

@@ -67,21 +67,23 @@ def test_the_driver_is_imported_while_the_secret_is_read(driver: str, gate: Any,
 
 
 @pytest.mark.parametrize(
-    ("bad", "error"),
+    ("bad", "error", "told"),
     [
-        ({"user": "mine"}, TypeError),
-        ({"async_": True}, secretconn.ConfigurationError),
-        ({"retries": -1}, secretconn.ConfigurationError),
-        ({"patience": -1.0}, secretconn.ConfigurationError),
+        ({"user": "mine"}, TypeError, "user and password come from secret 's'"),
+        ({"async_": True}, secretconn.ConfigurationError, "async_"),
+        ({"retries": -1}, secretconn.ConfigurationError, "retries must be a whole number from 0, not -1"),
+        ({"retries": "2", "patience": 5.0}, secretconn.ConfigurationError, "retries must be .*, not '2'"),
+        ({"patience": -1.0}, secretconn.ConfigurationError, "patience must be a number of seconds from 0, not -1.0"),
     ],
     ids=str,
 )
 def test_what_is_wrong_with_the_arguments_is_told_before_a_read(
-    bad: dict[str, Any], error: type[Exception], gate: Any, source: MemorySource
+    bad: dict[str, Any], error: type[Exception], told: str, gate: Any, source: MemorySource
 ) -> None:
     gate.importing = lambda: None
-    rotating = secretconn.RotatingCredentials("s", source=source)
-    with pytest.raises(error):
+    at_once = secretconn.Runtime(spawn=lambda work: work())
+    rotating = secretconn.RotatingCredentials("s", source=source, runtime=at_once)
+    with pytest.raises(error, match=told):
         secretconn.connect(rotating, driver="psycopg2", **bad)
     assert source.reads == 0
 

@@ -6,13 +6,15 @@ import asyncio
 import functools
 import inspect
 import types
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 import secretconn
-from secretconn import ConfigurationError, RotatingCredentials, Verdict
-from secretconn.engines.base import Driver
+from secretconn import ConfigurationError, RotatingCredentials, Runtime, Verdict
+from secretconn._core.connector import Connector
+from secretconn.engines.base import NOTHING_GIVEN, Driver
 from secretconn.testing.memory import MemorySource
 from tests.unit.fakes import DRIVER, Bed, Broken, Refused, login
 
@@ -175,6 +177,34 @@ def test_classify_none_means_the_driver_s_own_table() -> None:
     assert wrapped() == "connection as app"
 
 
+def test_what_the_caller_handles_is_left_out_of_the_judgement_and_put_back() -> None:
+    inner, outer, error = ValueError(), KeyError(), Refused()
+    inner.__context__, error.__context__ = outer, inner
+    seen: list[BaseException | None] = []
+    connector = Connector(Bed().rotating, lambda: None, DRIVER, classify=lambda _: seen.append(inner.__context__))
+    for handled in (outer, None, TypeError()):
+        connector.judge(error, handled)
+        assert (error.__context__, inner.__context__) == (inner, outer)
+    assert seen == [None, outer, outer]
+
+
+def test_a_port_that_is_the_engine_s_own_is_the_secret_s_own_address() -> None:
+    bed = Bed()
+    bed.server.accepted = set()
+    with pytest.raises(Refused):
+        bed.connect(port=5432)
+    assert bed.core.state.own.state is not None
+
+
+def test_the_driver_s_own_variables_are_those_of_the_runtime() -> None:
+    source = MemorySource({"username": "app", "password": "p1"})
+    runtime = Runtime(environ={"FAKEHOST": "db"}, spawn=lambda work: work())
+    rotating = RotatingCredentials("s", source=source, runtime=runtime)
+    looks = replace(DRIVER, variables={"host": ("FAKEHOST",)})
+    keywords = Connector(rotating, lambda: None, looks).keywords(NOTHING_GIVEN, rotating.current())
+    assert keywords == {"user": "app", "password": "p1", "port": 5432, "database": "postgres"}
+
+
 @pytest.mark.parametrize("classify", [lambda _: 1 / 0, lambda _: "yes"], ids=["raises", "answers nonsense"])
 def test_a_classify_that_fails_is_logged_and_the_driver_s_exception_escapes(
     classify: Any, caplog: pytest.LogCaptureFixture
@@ -184,7 +214,9 @@ def test_a_classify_that_fails_is_logged_and_the_driver_s_exception_escapes(
     bed.server.accepted = set()
     with pytest.raises(Refused):
         secretconn.wrap(bed.server.connect, bed.rotating, driver=DRIVER, classify=classify)()
-    assert "classify= failed" in caplog.text
+    (record,) = (record for record in caplog.records if record.levelname == "ERROR")
+    assert record.getMessage() == "secretconn: classify= failed on Refused, which is passed on"
+    assert record.exc_info
     assert bed.source.api_calls == 1
 
 

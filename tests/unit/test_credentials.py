@@ -49,6 +49,11 @@ def test_engines_are_kept_as_written(engine: str) -> None:
     assert read(AWS | {"engine": engine, "masterarn": "arn:aws:..."}).engine == engine
 
 
+def test_aws_s_own_key_comes_before_another_spelling_of_it() -> None:
+    login = read(AWS | {"hostname": "elsewhere", "database": "another"})
+    assert (login.host, login.database, login.problems) == ("db.example", "orders", {})
+
+
 def test_a_managed_secret_has_only_user_and_password() -> None:
     login = read({"username": "admin", "password": "p"})
     assert (login.host, login.port, login.database, login.engine) == (None, None, None, None)
@@ -104,6 +109,7 @@ def test_other_key_names() -> None:
 def test_plain_text_is_only_a_password(text: str, password: str) -> None:
     login = read(text, Shape(username="app"))
     assert (login.username, login.password) == ("app", password)
+    assert (login.secret_id, login.version_id) == ("prod/orders", "v1")
 
 
 @pytest.mark.parametrize(

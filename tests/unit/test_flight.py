@@ -44,3 +44,21 @@ async def test_with_no_time_left_a_task_is_told_what_there_is(landed: bool) -> N
     if landed:
         flight.land(NOTHING)
     assert await flight.wait_async(0.0) is (NOTHING if landed else None)
+
+
+def test_a_driver_with_a_clock_of_its_own_is_called_once_it_has_landed() -> None:
+    flight, told = under_way(), list[object]()
+    flight.when_landed(lambda: told.append(flight.outcome))
+    assert (told, flight.outcome) == ([], None)
+    assert flight.land(NOTHING)
+    assert not flight.land(Unanswered(3, 4, OSError()))
+    assert told == [NOTHING]
+
+
+async def test_where_no_thread_can_be_started_a_task_is_told_so_at_once() -> None:
+    flight = under_way()
+    flight.here.append(lambda: None)
+    told = await flight.wait_async(60.0)
+    assert isinstance(told, Unanswered)
+    assert (told.tick, str(told.error)) == (1, "no thread can be started to read the secret")
+    assert not flight.landed

@@ -83,6 +83,12 @@ def test_a_subscriber_that_raises_harms_nothing(caplog: pytest.LogCaptureFixture
     assert caplog.records[0].getMessage() == "secretconn: a subscriber failed on Event"
 
 
+def test_each_event_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "secretconn.events")
+    Observers(Time().spawn).tell(ONE, TWO)
+    assert [record.getMessage() for record in caplog.records] == [f"secretconn: {ONE!r}", f"secretconn: {TWO!r}"]
+
+
 def test_the_same_function_subscribed_twice_is_told_twice_and_ends_one_by_one() -> None:
     observers, told = Observers(Time().spawn), list[Event]()
     first, second = observers.subscribe(told.append), observers.subscribe(told.append)
@@ -105,6 +111,7 @@ def test_a_recovery_is_told_with_versions_stages_and_durations() -> None:
     assert (rejected.version_id, rejected.stages, rejected.suspect) == ("v1", ("AWSCURRENT",), False)
     assert (recovered.version_id, recovered.stages, recovered.attempts) == ("v2", ("AWSPENDING",), 2)
     assert rejected.seconds == recovered.seconds == 0.0
+    assert {event.secret_id for event in bed.events} == {"s"}
     stats = bed.rotating.stats()
     assert (stats.connects, stats.rejected, stats.suspected, stats.recovered, stats.rotations) == (2, 1, 0, 1, 0)
 

@@ -23,7 +23,9 @@ from opentelemetry.trace import StatusCode
 
 import secretconn
 from secretconn import ConfigurationError, RotatingCredentials, Stats
-from secretconn.otel import COUNTERS, SECONDS, instrument
+from secretconn.events import Recovered
+from secretconn.otel import COUNTERS, GAUGES, SECONDS, instrument
+from secretconn.runtime import version_of
 from secretconn.testing.memory import MemorySource
 from tests.unit.fakes import Bed, login
 
@@ -100,6 +102,67 @@ def test_the_counters_are_those_of_stats(scope: Telescope) -> None:
     }  # fmt: skip
     assert all(told[field] > 0 for field in told if field != "suspected")
     assert scope.values("secretconn.hit_rate")["s"] == bed.rotating.stats().hit_rate
+
+
+def test_each_has_a_unit_and_says_what_it_is(scope: Telescope) -> None:
+    bed = Bed()
+    scope.instrument(bed.rotating)
+    recover(bed)
+    data = scope.reader.get_metrics_data()
+    assert data is not None
+    ((told,),) = (resource.scope_metrics for resource in data.resource_metrics)
+    assert (told.scope.name, told.scope.version) == ("secretconn", version_of())
+    assert {(one.name, one.unit, one.description) for one in told.metrics} == {
+        *((f"secretconn.{field}", unit, about) for field, (unit, about) in COUNTERS.items()),
+        *(
+            (f"secretconn.{name}", unit, about)
+            for name, unit, about in GAUGES.values()
+            if scope.points(f"secretconn.{name}")
+        ),
+        ("secretconn.hit_rate", "1", "Hits per read since the start."),
+        ("secretconn.refresh.duration", "s", "How long the source took, failed fetches included."),
+        ("secretconn.recovery.duration", "s", "From the first rejected login to the open connection."),
+    }
+    (span,) = scope.spans("secretconn.recovery")
+    scope_of_span = span.instrumentation_scope
+    assert scope_of_span is not None
+    assert (scope_of_span.name, scope_of_span.version) == ("secretconn", version_of())
+
+
+def test_the_place_that_answered_is_told(scope: Telescope) -> None:
+    bed = Bed()
+    bed.source.place = "eu-west-1"
+    scope.instrument(bed.rotating)
+    bed.rotating.current()
+    (span,) = scope.spans("secretconn.refresh")
+    assert span.attributes is not None
+    assert span.attributes["secretconn.place"] == "eu-west-1"
+    assert (span.attributes["secretconn.version_id"], span.attributes["secretconn.api_calls"]) == ("v1", 1)
+
+
+def test_what_follows_a_probation_is_a_trace_of_its_own(scope: Telescope) -> None:
+    bed = Bed()
+    scope.instrument(bed.rotating)
+    recover(bed)
+    bed.time.now += 11.0
+    with scope.tracer.start_as_current_span("request") as request:
+        bed.connect()
+        bed.rotating.refresh()
+    *_, behind, asked = scope.spans("secretconn.refresh")
+    assert behind.context is not None
+    assert asked.context is not None
+    trace = request.get_span_context().trace_id
+    assert (behind.context.trace_id == trace, len(behind.links)) == (False, 1)
+    assert (asked.context.trace_id == trace, len(asked.links)) == (True, 0)
+
+
+def test_a_login_whose_version_has_lost_its_stage_is_told_as_another(scope: Telescope) -> None:
+    bed = Bed()
+    scope.instrument(bed.rotating)
+    bed.rotating.current()
+    bed.core.observers.tell(Recovered(secret_id="s", version_id="v0", stages=(), attempts=2, seconds=0.5))
+    (point,) = scope.points("secretconn.recovery.duration")
+    assert point.attributes["secretconn.stage"] == "other"
 
 
 def test_hits_are_never_ahead_of_the_reads() -> None:
@@ -411,6 +474,7 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from secretconn import RotatingCredentials
 from secretconn.otel import instrument
+from secretconn.runtime import version_of
 from secretconn.testing.memory import MemorySource
 
 reader = InMemoryMetricReader()
@@ -441,6 +505,7 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from secretconn import RotatingCredentials
 from secretconn.otel import instrument
+from secretconn.runtime import version_of
 from secretconn.testing.memory import MemorySource
 
 def report(reader):

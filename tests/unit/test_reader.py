@@ -34,6 +34,20 @@ def ask(bed: Bed, since: int, **more: Any) -> Any:
     return drive(asking(bed, since, **more), bed.time)
 
 
+def test_a_caller_whose_seconds_are_over_before_the_read_is_told_so() -> None:
+    bed = Bed()
+    bed.rotating.current()
+    bed.time.waiting = []
+    seen, since = tick_of(bed.core.state.answer), bed.core.state.tick()
+    outcome = drive(bed.core.reader.ask(ALL, seen, since, "asked", Budget(2.0, bed.core.runtime)), bed.time)
+    assert isinstance(outcome, Unanswered)
+    assert outcome.tick > since
+    assert str(outcome.error) == "no answer within 15 s"
+    assert bed.core.reader.failures == 0  # it may still land
+    bed.time.land()
+    assert bed.rotating.stats().fetches == 2
+
+
 # -- one read for all -------------------------------------------------------------------------------------------------
 
 
@@ -100,6 +114,58 @@ def test_a_first_reader_waits_for_no_clock_that_jumped_back(jump: float) -> None
     bed.time.now += jump
     assert bed.rotating.current().version_id == "v1"
     assert bed.time.slept == []
+
+
+def test_a_failed_read_is_asked_for_again_after_a_tenth_of_a_second_then_twice_as_long() -> None:
+    """Jittered, here by a random number of 0.5."""
+    bed = Bed()
+    bed.rotating.current()
+    bed.source.error = Answered("InternalServiceError")
+    assert isinstance(ask(bed, bed.core.state.tick()), Unanswered)
+    assert bed.time.slept[:5] == pytest.approx([0.075, 0.15, 0.3, 0.6, 1.2])
+
+
+def test_the_source_is_looked_at_every_three_seconds_and_at_once_if_it_never_was() -> None:
+    for random, seconds in ((0.5, 3.0), (0.0, 2.25)):  # jittered
+        bed = Bed(random=random)
+        reads = []
+        for passed in (0.0, 0.0, seconds - 0.125, 0.125, seconds - 0.125):
+            bed.time.now += passed
+            bed.core.reader.look()
+            reads.append(bed.source.reads)
+        assert reads == [1, 1, 1, 2, 2]
+
+
+def test_what_a_read_needs_is_imported_before_its_thread_starts() -> None:
+    """By whoever is first to need an answer."""
+
+    class Prepared(StageSource):
+        prepared = 0
+
+        def prepare(self) -> None:
+            self.prepared += 1
+
+    first, asked, begun = Bed(Prepared(login("p1"))), Bed(Prepared(login("p1"))), Bed(Prepared(login("p1")))
+    first.rotating.current()
+    ask(asked, -1)
+    begun.core.reader.begin()
+    for bed in (first, asked, begun):
+        assert bed.source.prepared == 1
+        bed.rotating.refresh()
+        bed.core.reader.begin()
+        assert bed.source.prepared == 1
+
+
+def test_a_read_ahead_right_after_a_failed_one_is_left_to_whoever_waits_for_it() -> None:
+    bed = Bed(read_patience=0.0)
+    bed.source.error = OSError("down")
+    with pytest.raises(SecretUnavailable):
+        bed.rotating.current()
+    bed.source.error = None
+    bed.core.reader.begin()
+    assert bed.source.reads == 1
+    assert bed.rotating.current().version_id == "v1"
+    assert bed.source.reads == 2
 
 
 def test_one_flight_at_a_time() -> None:
@@ -327,6 +393,26 @@ def test_five_inquiries_may_begin_in_a_second() -> None:
     assert inquiries.full(5.0) == 0.0  # the clock jumped back
 
 
+def test_each_is_counted_for_a_second_from_its_own_begin() -> None:
+    inquiries = Inquiries()
+    assert [inquiries.full(10.0 + number / 8) for number in range(5)] == [0.0] * 5
+    assert inquiries.full(10.75) == 0.25
+    assert [inquiries.full(11.0) for _ in range(2)] == [0.0, 0.125]
+    assert [inquiries.full(11.125) for _ in range(2)] == [0.0, 0.125]
+
+
+@pytest.mark.parametrize(
+    ("free", "reason", "slept"), [(False, "rejected", [1.0]), (True, "rejected", []), (False, "next", [])]
+)
+def test_the_sixth_one_waits_unless_a_read_costs_nothing(free: bool, reason: str, slept: list[float]) -> None:
+    bed = Bed()
+    bed.source.free = free
+    bed.rotating.current()
+    for _ in range(6):
+        assert isinstance(ask(bed, bed.core.state.tick(), reason=reason), Answer)
+    assert (bed.time.slept, bed.source.reads) == (slept, 7)
+
+
 # -- timeout is the longest wait --------------------------------------------------------------------------------------
 
 
@@ -427,7 +513,13 @@ def test_those_who_waited_for_one_failure_get_an_exception_each() -> None:
 
 @pytest.mark.parametrize(
     ("patience", "code", "seconds"),
-    [(5.0, "InternalServiceError", 5.0), (0.0, "InternalServiceError", 0.0), (5.0, "ThrottlingException", 15.0)],
+    [
+        (5.0, "InternalServiceError", 5.0),
+        (0.0, "InternalServiceError", 0.0),
+        (5.0, "ThrottlingException", 15.0),
+        (0.5, "ThrottlingException", 15.0),
+        (0.0, "ThrottlingException", 0.0),
+    ],
 )
 def test_a_first_read_that_fails_in_passing_is_repeated_for_some_seconds(
     patience: float, code: str, seconds: float
@@ -435,9 +527,11 @@ def test_a_first_read_that_fails_in_passing_is_repeated_for_some_seconds(
     bed = Bed(read_patience=patience)
     bed.source.error = Answered(code)
     begun = bed.time.now
-    with pytest.raises(SecretUnavailable):
+    with pytest.raises(SecretUnavailable) as caught:
         bed.rotating.current()
+    assert caught.value.__cause__ is bed.source.error
     assert seconds <= bed.time.now - begun <= seconds + 2.0
+    assert (bed.source.reads == 1) == (patience == 0.0)
     bed.source.error = None
     assert bed.rotating.current().version_id == "v1"
 
@@ -486,6 +580,49 @@ def test_nor_is_one_that_is_in_the_middle_then(error: Exception | None) -> None:
     bed.source.error = bed.source.on_read = None
     assert bed.rotating.current().version_id == "v1"
     assert bed.time.slept == []
+
+
+def test_a_source_that_is_forgotten_is_let_go_as_one_in_use_where_a_read_is_under_way() -> None:
+    for begun in ("no read", "one that waits for its thread", "one in its thread"):
+        bed = Bed()
+        bed.rotating.current()
+        let_go: list[bool] = []
+        bed.source.after_fork = let_go.append
+        if begun == "one that waits for its thread":
+            bed.time.waiting = []
+            bed.core.reader.behind("asked")
+        if begun == "one in its thread":
+            bed.source.on_read = lambda: forget(bed.rotating)  # noqa: B023  (called before the next round)
+            bed.core.reader.behind("asked")
+        else:
+            forget(bed.rotating)
+        assert let_go == [begun != "no read"]
+
+
+def test_a_forked_child_s_source_is_in_use_where_a_read_of_the_parent_was_in_its_thread() -> None:
+    for in_its_thread in (True, False):
+        bed, told = Bed(), list[bool]()
+        bed.source.after_fork = told.append
+        if in_its_thread:
+            bed.source.on_read = bed.core.reader.after_fork
+        bed.rotating.current()
+        if not in_its_thread:
+            bed.core.reader.after_fork()
+        assert told == [in_its_thread]
+
+
+def test_what_was_begun_between_two_of_them_is_nobody_s_either() -> None:
+    bed = Bed()
+    bed.rotating.current()
+    forget(bed.rotating)
+    bed.time.waiting = []
+    bed.core.reader.behind("asked")
+    works, bed.time.waiting = bed.time.waiting or [], None
+    forget(bed.rotating)
+    reads = bed.source.reads
+    for work in works:
+        work()
+    assert (bed.source.reads, bed.core.state.answer) == (reads, None)
 
 
 def test_who_waits_while_all_is_forgotten_reads_anew() -> None:
@@ -609,8 +746,12 @@ def test_ctrl_c_in_a_read_of_one_s_own_is_one_s_own() -> None:
     bed = Bed()
     bed.time.threads = False
     bed.source.on_read = lambda: (_ for _ in ()).throw(KeyboardInterrupt)
+    other = bed.core.reader.first()
+    joined = next(other).flight
     with pytest.raises(KeyboardInterrupt):
         bed.rotating.current()
+    assert isinstance(joined.outcome, Unanswered)
+    assert (joined.outcome.tick, str(joined.outcome.error)) == (joined.tick, "the read was broken off")
     bed.source.on_read = None
     assert bed.rotating.current().version_id == "v1"
     assert bed.time.slept == []

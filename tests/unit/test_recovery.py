@@ -13,8 +13,9 @@ import pytest
 
 import secretconn
 from secretconn import RotatingCredentials
-from secretconn.credentials import PENDING
-from tests.unit.fakes import DRIVER, Bed, Broken, Hidden, Refused, StageSource, login
+from secretconn.credentials import CURRENT, PENDING, PREVIOUS
+from secretconn.events import Refreshed
+from tests.unit.fakes import DRIVER, Answered, Bed, Broken, Hidden, Refused, StageSource, login
 
 Connect = Callable[..., Any]
 
@@ -87,6 +88,7 @@ def test_probation_ends_by_a_background_refresh(connect: Connect) -> None:
     bed.time.now += 0.2
     connect(bed)
     assert bed.source.api_calls == calls + 1
+    assert [event.reason for event in bed.events if isinstance(event, Refreshed)][-1] == "probation"
     bed.time.now += 100
     connect(bed)
     assert bed.source.api_calls == calls + 1
@@ -124,11 +126,11 @@ def test_nothing_newer_means_no_second_login_and_one_call_for_each_question(conn
     assert bed.source.asked[-3:] == [("AWSCURRENT",), ("AWSPENDING",), ("AWSCURRENT", "AWSPENDING", "AWSPREVIOUS")]
     assert bed.source.api_calls == 3
     assert caught.value is bed.server.errors[-1]
-    (note,) = caught.value.__notes__
-    assert "'s'" in note
-    assert "version v1 (AWSCURRENT) rejected" in note
-    assert "no other login" in note
-    assert "p1" not in note
+    tried = "secretconn: secret 's': version v1 (AWSCURRENT) rejected after 0.000 s"
+    assert caught.value.__notes__ == [f"{tried}; the source has no other login."]
+    with pytest.raises(Refused) as caught:
+        connect(bed)
+    assert caught.value.__notes__ == [f"{tried}; the source was asked just now and had no other login."]
 
 
 def test_the_same_login_under_two_versions_is_sent_once(connect: Connect) -> None:
@@ -184,12 +186,43 @@ def test_in_the_cool_down_a_held_newer_version_is_still_taken(connect: Connect) 
 
 def test_a_connect_with_an_old_answer_waits_for_nobody_and_renews_it(connect: Connect) -> None:
     bed = warm(connect, ttl=100.0)
-    bed.time.now += 100.0
+    bed.time.now = bed.core.reader.fresh_until
     bed.time.waiting = []
     assert connect(bed) == "connection as app"
     assert bed.rotating.stats().stale_reads == 1
     bed.time.land()
     assert bed.events[-1].reason == "ttl"
+
+
+def test_a_connect_whose_first_read_fails_in_passing_waits_for_the_next_one(connect: Connect) -> None:
+    bed = Bed()
+    bed.source.error = Answered("InternalServiceError")
+    bed.source.on_read = lambda: setattr(bed.source, "error", None)
+    assert connect(bed) == "connection as app"
+    assert bed.time.slept == pytest.approx([0.075])
+
+
+def test_in_the_cool_down_a_version_that_was_refused_is_not_taken(connect: Connect) -> None:
+    bed = warm(connect)
+    bed.source.put("v2", login("p2"), PENDING)
+    bed.server.accepted = set()
+    for _ in range(3):
+        with pytest.raises(Refused):
+            connect(bed)
+    assert passwords(bed) == ["p1", "p2", "p1", "p1"]
+
+
+def test_an_old_answer_that_has_helped_is_renewed_behind(connect: Connect) -> None:
+    bed = warm(connect)
+    bed.source.put("v2", login("p2"), "AWSPENDING")
+    bed.rotating.refresh()
+    for seconds, renewed in ((10.0, []), (10.1, ["probation"])):
+        bed.events.clear()
+        bed.core.state.own.state = None
+        bed.server.accepted = {("app", "p2")}
+        bed.time.now = bed.core.state.answer.requested_at + seconds  # type: ignore[union-attr]
+        assert connect(bed) == "connection as app"
+        assert [event.reason for event in bed.events if isinstance(event, Refreshed)] == renewed
 
 
 def test_the_cool_down_stays_short_while_a_rotation_is_new() -> None:
@@ -315,9 +348,12 @@ def test_rule_5_without_retries_the_next_connect_profits(connect: Connect) -> No
     bed = warm(connect, retries=0)
     bed.source.rotate("v2", login("p2"))
     bed.server.accepted = {("app", "p2")}
-    with pytest.raises(Refused):
+    with pytest.raises(Refused) as caught:
         connect(bed)
+    assert caught.value.__notes__[0].endswith("; retries=0.")
     assert connect(bed) == "connection as app"
+    state = bed.core.state.own.state
+    assert state is None or not state.refused
 
 
 def test_rule_5_without_retries_the_window_fails_one_connect(connect: Connect) -> None:
@@ -332,6 +368,41 @@ def test_rule_5_without_retries_the_window_fails_one_connect(connect: Connect) -
     bed.time.now += 60.0
     assert connect(bed) == "connection as app"
     assert passwords(bed) == ["p1"] + ["p2"] * 4
+
+
+def test_rule_5_without_retries_a_login_that_lost_its_stage_meanwhile_is_not_begun_with(connect: Connect) -> None:
+    bed = warm(connect, retries=0)
+    bed.source.put("v2", login("p2"), "AWSPENDING")
+    bed.server.accepted = {("app", "p2")}
+    with pytest.raises(Refused):
+        connect(bed)
+    del bed.source.stages["AWSPENDING"]  # the rotation was given up, and the password set back
+    bed.server.accepted = {("app", "p1")}
+    bed.rotating.refresh()
+    assert connect(bed) == "connection as app"
+    assert passwords(bed) == ["p1", "p1"]
+
+
+@pytest.mark.parametrize(
+    ("stage", "pending", "sent"), [(CURRENT, False, 5), (CURRENT, True, 5), (PREVIOUS, False, 2), (PREVIOUS, True, 5)]
+)
+def test_rule_5_a_source_with_a_new_login_at_each_read_ends_as_well(
+    connect: Connect, stage: str, pending: bool, sent: int
+) -> None:
+    """Such as one that makes a user for whoever asks. One more round while a rotation is under way."""
+    bed, left = warm(connect), iter(range(20))
+    if pending:
+        bed.source.put("v2", login("p2"), PENDING)
+
+    def another() -> None:
+        for number in itertools.islice(left, 1):
+            bed.source.put(f"w{number}", login(f"x{number}"), stage)
+
+    bed.source.on_read, bed.server.accepted = another, set()
+    with pytest.raises(Refused) as caught:
+        connect(bed)
+    assert len(bed.server.sent) == sent
+    assert caught.value.__notes__[0].endswith("; no retry is left.")
 
 
 def test_rule_5_without_retries_a_login_that_is_refused_next_is_left_at_once(connect: Connect) -> None:
@@ -366,8 +437,9 @@ def test_rule_5_patience_ends(connect: Connect) -> None:
     bed.server.accepted = set()
     with pytest.raises(Refused):
         connect(bed)
-    assert sum(bed.time.slept) == pytest.approx(3.0)
+    assert bed.time.slept == pytest.approx([0.25, 0.5, 1.0, 1.25])
     assert passwords(bed) == ["p1"]
+    assert [event.reason for event in bed.events if isinstance(event, Refreshed)][-1] == "patience"
     assert bed.source.api_calls == 3 + len(bed.time.slept)
 
 
@@ -378,6 +450,26 @@ def test_rule_5_patience_outlasts_a_failing_source(connect: Connect) -> None:
     bed.source.error = OSError("down")
     bed.source.on_read = lambda: setattr(bed.source, "error", None) if bed.source.reads == 4 else None
     assert connect(bed) == "connection as app"
+
+
+def test_rule_5_patience_is_for_after_a_login_and_jittered(connect: Connect) -> None:
+    bed = warm(connect, patience=3.0, random=0.0)
+    bed.server.accepted = set()
+    for _ in range(2):  # the second one begins in the cool-down, with a login that is known to be refused
+        bed.time.slept.clear()
+        bed.server.sent.clear()
+        with pytest.raises(Refused):
+            connect(bed)
+        assert bed.time.slept == pytest.approx([0.1875, 0.375, 0.75, 1.5, 0.1875])
+        assert passwords(bed) == ["p1"]
+
+
+def test_rule_5_and_says_why_in_the_end(connect: Connect) -> None:
+    bed = warm(connect, patience=3.0)
+    bed.server.accepted, bed.source.error = set(), OSError("down")
+    with pytest.raises(Refused) as caught:
+        connect(bed)
+    assert caught.value.__notes__[0].endswith("; the source gave no answer (OSError).")
 
 
 def test_rule_5_no_patience_for_a_suspect(connect: Connect) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,8 +13,9 @@ import pytest
 import secretconn
 from secretconn import RotatingCredentials
 from secretconn._core import rules
+from secretconn._core.answer import tick_of
 from secretconn._core.connector import Connector
-from secretconn._core.effects import Await
+from secretconn._core.effects import Await, Budget
 from secretconn.credentials import CURRENT, PENDING, PREVIOUS, Credentials
 from secretconn.engines.base import NOTHING_GIVEN
 from secretconn.sources.secrets_manager import SecretsManagerSource
@@ -268,9 +270,35 @@ def test_one_that_stays_unreadable_holds_nobody_up_for_long_and_is_named(connect
     with pytest.raises(Refused) as caught:
         connect(bed)
     assert passwords(bed) == ["p1", "p0"]
-    assert 0.8 <= sum(bed.time.slept) <= 1.2
-    assert "AWSPENDING could not be read (Answered: AccessDeniedException)" in caught.value.__notes__[0]
+    assert bed.time.slept == pytest.approx([0.15] * 7)
+    assert caught.value.__notes__[0].endswith(
+        "; the source has no other login, AWSPENDING could not be read (Answered: AccessDeniedException)."
+    )
     assert "quote" not in caught.value.__notes__[0]
+
+
+def test_it_is_asked_for_again_after_a_jittered_moment() -> None:
+    for random, seconds in ((0.0, 0.1125), (1.0, 0.1875)):
+        bed = warm(random=random)
+        bed.source.put("v2", login("p2"), PENDING)
+        bed.source.unreadable[PENDING] = Answered("AccessDeniedException")
+        bed.server.accepted = set()
+        with pytest.raises(Refused):
+            bed.connect()
+        assert bed.time.slept == pytest.approx([seconds] * len(bed.time.slept))
+        assert bed.time.slept
+
+
+def test_one_that_was_read_before_it_became_unreadable_is_not_named(connect: Connect) -> None:
+    bed = warm()
+    bed.source.put("v2", login("p2"), PENDING)
+    bed.server.accepted = set()
+    for unreadable in ({}, {PENDING: Answered("AccessDeniedException")}):
+        bed.source.unreadable = unreadable
+        with pytest.raises(Refused) as caught:
+            connect(bed)
+        assert caught.value.__notes__[0].endswith("; the source has no other login.")
+        bed.time.now += 60.0
 
 
 def test_a_denied_pending_version_fails_a_connect_in_the_window(connect: Connect) -> None:
@@ -579,3 +607,21 @@ def test_an_answer_that_another_thread_brings_is_never_asked_for_again(after: in
     time.lock, time.after, time.other = bed.core.state.lock, after, bed.connect
     assert bed.connect() == "connection as app"
     assert bed.source.api_calls == 1
+
+
+def test_4f_what_was_asked_before_the_refusal_is_asked_again(connect: Connect) -> None:
+    """Also where each stage was read after the last whole answer: the refusal is newer than all of it."""
+    bed = warm()
+    bed.rotating.refresh()
+    for stage in (CURRENT, PENDING):
+        seen, now = tick_of(bed.core.state.answer), bed.core.state.tick()
+        flow = bed.core.reader.ask((stage,), seen, now, "asked", Budget(15.0, bed.core.runtime))
+        drive(flow, bed.time)
+    current, tick = bed.rotating.current(), bed.core.state.tick()
+    bed.core.state.update(bed.core.state.own, partial(rules.rejected, credentials=current, tick=tick))
+    bed.source.rotate("v2", login("p2"))
+    bed.server.accepted = {("app", "p2")}
+    asked = len(bed.source.asked)
+    assert connect(bed) == "connection as app"
+    assert passwords(bed) == ["p2"]
+    assert bed.source.asked[asked:] == [(CURRENT,)]

@@ -15,7 +15,7 @@ from secretconn import Credentials, RotatingCredentials, SecretUnavailable
 from secretconn._core.rotating import core_of, roll
 from secretconn.events import Refreshed, RefreshFailed
 from secretconn.testing.memory import MemorySource
-from tests.unit.fakes import Bed, Refused, login
+from tests.unit.fakes import Answered, Bed, Refused, login
 
 
 async def refresh(credentials: RotatingCredentials) -> Credentials:
@@ -53,6 +53,23 @@ async def test_a_read_that_was_under_way_already_is_old_news(call: Refreshing) -
     assert source.reads == 3
 
 
+def test_the_read_that_follows_it_is_told_as_one_that_was_asked_for() -> None:
+    bed = Bed()
+    bed.rotating.current()
+    bed.time.waiting = []
+    bed.core.reader.behind("ttl")
+    flow = bed.rotating._refreshing()
+    joined = next(flow).flight  # type: ignore[union-attr]
+    bed.time.land()
+    bed.source.rotate("v2", login("p2"))
+    asked = flow.send(joined.outcome).flight  # type: ignore[union-attr]
+    assert asked is not joined
+    with pytest.raises(StopIteration) as end:
+        flow.send(asked.outcome)
+    assert end.value.value.version_id == "v2"
+    assert [event.reason for event in bed.events if isinstance(event, Refreshed)] == ["ttl", "asked"]
+
+
 @both
 async def test_one_that_begins_with_the_call_is_enough(call: Refreshing) -> None:
     bed = Bed()
@@ -73,6 +90,18 @@ async def test_what_failed_before_the_call_is_asked_again(call: Refreshing) -> N
     bed.source.error = None
     bed.source.rotate("v2", login("p2"))
     assert (await call(bed.rotating)).version_id == "v2"
+
+
+@both
+async def test_one_that_fails_in_passing_is_repeated_for_some_seconds(call: Refreshing) -> None:
+    bed = Bed()
+    bed.rotating.current()
+    bed.source.error = Answered("InternalServiceError")
+    begun = bed.time.now
+    with pytest.raises(SecretUnavailable):
+        await call(bed.rotating)
+    assert 5.0 <= bed.time.now - begun <= 7.0
+    assert {event.reason for event in bed.events if isinstance(event, RefreshFailed)} == {"asked"}
 
 
 @both

@@ -12,7 +12,8 @@ from typing import Any, ClassVar
 import pytest
 
 import secretconn
-from secretconn import ConfigurationError, RotatingCredentials, SecretFormatError, SecretUnavailable
+from secretconn import ConfigurationError, RotatingCredentials, Runtime, SecretFormatError, SecretUnavailable
+from secretconn._core.rotating import forget
 from secretconn.errors import SecretError
 from secretconn.events import Fetched, Refreshed, RefreshFailed, Rotated, StaleServed
 from secretconn.testing.memory import MemorySource
@@ -209,10 +210,21 @@ def test_rule_3_stale_is_served_and_retries_back_off(caplog: pytest.LogCaptureFi
         asked.append(bed.source.reads - before)
         bed.time.now += 1.0
     assert 4 <= sum(asked) <= 8  # 0.75, 1.5, 3, ... seconds apart
-    assert [record.levelname for record in caplog.records] == ["WARNING"]
-    assert "AccessDeniedException" in caplog.text
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        (
+            "WARNING",
+            "secretconn: secret 's' cannot be read (Code: AccessDeniedException); the held login stays in use",
+        )
+    ]
+    assert next(event.age for event in bed.events if isinstance(event, StaleServed)) == 1001.0
     assert {type(event) for event in bed.events[1:]} == {RefreshFailed, StaleServed}
     assert bed.events[1].error == "Code: AccessDeniedException"
+    assert {event.secret_id for event in bed.events} == {"s"}
+    bed.source.error = None
+    bed.rotating.refresh()
+    assert caplog.records[-1].getMessage() == (
+        f"secretconn: secret 's' is readable again, after {sum(asked)} failed reads"
+    )
     assert {event.version_id for event in bed.events if isinstance(event, StaleServed)} == {"v1"}
     bed.source.error = None
     bed.time.now += 1000
@@ -305,6 +317,66 @@ def test_a_stage_that_cannot_be_read_is_left_out_with_one_log_line(caplog: pytes
         assert bed.rotating.refresh().version_id == "v1"
     assert [record.levelname for record in caplog.records] == ["INFO"]
     assert "AWSPENDING" in caplog.text
+
+
+def test_a_rotation_is_told_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "secretconn.refresh")
+    bed = Bed()
+    bed.rotating.current()
+    bed.source.rotate("v2", login("p2"))
+    bed.rotating.refresh()
+    assert [record.getMessage() for record in caplog.records] == [
+        "secretconn: secret 's' was rotated: version v2 is current now"
+    ]
+    rotated = bed.events[-1]
+    assert isinstance(rotated, Rotated)
+    assert (rotated.secret_id, rotated.version_id, rotated.previous_version_id) == ("s", "v2", "v1")
+    assert not rotated.username_changed
+    refreshed = bed.events[-2]
+    assert isinstance(refreshed, Refreshed)
+    assert (refreshed.version_id, refreshed.reason) == ("v2", "asked")
+    assert bed.rotating.stats().rotations == 1
+    bed.source.rotate("v3", login("p3", user="other"))
+    bed.rotating.refresh()
+    assert bed.events[-1].username_changed
+
+
+def test_a_first_read_that_fails_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    bed = Bed()
+    bed.source.error = PermissionError("not yours")
+    with pytest.raises(SecretUnavailable) as caught:
+        bed.rotating.current()
+    assert caught.value.secret_id == "s"
+    assert [record.getMessage() for record in caplog.records] == [
+        "secretconn: secret 's' cannot be read (PermissionError); no connection can be opened until it can"
+    ]
+
+
+def test_variables_that_are_wrong_when_all_is_forgotten_are_told_to_the_next_reader() -> None:
+    environ: dict[str, str] = {}
+    bed = Bed()
+    rotating = RotatingCredentials("s", source=bed.source, runtime=Runtime(environ=environ, spawn=bed.time.spawn))
+    rotating.current()
+    environ["SECRETCONN_TTL"] = "soon"
+    forget(rotating)
+    for _ in range(2):
+        with pytest.raises(ConfigurationError, match="SECRETCONN_TTL"):
+            rotating.current()
+    environ.clear()
+    forget(rotating)
+    assert rotating.current().version_id == "v1"
+
+
+def test_after_all_was_forgotten_the_log_still_names_the_secret(caplog: pytest.LogCaptureFixture) -> None:
+    bed = Bed()
+    forget(bed.rotating)
+    bed.source.unreadable["AWSPENDING"] = OSError("down")
+    bed.source.put("v2", login("p2"), "AWSPENDING")
+    caplog.set_level(logging.INFO, "secretconn.refresh")
+    bed.rotating.refresh()
+    assert [record.getMessage() for record in caplog.records] == [
+        "secretconn: secret 's': AWSPENDING cannot be read (OSError), and is left out"
+    ]
 
 
 def test_secrets_given_by_name_share_one_object() -> None:

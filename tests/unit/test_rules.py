@@ -82,6 +82,13 @@ def test_a_stage_that_was_asked_for_and_is_nowhere_is_known_to_be_nowhere() -> N
     assert found.knows(PENDING, 1)
 
 
+def test_a_stage_is_known_too_by_what_the_answer_for_another_one_tells() -> None:
+    held = merged(answer(tick=1, current=V1), news(5, CURRENT, current=V2, pending=V2), POLICY)
+    assert held is not None
+    assert [held.knows(PENDING, since) for since in (4, 5)] == [True, False]
+    assert [held.knows(PREVIOUS, since) for since in (0, 1)] == [True, False]
+
+
 def test_a_stage_that_could_not_be_read_keeps_its_label_and_its_problem() -> None:
     problem = OSError("throttled")
     held = answer(tick=1, current=V1, pending=V2, unread=("v2",))
@@ -232,6 +239,19 @@ def test_4e_accepted_under_another_stage_is_an_exception_on_probation(stage: str
     assert state == EndpointState(accepted=V2, stage=f"AWS{stage.upper()}", accepted_tick=6, decide_at=110.0)
 
 
+def test_4e_a_version_with_two_stages_is_on_probation_as_the_pending_one() -> None:
+    state = rules.try_next(None, V3, answer(current=V1, previous=V3, pending=V3), tick=7, now=0.0)
+    assert state.stage == PENDING
+
+
+def test_4e_what_was_refused_after_it_began_stays_refused() -> None:
+    state = rules.accepted(refused("v3", tick=8), V2, 6, answer(current=V1, pending=V2), 0.0, POLICY)
+    assert state == replace(
+        refused("v3", tick=8), accepted=V2, stage=PENDING, accepted_tick=6, decide_at=rules.PROBATION
+    )
+    assert rules.accepted(refused("v3", tick=8), V2, 6, answer(current=V2), 0.0, POLICY) == refused("v3", tick=8)
+
+
 def test_accepted_as_current_leaves_nothing_to_remember() -> None:
     state = refused("v1", accepted=V3, decide_at=9.0, quiet_until=50.0, fruitless=3, fruitless_tick=4)
     assert rules.accepted(state, V2, 6, answer(current=V2, previous=V1), 0.0, POLICY) is None
@@ -252,7 +272,8 @@ def test_an_acceptance_that_began_before_a_refusal_is_news_of_yesterday() -> Non
 
 def test_cleared_ends_the_cool_down_and_keeps_the_exception() -> None:
     state = replace(refused("v1", quiet_until=50.0, fruitless=3, fruitless_tick=4), accepted=V2, decide_at=9.0)
-    assert rules.cleared(state, 6) == EndpointState(accepted=V2, decide_at=9.0)
+    state = replace(state, stage=PENDING, accepted_tick=3)
+    assert rules.cleared(state, 6) == EndpointState(accepted=V2, stage=PENDING, accepted_tick=3, decide_at=9.0)
     assert rules.cleared(None, 6) is None
 
 
@@ -262,6 +283,11 @@ def test_a_login_left_to_the_next_connect_is_the_one_it_begins_with() -> None:
     assert (state.accepted, state.stage, state.accepted_tick, state.decide_at) == (V2, PENDING, 7, 13.0)
     assert state.refused == refused("v1").refused
     assert rules.start(state, held, 4.0, POLICY).credentials is V2
+
+
+def test_one_that_has_no_stage_is_left_to_the_next_connect_as_well() -> None:
+    state = rules.try_next(None, V3, answer(current=V1), tick=7, now=1.0)
+    assert state == EndpointState(accepted=V3, stage="", accepted_tick=7, decide_at=11.0)
 
 
 def test_4f_only_what_this_endpoint_refused_is_known_to_be_refused() -> None:
@@ -401,6 +427,9 @@ def test_4c_unreadable_counts_while_a_rotation_goes_on_and_not_for_the_previous_
     assert rules.unreadable(held._replace(rotation_at=None), tried(V1), POLICY) is None
     previous = answer(current=V1, pending=V3, previous=V2, unread=("v2",))._replace(problems={PREVIOUS: OSError()})
     assert rules.unreadable(previous, tried(V1), POLICY) is None
+    assert rules.unreadable(held._replace(problems={}), tried(V1), POLICY) is None  # it is asked for as any other
+    read_before = answer(current=V1, pending=V2)._replace(problems={PENDING: OSError()})
+    assert rules.unreadable(read_before, tried(V1), POLICY) is None
 
 
 # -- rule 4d: the cool-down ------------------------------------------------------------------------------------------
@@ -425,18 +454,26 @@ def test_4d_stays_at_one_second_while_a_rotation_is_news() -> None:
 
 def test_4d_a_rotation_that_was_given_up_is_no_news_after_five_seconds() -> None:
     """Fault 14: its label stays for good."""
-    state: EndpointState | None = None
+    state = rules.cool_down(None, 99, 100.0, 0.5, rotation_at=100.0)
     seconds = []
     for tick in range(4):
         now = 100.0 + FRESH_ROTATION + tick
         state = rules.cool_down(state, tick, now, 0.5, rotation_at=100.0)
         seconds.append(round(state.quiet_until - now, 6))
-    assert seconds == [1.0, 2.0, 4.0, 8.0]
+    assert seconds == [2.0, 4.0, 8.0, 16.0]
 
 
 def test_4d_is_jittered_by_a_fifth() -> None:
     low, high = (rules.cool_down(None, 1, 0.0, jitter, None).quiet_until for jitter in (0.0, 1.0))
     assert (low, high) == (pytest.approx(0.8), pytest.approx(1.2))
+
+
+def test_4d_an_inquiry_begins_with_the_first_refusal_after_the_last_one() -> None:
+    assert rules.inquiry_since(EndpointState()) == -1
+    assert rules.inquiry_since(EndpointState(fruitless_tick=7)) == 7
+    state = EndpointState(refused={"v1": Refusal(5, 9), "v2": Refusal(4, 8)})
+    assert rules.inquiry_since(state) == 4
+    assert rules.inquiry_since(replace(state, fruitless_tick=7)) == 7
 
 
 def test_4d_quiet() -> None:

@@ -8,7 +8,8 @@ import pytest
 from aws_secretsmanager_caching import SecretCacheConfig
 
 from secretconn import ConfigurationError, RotatingCredentials
-from secretconn._core.settings import Backoff, settings
+from secretconn._core.rotating import core_of
+from secretconn._core.settings import Backoff, check_patience, check_retries, settings
 from secretconn.testing.memory import MemorySource
 
 
@@ -57,6 +58,11 @@ def test_a_client_of_another_region_than_the_arn_is_refused() -> None:
         RotatingCredentials("arn:aws-cn:secretsmanager:cn-north-1:123456789012:secret:x-AbCdEf", client=Client())
 
 
+def test_one_whose_region_nobody_knows_is_taken() -> None:
+    arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:x-AbCdEf"
+    assert RotatingCredentials(arn, client=object()).secret_id == arn  # type: ignore[arg-type]
+
+
 def test_the_cache_configuration_is_used() -> None:
     config = SecretCacheConfig(
         secret_refresh_interval=90,
@@ -91,6 +97,17 @@ def test_defaults() -> None:
     )
     assert made.ttl == 3600.0
     assert made.policy.stages == ("AWSCURRENT", "AWSPENDING", "AWSPREVIOUS")
+    assert made.backoff == Backoff(base=1.0, growth=2.0, longest=3600.0)
+
+
+def test_none_and_many_retries_are_whole_numbers_from_0() -> None:
+    assert [check_retries(retries) for retries in (0, 1, 5)] == [0, 1, 5]
+    assert [check_patience(patience) for patience in (0, 0.5, 30)] == [0.0, 0.5, 30.0]
+
+
+def test_one_stage_to_fall_back_on_may_be_given_as_text() -> None:
+    rotating = RotatingCredentials("s", source=MemorySource(), fallback_stages="AWSPREVIOUS")
+    assert core_of(rotating).settings.policy.stages == ("AWSCURRENT", "AWSPREVIOUS")
 
 
 def test_backoff_is_jittered_in_its_upper_half() -> None:

@@ -35,6 +35,17 @@ def test_one_name_is_one_object_and_another_way_another(name: str) -> None:
     assert secretconn.shared(name, region="eu-west-1", ttl=60.0) is not one
 
 
+def test_one_that_is_there_is_not_made_again(name: str) -> None:
+    made: list[Any] = []
+    leave = each(made.append)
+    there = len(made)
+    for _ in range(2):
+        secretconn.shared(name, region="eu-west-1")
+        secretconn.shared(name)
+    leave()
+    assert len(made) == there + 1
+
+
 def test_the_name_alone_finds_the_only_object_there_is(name: str) -> None:
     """Fault 17: on_rotation() and stats() watched another one, silently."""
     wrapped = secretconn.shared(name, region="eu-west-1", ttl=60.0)
@@ -68,7 +79,10 @@ def test_two_ways_are_warned_of(name: str, caplog: pytest.LogCaptureFixture) -> 
     secretconn.shared(name, region="eu-west-2")
     (record,) = caplog.records
     assert (record.name, record.levelno) == ("secretconn.refresh", logging.WARNING)
-    assert f"secret {name!r} is read in 2 ways in this process" in record.getMessage()
+    assert record.getMessage() == (
+        f"secretconn: secret {name!r} is read in 2 ways in this process; each has its own cache, counters and "
+        "subscribers. Make one RotatingCredentials and pass that instead of the name"
+    )
 
 
 def test_a_client_for_each_call_is_kept_for_sixteen_of_them(name: str) -> None:

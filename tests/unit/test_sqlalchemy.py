@@ -16,7 +16,8 @@ pytest.importorskip("psycopg")
 
 import sqlalchemy as sa
 
-from secretconn import ConfigurationError, RotatingCredentials
+from secretconn import ConfigurationError, RotatingCredentials, shared
+from secretconn._core.rotating import core_of
 from secretconn.sqlalchemy import SecretConnPlugin, rotating
 from secretconn.testing.memory import MemorySource
 from tests.unit.fakes import subscribers
@@ -49,21 +50,33 @@ def test_names_and_arns_need_no_quoting(secret_id: str) -> None:
     assert plugin(f"postgresql+psycopg:///?secret_id={secret_id}")._options["secret_id"] == secret_id
 
 
+NEEDED = "plugin=secretconn needs secret_id=, the name or the ARN of the secret"
+KNOWN = "Known: endpoint_url, on_rotation, patience, profile, region, retries, secret_id, ttl"
+
+
 @pytest.mark.parametrize(
     ("query", "message"),
     [
-        ("ttl=60", "needs secret_id="),
-        ("secret_id=", "needs secret_id="),
-        ("secret_id=a&secret_id=b", "more than once"),
-        ("secret_id=a&ttl=1&secretconn_ttl=2", "more than once"),
-        ("secretid=a", "is secret_id meant"),
-        ("secret_id=a&regoin=x", "is region meant"),
-        ("secret_id=a&secretconn_colour=red", "unknown parameter secretconn_colour"),
+        ("ttl=60", NEEDED),
+        ("secret_id=", NEEDED),
+        ("secret_id=a&secret_id=b", "the URL names secret_id more than once"),
+        ("secret_id=a&ttl=1&secretconn_ttl=2", "the URL names secretconn_ttl more than once"),
+        ("secretid=a", f"unknown parameter secretid beside plugin=secretconn; is secret_id meant? {KNOWN}"),
+        ("secret_id=a&regoin=x", f"unknown parameter regoin beside plugin=secretconn; is region meant? {KNOWN}"),
+        (
+            "secret_id=a&secretconn_regoin=x",
+            f"unknown parameter secretconn_regoin beside plugin=secretconn; is region meant? {KNOWN}",
+        ),
+        (
+            "secret_id=a&secretconn_colour=red",
+            f"unknown parameter secretconn_colour beside plugin=secretconn. {KNOWN}",
+        ),
     ],
 )
 def test_wrong_parameters_are_named(query: str, message: str) -> None:
-    with pytest.raises(ConfigurationError, match=message):
+    with pytest.raises(ConfigurationError) as caught:
         plugin(f"postgresql+psycopg:///?{query}")
+    assert str(caught.value) == message
 
 
 @pytest.mark.parametrize("parameter", ["sslmode=require", "options=-c", "connect_timeout=5", "timeout=1", "charset=x"])
@@ -113,12 +126,14 @@ def test_engine_with_a_login_is_refused() -> None:
 
 
 def test_engine_with_its_own_creator_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="creator="):
+    with pytest.raises(
+        ConfigurationError, match=r"^the engine connects by its own creator= \(or pool=\), which no secret can reach$"
+    ):
         rotating(engine(creator=lambda: None), credentials())
 
 
 def test_engine_gets_one_secret() -> None:
-    with pytest.raises(ConfigurationError, match="a secret already"):
+    with pytest.raises(ConfigurationError, match=r"^this engine has a secret already$"):
         rotating(rotating(engine(), credentials()), credentials())
 
 
@@ -152,15 +167,25 @@ def test_a_plus_in_a_name_is_a_plus(written: str) -> None:
     assert plugin(f"postgresql+psycopg:///?secret_id={written}")._options["secret_id"] == "a+b"
 
 
-ELSEWHERE = ["secret_id=file:///etc/x%20y", "secret_id=agent://a", "secret_id=a&endpoint_url=http://evil"]
+SOURCE = "a source (secret_id=SOURCE://...)"
+ELSEWHERE = [
+    ("secret_id=file:///etc/x%20y", SOURCE),
+    ("secret_id=agent://a", SOURCE),
+    ("secret_id=a&endpoint_url=http://evil", "endpoint_url"),
+    ("secret_id=agent://a&endpoint_url=http://evil", f"{SOURCE} and endpoint_url"),
+]
 
 
-@pytest.mark.parametrize("query", ELSEWHERE)
+@pytest.mark.parametrize(("query", "named"), ELSEWHERE)
 def test_a_url_may_name_another_place_only_where_the_operator_says_so(
-    query: str, monkeypatch: pytest.MonkeyPatch
+    query: str, named: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(ConfigurationError, match="SECRETCONN_URLS=all"):
+    with pytest.raises(ConfigurationError) as caught:
         plugin(f"postgresql+psycopg:///?{query}")
+    assert str(caught.value) == (
+        f"a URL may not name {named}, because a user who types URLs could read other secrets with it; where all URLs "
+        "are your own, set SECRETCONN_URLS=all"
+    )
     monkeypatch.setenv("SECRETCONN_URLS", "all")
     made = plugin(f"postgresql+psycopg:///?{query}")
     assert made._options["secret_id"] in ("file:///etc/x y", "agent://a", "a")
@@ -169,7 +194,7 @@ def test_a_url_may_name_another_place_only_where_the_operator_says_so(
 def test_an_operator_may_refuse_the_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
     plugin("postgresql+psycopg:///?secret_id=secretsmanager://a")
     monkeypatch.setenv("SECRETCONN_URLS", "none")
-    with pytest.raises(ConfigurationError, match="SECRETCONN_URLS=none"):
+    with pytest.raises(ConfigurationError, match=r"^plugin=secretconn is refused here: SECRETCONN_URLS=none$"):
         plugin("postgresql+psycopg:///?secret_id=a")
 
 
@@ -188,3 +213,88 @@ def test_a_login_that_is_refused_is_in_no_frame_of_ours(make: Callable[[], objec
     with pytest.raises(TypeError) as caught:
         make()
     assert_silent(caught.value)
+
+
+# -- what a dialect's connect is called with --------------------------------------------------------------------------
+
+
+class Opened:
+    """As a DBAPI connection, as far as a pool needs one."""
+
+    closed = False
+
+    def close(self) -> None:
+        self.closed = True
+
+    def rollback(self) -> None:
+        pass
+
+
+LOGIN = {"user": "app", "password": "p1", "host": "db"}
+
+
+def taking(made: sa.Engine) -> list[dict[str, Any]]:
+    """What is sent to the dialect's own connect from now on."""
+    sent: list[dict[str, Any]] = []
+
+    def connect(*args: Any, **keywords: Any) -> Opened:
+        sent.append({**keywords, "args": args})
+        return Opened()
+
+    made.dialect.connect = connect  # type: ignore[method-assign]
+    return sent
+
+
+def test_each_connect_logs_in_with_the_secret() -> None:
+    made = engine()
+    sent = taking(made)
+    assert rotating(made, credentials()) is made
+    made.dialect.connect(connect_timeout=5)
+    (told,) = sent
+    assert told["connect_timeout"] == 5
+    assert told.items() >= LOGIN.items()
+
+
+async def test_an_async_dialect_waits_in_its_own_greenlet() -> None:
+    pytest.importorskip("asyncpg")
+    pytest.importorskip("greenlet")
+    from sqlalchemy.ext.asyncio import create_async_engine
+    from sqlalchemy.util import greenlet_spawn
+
+    made = create_async_engine("postgresql+asyncpg://")
+    sent = taking(made.sync_engine)
+    rotating(made, credentials())
+    opened = await greenlet_spawn(made.sync_engine.dialect.connect, timeout=5)
+    assert isinstance(opened, Opened)
+    (told,) = sent
+    assert told["timeout"] == 5
+    assert told.items() >= LOGIN.items()
+
+
+def test_what_was_opened_before_a_rotation_is_replaced_if_it_is_to_be_drained() -> None:
+    for on_rotation, replaced in (("keep", False), ("drain", True)):
+        made, source = engine(_initialize=False), MemorySource(LOGIN | {"username": "app"})
+        own = RotatingCredentials("s", source=source)
+        sent = taking(made)
+        rotating(made, own, on_rotation=on_rotation)  # type: ignore[call-overload]
+        taken = []
+        for version in ("v1", "v1", "v2"):
+            if version == "v2":
+                source.change(password="p2")
+                own.refresh()
+            lent = made.raw_connection()
+            taken.append(lent.dbapi_connection)
+            lent.close()
+        assert taken[0] is taken[1]
+        assert (taken[2] is not taken[1]) == replaced
+        assert len(sent) == 1 + replaced
+
+
+def test_the_plugin_hands_on_what_the_url_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRETCONN_URLS", "all")
+    url = f"{URL}/plugin&ttl=60&region=eu-west-1&endpoint_url=http://x&retries=2&patience=3"
+    made = engine(_initialize=False)
+    plugin(url).engine_created(made)
+    same = shared("prod/orders/plugin", ttl=60.0, region="eu-west-1", endpoint_url="http://x")
+    assert core_of(same).settings.ttl == 60.0
+    assert made.url == sa.make_url(url)

@@ -44,6 +44,12 @@ def test_what_the_secret_says_anyway_is_its_own_endpoint(parts: dict[str, str]) 
     assert endpoint(state, **parts) is state.own
 
 
+def test_so_is_it_where_the_secret_s_host_ends_with_a_dot() -> None:
+    state = SecretState()
+    for host in ("db.example", "db.example.", "DB.Example"):
+        assert endpoint(state, named(host="DB.example."), host=host) is state.own
+
+
 def test_one_address_in_four_spellings_is_one_endpoint() -> None:
     state = SecretState()
     found = {
@@ -58,7 +64,11 @@ def test_one_address_in_four_spellings_is_one_endpoint() -> None:
     assert len(found) == 1
 
 
-@pytest.mark.parametrize("parts", [{"host": "other"}, {"port": "6432"}, {"database": "Shop"}, {"host": None}], ids=str)
+@pytest.mark.parametrize(
+    "parts",
+    [{"host": "other"}, {"host": "db.exampleX"}, {"port": "6432"}, {"database": "Shop"}, {"host": None}],
+    ids=str,
+)
 def test_another_host_port_or_database_is_another_endpoint(parts: dict[str, str | None]) -> None:
     state = SecretState()
     assert endpoint(state, **parts) is not state.own

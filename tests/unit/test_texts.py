@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aws_secretsmanager_caching import SecretCacheConfig
 
-from secretconn import ConfigurationError
+from secretconn import ConfigurationError, RotatingCredentials, Runtime
+from secretconn._core.choose import Reach, choose
+from secretconn._core.environment import environment
 from secretconn._core.parsing import Shape, parse
 from secretconn._core.trail import Trail
 from secretconn.credentials import Payload
@@ -18,6 +21,7 @@ from secretconn.sources import SecretsManagerSource
 from secretconn.sources.arn import region_for, secret_arn
 from secretconn.sources.calls import cause_of
 from secretconn.sources.names import check_secret_id
+from secretconn.testing.memory import MemorySource
 from tests.unit.fakes import Answered
 
 LOGIN = {"username": "u", "password": "p"}
@@ -69,6 +73,7 @@ def test_of_a_secret_s_content(content: Any, shape: dict[str, Any], told: str) -
     with pytest.raises(SecretFormatError) as caught:
         parse(Payload("v1", text(content)), "s", Shape(**shape))
     assert str(caught.value) == f"secret 's', version 'v1': {told}"
+    assert caught.value.key == (told.split("'")[1] if told.startswith(("has no", "key")) else None)
 
 
 @pytest.mark.parametrize(
@@ -124,6 +129,101 @@ def test_of_an_id_that_is_none(secret_id: str, why: str) -> None:
         check_secret_id(secret_id)
     assert str(caught.value).startswith(f"the secret id {why}")
     assert ", so it can be no secret's. " in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("secret_id", "arguments", "told"),
+    [
+        (
+            "s",
+            {"endpoint_url": "http://me:pw@127.0.0.1"},
+            "endpoint_url= has a user in it, which nothing here sends; leave that out",
+        ),
+        (
+            "agent://s",
+            {"endpoint_url": "http://sidecar:2773"},
+            "endpoint_url= (or SECRETCONN_ENDPOINT_URL) of the agent is not on this machine, and its token would go "
+            "there over plain HTTP; set SECRETCONN_REMOTE_AGENT=yes where that network is yours",
+        ),
+        (
+            "agent://s",
+            {"region": "eu-west-1", "profile": "p"},
+            "'agent://s' is not read from Secrets Manager itself; leave out region=, profile=",
+        ),
+        (
+            "s",
+            {"client": object(), "replica_regions": ("eu-west-1",)},
+            "client= is for one region; replica_regions= needs session= or profile= instead",
+        ),
+        (
+            "s",
+            {"endpoint_url": "http://x", "replica_regions": ("eu-west-1",)},
+            "endpoint_url= (or SECRETCONN_ENDPOINT_URL) is for one region; it does not go with replica regions",
+        ),
+        (
+            "agent://s",
+            {"region": "eu-west-1", "cache_config": SecretCacheConfig(secret_cache_hook=object())},
+            "'agent://s' is not read from Secrets Manager itself; leave out region=, cache_config= with a hook",
+        ),
+        ("s", {"external_id": "x"}, "external_id= belongs to role_arn=; give that too"),
+        (
+            "s",
+            {"role_arn": "reader"},
+            "role_arn= is not the ARN of a role, which looks like arn:aws:iam::ACCOUNT:role/NAME",
+        ),
+        (
+            "s",
+            {"session": object(), "profile": "p"},
+            "session= already decides about profile=; give one or the other",
+        ),
+        (
+            "s",
+            {
+                "client": object(),
+                "session": object(),
+                "region": "eu-west-1",
+                "profile": "p",
+                "endpoint_url": "http://x",
+                "role_arn": "r",
+            },
+            "client= already decides about session=, region=, profile=, endpoint_url=, role_arn=; give one or the "
+            "other",
+        ),
+    ],
+)
+def test_of_ways_to_a_secret_that_contradict_each_other(secret_id: str, arguments: dict[str, Any], told: str) -> None:
+    reach = Reach(**{name: value for name, value in arguments.items() if name != "cache_config"})
+    with pytest.raises(ConfigurationError) as caught:
+        choose(secret_id, reach, environment({}), Runtime(environ={}), arguments.get("cache_config"))
+    assert str(caught.value) == told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (
+            {"ttl": 5.0, "cache_config": SecretCacheConfig()},
+            "give ttl= or cache_config= (its secret_refresh_interval), not both",
+        ),
+        (
+            {"source": MemorySource(), "region": "eu-west-1", "profile": "p"},
+            "source= already decides about region=, profile=; give one or the other",
+        ),
+        ({"patience": -1}, "patience must be a number of seconds from 0, not -1"),
+        ({"read_patience": "5"}, "read_patience must be a number of seconds from 0, not '5'"),
+        ({"retries": True}, "retries must be a whole number from 0, not True"),
+        ({"timeout": 0}, "timeout must be a number of seconds greater than 0, not 0"),
+        ({"ttl": float("inf")}, "ttl must be a number of seconds greater than 0, not inf"),
+        (
+            {"fallback_stages": ["AWSPENDING", "AWSCURENT"]},
+            "fallback_stages has 'AWSCURENT'; it may hold AWSPENDING and AWSPREVIOUS",
+        ),
+    ],
+)
+def test_of_arguments_of_rotating_credentials(arguments: dict[str, Any], told: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        RotatingCredentials("s", **arguments)
+    assert str(caught.value) == told
 
 
 ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:s-AbCdEf"
@@ -185,6 +285,15 @@ def test_of_no_region(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 )
 def test_of_why_a_read_failed(error: str, told: str) -> None:
     assert cause_of(Answered(error)) == told
+
+
+def test_of_an_invalid_request_only_a_deletion_is_told_in_words() -> None:
+    error = Answered("InvalidRequestException")
+    assert cause_of(error) is None
+    error.response["Error"]["Message"] = "it was marked for deletion"
+    assert cause_of(error) == "it is marked for deletion"
+    error.response["Error"] = {"Code": "InternalServiceError", "Message": "deleted"}
+    assert cause_of(error) == "no answer, or a fault of the service"
 
 
 def test_of_what_was_tried() -> None:

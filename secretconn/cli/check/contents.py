@@ -9,7 +9,7 @@ from secretconn._core.parsing import AWS_KEYS, Shape, parse
 from secretconn.cli.check.context import Context
 from secretconn.cli.check.findings import finding, sentence_of
 from secretconn.cli.check.report import Finding, Step, Stop
-from secretconn.credentials import CURRENT, PENDING, Credentials, Payload
+from secretconn.credentials import CURRENT, PENDING, Credentials, Hidden, Payload
 from secretconn.errors import SecretFormatError
 
 
@@ -39,9 +39,9 @@ def odd_keys(payload: Payload, shape: Shape) -> list[str]:
     """Return the keys whose value has blanks around it; of a password only a line end is odd."""
     text = payload.content if isinstance(payload.content, bytes) else payload.content.removeprefix("\ufeff")
     with suppress(ValueError):  # a secret that is only a password
-        values = Payload("", json.loads(text))
+        values = Hidden(json.loads(text))
         parts = {part: shape.key(part) for part in AWS_KEYS if isinstance(values.content, dict)}
-        return [key for part, key in parts.items() if _is_odd(values.content.get(key), part)]  # type: ignore[union-attr]
+        return [key for part, key in parts.items() if _is_odd(values.content.get(key), part)]
     return []
 
 

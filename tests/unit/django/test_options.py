@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from typing import Any
 
 import pytest
@@ -13,6 +12,7 @@ from hypothesis import strategies as st
 from secretconn import ConfigurationError, RotatingCredentials, shared
 from secretconn.django.options import secret_of
 
+WHAT = 'OPTIONS["secret"] must be the name or ARN of a secret, a mapping with "id", or a RotatingCredentials, '
 INSTANCE = RotatingCredentials("of/a/module", region="eu-west-1")
 
 
@@ -42,22 +42,46 @@ def test_equal_settings_are_one_object() -> None:
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        (None, "must be the name"),
-        ("", "must be the name"),
-        (7, "not int"),
-        ({}, 'either "id" or "credentials"'),
-        ({"id": "a", "credentials": INSTANCE}, 'either "id" or "credentials"'),
-        ({"id": "a", "on_rotation": "kill"}, "'kill'"),
-        ({"id": "a", "nonsense": 1}, "nonsense"),
-        ({"id": "a", "ttl": -1}, "ttl"),
-        ({"credentials": "no.such.thing"}, "no"),
-        ({"credentials": "os.sep"}, "not str"),
-        ({"credentials": INSTANCE, "ttl": 5}, "already decides about ttl"),
+        (None, f"{WHAT}not NoneType"),
+        ("", f"{WHAT}not str"),
+        (7, f"{WHAT}not int"),
+        ({}, 'OPTIONS["secret"] needs either "id" or "credentials"'),
+        ({"id": "a", "credentials": INSTANCE}, 'OPTIONS["secret"] needs either "id" or "credentials"'),
+        (
+            {"id": "a", "on_rotation": "kill"},
+            """OPTIONS["secret"]["on_rotation"] must be "keep" or "drain", not 'kill'""",
+        ),
+        ({"id": "a", "ttl": -1}, "ttl must be a number of seconds greater than 0, not -1"),
+        ({"credentials": "no.such.thing"}, """OPTIONS["secret"]["credentials"]: No module named 'no'"""),
+        (
+            {"credentials": "os.sep"},
+            'OPTIONS["secret"]["credentials"] must be a RotatingCredentials or the dotted path of one, not str',
+        ),
+        (
+            {"credentials": INSTANCE, "ttl": 5, "region": "r"},
+            'OPTIONS["secret"]: "credentials" already decides about ttl, region',
+        ),
     ],
 )
 def test_what_cannot_be(value: object, message: str) -> None:
-    with pytest.raises(ConfigurationError, match=re.escape(message)):
+    with pytest.raises(ConfigurationError) as caught:
         secret_of(value)
+    assert str(caught.value) == message
+
+
+def test_a_keyword_that_is_none_is_named() -> None:
+    with pytest.raises(ConfigurationError, match=r'^OPTIONS\["secret"\]: .*nonsense'):
+        secret_of({"id": "a", "nonsense": 1})
+
+
+def test_objects_that_are_no_plain_values_count_as_themselves() -> None:
+    class Session:
+        __hash__ = None  # type: ignore[assignment]
+
+    one, other = Session(), Session()
+    made = [secret_of({"id": "a", "session": session}).credentials for session in (one, one, other)]
+    assert made[0] is made[1]
+    assert made[0] is not made[2]
 
 
 @given(

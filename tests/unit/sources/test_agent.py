@@ -12,8 +12,9 @@ import pytest
 
 from secretconn import ConfigurationError, RotatingCredentials, Runtime, SecretUnavailable
 from secretconn._core.rotating import core_of
-from secretconn.credentials import Payload
+from secretconn.credentials import Hidden
 from secretconn.sources import AgentSource
+from secretconn.sources.agent import _Asking
 from secretconn.sources.agent_reply import Address, Reply, Unreached
 from secretconn.watched import Watched
 from tests.unit.fakes import Time
@@ -38,10 +39,10 @@ class Agent:
         self.refresh_now = True
         self.gone = False
 
-    def ask(self, address: Address, target: str, token: Payload, timeout: float) -> Reply | Unreached:
+    def ask(self, address: Address, target: str, token: Hidden[str], timeout: float) -> Reply | Unreached:
         query = dict(parse_qsl(urlsplit(target).query))
         self.asked.append(query)
-        self.sent.append(str(token.content))
+        self.sent.append(token.content)
         self.address, self.timeout = str(address), timeout
         if self.gone:
             return Unreached(REFUSED, True)
@@ -51,7 +52,7 @@ class Agent:
         status, text = fault or self.answer(self.stages.get(query["versionStage"]))
         return Reply(status, text.encode())
 
-    def guard(self, query: dict[str, str], token: Payload) -> tuple[int, str] | None:
+    def guard(self, query: dict[str, str], token: Hidden[str]) -> tuple[int, str] | None:
         if self.token and token.content != self.token:
             return 403, "Bad Token"
         if not self.refresh_now and "refreshNow" in query:
@@ -77,7 +78,7 @@ def test_stages_are_known_by_asking_each() -> None:
     reading = source.read_fresh(ALL, NOBODY)
     assert dict(reading.stages) == {"AWSPENDING": "v2", "AWSCURRENT": "v1"}
     assert set(reading.payloads) == {"v1", "v2"}
-    assert reading.failures == {}
+    assert (reading.failures, reading.cached, reading.whole) == ({}, False, False)
     assert not reading.cached
     assert [query["versionStage"] for query in agent.asked] == ["AWSPENDING", "AWSCURRENT", "AWSPREVIOUS"]
     assert [query.get("refreshNow") for query in agent.asked] == ["true"] * 3
@@ -153,12 +154,21 @@ def test_a_new_token_may_be_there_before_the_agent_that_goes_by_it(tmp_path: Pat
 def test_a_token_that_stays_refused_is_an_error_that_says_where_tokens_come_from() -> None:
     agent = Agent(AWS_TOKEN="t0p")
     agent.token = "another"
-    with pytest.raises(
-        SecretUnavailable, match=r"Agent at http://localhost:2773: it answered 403.*AWS_TOKEN"
-    ) as caught:
+    with pytest.raises(SecretUnavailable) as caught:
         agent.source().read(ALL, NOBODY)
-    assert "t0p" not in str(caught.value)
     assert sum(agent.time.slept) <= 1.0
+    assert str(caught.value) == (
+        "secret 's' could not be read from the Secrets Manager Agent at http://localhost:2773: it answered 403, which "
+        f"refuses the token (asked for {sum(agent.time.slept):.1f} s); the token was looked for in AWS_TOKEN, "
+        "AWS_SESSION_TOKEN, AWS_CONTAINER_AUTHORIZATION_TOKEN, /var/run/awssmatoken"
+    )
+
+
+def test_that_of_the_extension_is_in_one_place() -> None:
+    agent = Agent(AWS_SESSION_TOKEN="t0p")
+    agent.token = "another"
+    with pytest.raises(SecretUnavailable, match=r"Extension at .*; the token was looked for in AWS_SESSION_TOKEN$"):
+        agent.source(extension=True).read(ALL, NOBODY)
 
 
 @pytest.mark.parametrize("fault", [(400, "not ready"), (503, "Serving not enabled"), REFUSED, ConnectionResetError()])
@@ -166,18 +176,40 @@ def test_a_start_is_waited_for(fault: Any) -> None:
     agent = Agent()
     agent.faults = [fault] * 6
     assert dict(agent.source().read(ALL[:1], NOBODY).stages) == {"AWSCURRENT": "v1"}
-    assert 0 < sum(agent.time.slept) < 5
+    assert agent.time.slept == pytest.approx([0.0375, 0.075, 0.15, 0.3, 0.375, 0.375])  # by a random number of 0.5
 
 
 def test_a_start_that_never_ends_is_bounded_and_says_what_was_asked() -> None:
     agent = Agent()
     agent.gone = True
-    with pytest.raises(SecretUnavailable, match=r"neither the .* Agent nor the .* Extension answers at") as caught:
+    with pytest.raises(SecretUnavailable) as caught:
         agent.source("prod/orders").read(ALL, NOBODY)
-    assert "http://localhost:2773" in str(caught.value)
+    assert str(caught.value) == (
+        "secret 'prod/orders' could not be read: neither the Secrets Manager Agent nor the Parameters and Secrets "
+        f"Lambda Extension answers at http://localhost:2773 (ConnectionRefusedError, asked for "
+        f"{sum(agent.time.slept):.1f} s). Start it, set PARAMETERS_SECRETS_EXTENSION_HTTP_PORT or endpoint_url= to "
+        "where it listens, or read from Secrets Manager itself"
+    )
     assert caught.value.__cause__ is REFUSED
     assert caught.value.secret_id == "prod/orders"
     assert 4 < sum(agent.time.slept) <= 5
+
+
+def test_one_request_takes_at_most_half_of_the_time_and_no_more_than_is_left() -> None:
+    agent = Agent()
+    asking = _Asking(Runtime(clock=lambda: agent.time.now))
+    for seconds, timeout in ((0.0, 5.0), (8.0, 2.0), (20.0, 0.05)):
+        agent.time.now = 1000.0 + seconds
+        assert asking.request_timeout() == pytest.approx(timeout)
+
+
+def test_the_caller_is_told_which_secret_the_agent_does_not_have() -> None:
+    agent = Agent()
+    agent.stages.clear()
+    with pytest.raises(SecretUnavailable) as caught:
+        RotatingCredentials("s", source=agent.source()).current()
+    assert caught.value.secret_id == "s"
+    assert str(caught.value).endswith(". To see what is wrong, run: secretconn check s")
 
 
 def test_a_time_out_is_not_repeated() -> None:
@@ -207,10 +239,17 @@ def test_a_stage_that_cannot_be_read_does_not_hide_the_others() -> None:
     assert "AccessDeniedException" in str(reading.failures["AWSPENDING"])
 
 
+def test_another_stage_alone_that_cannot_be_read_is_no_failed_read() -> None:
+    agent = Agent()
+    agent.faults = [(400, '{"__type":"AccessDeniedException"}')]
+    reading = agent.source().read_fresh(("AWSPENDING",), NOBODY)
+    assert (reading.stages, reading.payloads, reading.failures.keys()) == ({}, {}, {"AWSPENDING"})
+
+
 def test_the_current_stage_must_be_there() -> None:
     agent = Agent()
     agent.stages = {"AWSPENDING": "v2"}
-    with pytest.raises(SecretUnavailable, match="400 ResourceNotFoundException"):
+    with pytest.raises(SecretUnavailable, match=r": it answered 400 ResourceNotFoundException \(asked for 0.0 s\)$"):
         agent.source().read(ALL, NOBODY)
 
 
@@ -220,6 +259,8 @@ def test_the_current_stage_must_be_there() -> None:
         ({}, None, "http://localhost:2773"),
         ({"PARAMETERS_SECRETS_EXTENSION_HTTP_PORT": "4000"}, None, "http://localhost:4000"),
         ({"PARAMETERS_SECRETS_EXTENSION_HTTP_PORT": "4000"}, "http://127.0.0.1:5000/", "http://127.0.0.1:5000"),
+        ({"PARAMETERS_SECRETS_EXTENSION_HTTP_PORT": "1"}, None, "http://localhost:1"),
+        ({"PARAMETERS_SECRETS_EXTENSION_HTTP_PORT": "65535"}, None, "http://localhost:65535"),
         ({}, "http://agent", "http://agent:2773"),
     ],
 )

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secretconn.credentials import Payload
+from secretconn.credentials import Hidden, Payload
 from secretconn.sources.agent_reply import Address, Failed, Kind, Reply, Unreached, ask, judge
 
 VERSION = {
@@ -47,27 +47,31 @@ def test_binary_is_base64() -> None:
     coded = base64.b64encode(b"\x00pw").decode()
     found = judge(Reply(200, body(SecretString=None, SecretBinary=coded)), "prod/orders")
     assert isinstance(found, Payload)
-    assert found.content == b"\x00pw"
+    assert (found.version_id, found.content) == ("v1", b"\x00pw")
+
+
+NO_VERSION = "it answered with something that is no version of a secret"
+NO_CONTENT = "it answered with a version that has neither SecretString nor SecretBinary"
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    ("wrong", "told"),
     [
-        b"",
-        b"healthy",
-        b"[]",
-        b"<html>",
-        b"\xff\xfe",
-        body(VersionId=None),
-        body(VersionId=7),
-        body(SecretString=None),
-        body(SecretString=None, SecretBinary="*"),
-        body(Name="prod/other"),
-        b"[" * 100_000,
+        (b"", NO_VERSION),
+        (b"healthy", NO_VERSION),
+        (b"[]", NO_VERSION),
+        (b"<html>", NO_VERSION),
+        (b"\xff\xfe", NO_VERSION),
+        (body(VersionId=None), NO_VERSION),
+        (body(VersionId=7), NO_VERSION),
+        (body(SecretString=None), NO_CONTENT),
+        (body(SecretString=None, SecretBinary="*"), NO_CONTENT),
+        (body(Name="prod/other"), "it answered with another secret"),
+        (b"[" * 100_000, NO_VERSION),
     ],
 )
-def test_a_wrong_body_is_told_and_not_repeated(wrong: bytes) -> None:
-    assert kind(200, wrong) is Kind.WRONG
+def test_a_wrong_body_is_told_and_not_repeated(wrong: bytes, told: str) -> None:
+    assert judge(Reply(200, wrong), "prod/orders") == Failed(Kind.WRONG, told)
 
 
 def test_another_secret_is_refused_by_arn_too() -> None:
@@ -114,15 +118,26 @@ def test_each_status(status: int, text: str, expected: Kind) -> None:
     ],
 )
 def test_what_a_plain_answer_means_is_told(status: int, text: str, told: str) -> None:
+    assert judge(Reply(404, b"\xff" + text.encode()), "s") == Failed(Kind.WRONG, "it answered 404")
     found = judge(Reply(status, text.encode()), "s")
     assert isinstance(found, Failed)
     assert found.why == told
 
 
-def test_the_code_is_told() -> None:
-    found = judge(Reply(400, b'{"__type":"x#AccessDeniedException"}'), "s")
-    assert isinstance(found, Failed)
-    assert found.why == "it answered 400 AccessDeniedException"
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("x#AccessDeniedException", "AccessDeniedException"),
+        ("C" * 80, "C" * 80),
+        ("C" * 81, "an unknown error"),
+        ("x#two words", "an unknown error"),
+        ("Ünbekannt", "an unknown error"),
+        ("", "an unknown error"),
+    ],
+)
+def test_the_code_is_told(code: str, told: str) -> None:
+    found = judge(Reply(400, json.dumps({"__type": code}).encode()), "s")
+    assert found == Failed(Kind.WRONG, f"it answered 400 {told}")
 
 
 @given(st.integers(200, 599), st.binary() | st.text().map(lambda text: json.dumps({"__type": text}).encode()))
@@ -146,7 +161,7 @@ def test_no_failure_repeats_what_was_read(status: int, shape: str) -> None:
 
 
 @contextlib.contextmanager
-def peer(*parts: bytes, pause: float = 0.0) -> Iterator[Address]:
+def peer(*parts: bytes, pause: float = 0.0, requests: list[bytes] | None = None) -> Iterator[Address]:
     """Listens once, takes a request and sends these parts, pausing before each; then hangs up."""
     ended = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -155,7 +170,9 @@ def peer(*parts: bytes, pause: float = 0.0) -> Iterator[Address]:
             with contextlib.suppress(OSError):
                 connection, _ = server.accept()
                 with connection:
-                    connection.recv(65536)
+                    request = connection.recv(65536)
+                    if requests is not None:
+                        requests.append(request)
                     for part in parts:
                         if ended.wait(pause):
                             return
@@ -170,15 +187,43 @@ def peer(*parts: bytes, pause: float = 0.0) -> Iterator[Address]:
             thread.join(10)
 
 
+@pytest.mark.parametrize("token", ["t0p", ""])
+def test_the_request_has_the_token_if_there_is_one(token: str) -> None:
+    requests: list[bytes] = []
+    head = b"HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\n"
+    with peer(head, b"bo", b"dy", pause=0.02, requests=requests) as address:
+        found = ask(address, "/secretsmanager/get?secretId=s", Hidden(token), 5.0)
+    assert isinstance(found, Reply)
+    assert (found.status, found.body) == (404, b"body")
+    line, *headers = requests[0].decode().split("\r\n")
+    assert line == "GET /secretsmanager/get?secretId=s HTTP/1.1"
+    tokens = [header for header in headers if header.lower().startswith("x-aws")]
+    assert tokens == ([f"X-Aws-Parameters-Secrets-Token: {token}"] if token else [])
+
+
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"
+
+
+def test_one_that_says_nothing_too() -> None:
+    with peer(b"", pause=60.0) as address:
+        found = ask(address, "/", Hidden(""), 0.1)
+    assert isinstance(found, Unreached)
+    assert isinstance(found.error, TimeoutError)
 
 
 def test_a_peer_that_drips_is_left_when_its_time_is_over() -> None:
     with peer(HEAD, *[b"x"] * 2000, pause=0.02) as address:
-        found = ask(address, "/", Payload("", ""), 0.3)
+        found = ask(address, "/", Hidden(""), 0.3)
     assert isinstance(found, Unreached)
     assert isinstance(found.error, TimeoutError)
     assert not found.starting
+
+
+def test_one_that_speaks_no_http_is_told_by_the_kind_of_its_fault() -> None:
+    with peer(b"hello\r\n\r\n") as address:
+        found = ask(address, "/", Hidden(""), 5.0)
+    assert isinstance(found, Unreached)
+    assert (str(found.error), found.starting) == ("BadStatusLine in its HTTP answer", False)
 
 
 @pytest.mark.parametrize(
@@ -193,7 +238,7 @@ def test_a_peer_that_drips_is_left_when_its_time_is_over() -> None:
 def test_malformed_http_that_quotes_the_secret_is_not_repeated(answer: bytes) -> None:
     word = "s3cret-in-the-answer"
     with peer(answer % word.encode()) as address:
-        found = ask(address, "/", Payload("", ""), 5.0)
+        found = ask(address, "/", Hidden(""), 5.0)
     if isinstance(found, Unreached):
         error = found.error
         assert word not in f"{error!r}{error.args}{vars(error)}{error.__cause__!r}{error.__context__!r}"
@@ -204,9 +249,9 @@ def test_malformed_http_that_quotes_the_secret_is_not_repeated(answer: bytes) ->
 
 def test_what_is_no_answer_at_all_is_told_by_its_kind() -> None:
     with peer(b"") as address:
-        found = ask(address, "/", Payload("", ""), 5.0)
+        found = ask(address, "/", Hidden(""), 5.0)
     assert isinstance(found, Unreached)
     assert isinstance(found.error, ConnectionError)
-    found = ask(address, "/", Payload("", ""), 5.0)  # nobody listens there now
+    found = ask(address, "/", Hidden(""), 5.0)  # nobody listens there now
     assert isinstance(found, Unreached)
     assert found.starting

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from secretconn import sources
 from secretconn.sources.base import is_passing, is_throttled, name_of, place_of
 from tests.unit.fakes import Answered
 
@@ -42,6 +43,7 @@ def status(code: int) -> Other:
         (Answered("AccessDeniedException"), False, False),
         (Other({}), False, False),
         (Other(None), False, False),
+        (Other({"ResponseMetadata": {"HTTPStatusCode": "503"}}), False, False),
         (ConnectionError(), False, True),
         (TimeoutError(), False, True),
         (OwnTimeout(), False, True),
@@ -63,6 +65,11 @@ def test_what_may_succeed_in_a_moment(error: Exception, throttled: bool, passing
 )
 def test_an_error_is_named_by_its_type(error: Exception, name: str) -> None:
     assert name_of(error) == name
+
+
+def test_a_name_that_is_no_source_is_told() -> None:
+    with pytest.raises(AttributeError, match=r"^module 'secretconn.sources' has no attribute 'Vault'$"):
+        _ = sources.Vault  # type: ignore[attr-defined]
 
 
 def test_a_place_is_text_or_none() -> None:

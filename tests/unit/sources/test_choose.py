@@ -53,6 +53,8 @@ def place(source: Source) -> object:
         ("agent://s", {"SOURCE": "secretsmanager", "ENDPOINT_URL": "http://x"}, AgentSource, "http://localhost:2773"),
         ("prod/s", {"SOURCE": "file:///mnt/secrets"}, FileSource, "/mnt/secrets/prod/s"),
         ("/prod/s", {"SOURCE": "file:///mnt/secrets/"}, FileSource, "/mnt/secrets/prod/s"),
+        ("Xs", {"SOURCE": "file:///mnt/secrets"}, FileSource, "/mnt/secrets/Xs"),
+        ("agent://s", {"SOURCE": "agent", "ENDPOINT_URL": "http://[::1]:99"}, AgentSource, "http://[::1]:99"),
         ("secretsmanager://s", {"SOURCE": "agent", "REGION": "eu-west-1"}, SecretsManagerSource, "eu-west-1"),
         ("s", {"REGION": "eu-west-1"}, SecretsManagerSource, "eu-west-1"),
         (ARN, {"REGION": "eu-west-1"}, SecretsManagerSource, "eu-central-1"),
@@ -149,6 +151,28 @@ def test_replica_regions_in_code_win_over_an_operator_s_address() -> None:
     assert isinstance(source, ReplicatedSource)
 
 
+def test_an_operator_s_address_is_that_of_what_is_asked() -> None:
+    for source, address in (("secretsmanager", "http://x"), ("agent", None)):
+        asked = chosen("secretsmanager://s", {"SOURCE": source, "ENDPOINT_URL": "http://x"})
+        assert isinstance(asked, SecretsManagerSource)
+        assert asked._way.endpoint_url == address
+
+
+@pytest.mark.parametrize(
+    ("scheme", "name"),
+    [("agent", "the Secrets Manager Agent"), ("extension", "the Parameters and Secrets Lambda Extension")],
+)
+def test_which_of_the_two_it_is(scheme: str, name: str) -> None:
+    environ = {"PARAMETERS_SECRETS_EXTENSION_HTTP_PORT": "4000"}
+    source = choose(f"{scheme}://s", Reach(), environment(environ), Runtime(environ=environ))
+    assert isinstance(source, AgentSource)
+    assert (source._secret_id, source.where) == ("s", f"{name} at http://localhost:4000")
+
+
+def test_nothing_of_how_a_secret_is_reached_is_shown() -> None:
+    assert repr(Reach(endpoint_url="http://me:pw@x")).startswith("<secretconn._core.choose.Reach object at ")
+
+
 @pytest.mark.parametrize(
     ("environ", "aws", "arguments", "otherwise"),
     [
@@ -194,8 +218,13 @@ def test_the_exact_name_of_a_test_s_source_comes_first(monkeypatch: pytest.Monke
 def test_a_replica_is_asked_by_the_same_arn_in_its_region() -> None:
     source = chosen(ARN, replica_regions=("eu-west-1", "eu-central-1", "eu-west-1"))
     assert isinstance(source, ReplicatedSource)
-    places = [(part.place, part._secret_id) for part in source._sources if isinstance(part, SecretsManagerSource)]
-    assert places == [("eu-central-1", ARN), ("eu-west-1", ARN.replace("eu-central-1", "eu-west-1"))]
+    parts = [part for part in source._sources if isinstance(part, SecretsManagerSource)]
+    assert [(part.place, part.secret_id) for part in parts] == [
+        ("eu-central-1", ARN),
+        ("eu-west-1", ARN.replace("eu-central-1", "eu-west-1")),
+    ]
+    assert source._secret_id == ARN
+    assert [part._way.total_attempts for part in parts] == [1, 1]  # the next region is the next try
 
 
 def test_rotating_credentials_and_connect_take_such_ids() -> None:

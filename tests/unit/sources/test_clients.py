@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import json
+import logging
 import os
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 
 from secretconn.credentials import CURRENT, PENDING
+from secretconn.runtime import version_of
 from secretconn.sources import SecretsManagerSource
 from secretconn.sources import clients as module
 from secretconn.sources.clients import SharedClient
@@ -90,6 +95,15 @@ def test_our_own_clients_are_shared_by_profile_and_role(monkeypatch: pytest.Monk
     made = [one.client for one in sources]
     assert made[:3] == made[3:]
     assert len(set(map(id, made))) == 3
+
+
+def test_our_own_gives_up_soon_and_keeps_a_hundred_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}.items():
+        monkeypatch.setenv(name, value)
+    config = SecretsManagerSource("s", region="eu-west-1").client.meta.config
+    assert (config.connect_timeout, config.read_timeout, config.max_pool_connections) == (2.0, 3.0, 100)
+    assert config.retries == {"mode": "standard", "total_max_attempts": 2}
+    assert config.user_agent_extra == f"secretconn/{version_of()}"
 
 
 def test_a_crowd_that_begins_together_makes_one() -> None:
@@ -183,3 +197,116 @@ def test_a_hook_does_not_hide_why_a_read_failed(stages: tuple[str, ...]) -> None
     with pytest.raises(Answered) as caught:
         failing.read(stages, NOBODY)
     assert caught.value is client.errors[CURRENT]
+
+
+class Failing:
+    """A hook of the cache's that fails itself."""
+
+    def put(self, answer: Any) -> Any:
+        raise ZeroDivisionError
+
+    def get(self, kept: Any) -> Any:
+        return kept
+
+
+def test_a_hook_s_own_failure_escapes() -> None:
+    from aws_secretsmanager_caching import SecretCacheConfig
+
+    config = SecretCacheConfig(secret_cache_hook=Failing())
+    with pytest.raises(ZeroDivisionError):
+        SecretsManagerSource("s", client=Client(current=1), cache_config=config).read((CURRENT,), NOBODY)
+
+
+# -- our own, made by botocore and asked over HTTP --------------------------------------------------------------------
+
+VALUE = {"VersionId": "v1".rjust(32, "0"), "VersionStages": [CURRENT, PENDING], "SecretString": "s3cret-word"}
+EXPIRED = {"__type": "ExpiredTokenException", "message": "no"}
+
+
+class Service:
+    """Answers as Secrets Manager does, with these statuses and bodies in order.
+
+    Attributes:
+        asked: What it was asked.
+    """
+
+    def __init__(self, *answers: tuple[int, dict[str, Any]]) -> None:
+        self.asked: list[dict[str, str]] = []
+        left, asked = list(answers), self.asked
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                asked.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                status, answer = left.pop(0)
+                body = json.dumps(answer).encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_args: Any) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+
+    @contextlib.contextmanager
+    def serving(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[SecretsManagerSource]:
+        """A source that asks here, with keys from the environment."""
+        for name, value in {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}.items():
+            monkeypatch.setenv(name, value)
+        thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
+        thread.start()
+        address = f"http://127.0.0.1:{self._server.server_port}"
+        source = SecretsManagerSource("s", region="eu-west-1", endpoint_url=address)
+        yield source
+        source.after_fork(False)
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def test_keys_that_end_are_looked_for_again_within_the_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    service = Service((200, VALUE), (400, EXPIRED), (200, VALUE))
+    with service.serving(monkeypatch) as source:
+        source.read((CURRENT,), NOBODY)
+        old = source.client
+        reading = source.read_fresh((CURRENT,), frozenset({VALUE["VersionId"]}))
+        assert reading.stages == dict.fromkeys(VALUE["VersionStages"], VALUE["VersionId"])
+        assert source.client is not old
+        assert source.api_calls == 3
+    assert service.asked == [{"SecretId": "s", "VersionStage": CURRENT}] * 3
+
+
+def test_so_they_are_where_what_is_held_is_described(monkeypatch: pytest.MonkeyPatch) -> None:
+    described = {"VersionIdsToStages": {VALUE["VersionId"]: [CURRENT]}}
+    with Service((200, described), (400, EXPIRED), (200, described)).serving(monkeypatch) as source:
+        for _ in range(2):
+            reading = source.read((CURRENT, PENDING), frozenset({VALUE["VersionId"]}))
+            assert (reading.stages, reading.payloads) == ({CURRENT: VALUE["VersionId"]}, {})
+        assert source.api_calls == 3
+
+
+def test_keys_that_never_were_good_are_the_caller_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    service = Service((400, EXPIRED), (200, VALUE), (400, EXPIRED), (400, EXPIRED))
+    with service.serving(monkeypatch) as source:
+        for calls in (1, 2, 4):
+            with contextlib.nullcontext() if calls == 2 else pytest.raises(Exception, match="ExpiredTokenException"):
+                source.read((CURRENT,), NOBODY)
+            assert len(service.asked) == calls
+
+
+def test_botocore_s_own_log_has_no_answer_of_it(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    with Service((200, VALUE)).serving(monkeypatch) as source:
+        (payload,) = source.read((CURRENT,), NOBODY).payloads.values()
+    assert payload.content == "s3cret-word"
+    assert "botocore" in caplog.text
+    assert "s3cret-word" not in caplog.text
+    answers_of_another = logging.getLogger("botocore.parsers").debug
+    thread = threading.Thread(target=answers_of_another, args=("is logged as ever",))
+    thread.start()
+    thread.join(10)
+    answers_of_another("and so is this")
+    assert "is logged as ever" in caplog.text
+    assert "and so is this" in caplog.text

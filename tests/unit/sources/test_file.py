@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import threading
@@ -14,6 +15,7 @@ from secretconn import SecretUnavailable
 from secretconn._core.parsing import Shape, parse
 from secretconn.credentials import Credentials
 from secretconn.sources import FileSource, Reading
+from secretconn.sources.file import _resolve
 
 STAGES = ("AWSCURRENT", "AWSPENDING", "AWSPREVIOUS")
 NOBODY = frozenset[str]()
@@ -64,11 +66,18 @@ def test_a_file_for_each_key(tmp_path: Path) -> None:
 
 
 def test_a_plain_folder_leaves_out_what_is_no_key(tmp_path: Path) -> None:
-    for name, content in {"username": "app", "password": "pw-1\r\n", ".hidden": "x", "huge": "x" * 65537}.items():
+    kept = {"username": "app", "password": "pw-1\r\n", "large": "x" * 65536}
+    for name, content in {**kept, ".hidden": "x", "huge": "x" * 65537}.items():
         (tmp_path / name).write_bytes(content.encode())
     (tmp_path / "folder").mkdir()
     (payload,) = FileSource(tmp_path).read(STAGES, NOBODY).payloads.values()
-    assert json.loads(payload.content) == {"username": "app", "password": "pw-1"}
+    assert json.loads(payload.content) == {**kept, "password": "pw-1"}
+
+
+def test_the_name_of_a_key_may_be_no_utf_8(tmp_path: Path) -> None:
+    (tmp_path / os.fsdecode(b"k\xff")).write_text("x")
+    (payload,) = FileSource(tmp_path).read(STAGES, NOBODY).payloads.values()
+    assert json.loads(payload.content) == {"k\udcff": "x"}
 
 
 def test_a_swap_is_another_version_and_no_swap_is_the_same(tmp_path: Path) -> None:
@@ -99,6 +108,21 @@ def test_a_file_that_is_replaced_or_written_over_is_another_version(tmp_path: Pa
     assert FileSource(file).read(STAGES, NOBODY).stages != before
 
 
+def test_so_is_a_plain_folder_one_of_whose_keys_is_written_over(tmp_path: Path) -> None:
+    for name in ("username", "password"):
+        (tmp_path / name).write_text("one")
+    before = FileSource(tmp_path).read(STAGES, NOBODY).stages
+    with (tmp_path / "password").open("a") as stream:
+        stream.write("more")
+    assert FileSource(tmp_path).read(STAGES, NOBODY).stages != before
+
+
+def test_a_mounted_folder_is_read_through_its_link(tmp_path: Path) -> None:
+    mount(tmp_path / "db", "1", {"username": "app"})
+    assert _resolve(tmp_path / "db") == (tmp_path / "db" / "..1").resolve()
+    assert _resolve(tmp_path / "db" / "username") == (tmp_path / "db" / "..1" / "username").resolve()
+
+
 def test_a_version_says_nothing_of_the_content(tmp_path: Path) -> None:
     file = tmp_path / "db.json"
     file.write_text(login("pw-1"))
@@ -114,6 +138,23 @@ def test_what_is_not_there_is_named(tmp_path: Path, missing: str) -> None:
     (tmp_path / "dangling").symlink_to("nowhere")
     with pytest.raises(SecretUnavailable, match=f"{missing} could not be read: No such file"):
         FileSource(tmp_path / missing).read(STAGES, NOBODY)
+
+
+def test_an_error_without_a_text_is_told_by_its_kind(tmp_path: Path) -> None:
+    def fails(path: Path) -> Path:
+        if looks:
+            raise looks.pop()
+        looks.append(OSError())
+        return path
+
+    looks: list[OSError] = []
+    file = tmp_path / "db.json"
+    file.write_text(login("pw-1"))
+    with pytest.raises(SecretUnavailable) as caught:
+        FileSource(file, resolve=fails).read(STAGES, NOBODY)
+    assert str(caught.value) == (
+        f"secret file {file} could not be read: OSError. Mount the volume, and let this user read it"
+    )
 
 
 def test_an_empty_mount_is_read_as_a_secret_without_a_login(tmp_path: Path) -> None:
@@ -189,7 +230,10 @@ def test_a_fifo_is_refused_at_once_and_a_good_file_in_its_place_is_read(tmp_path
     os.mkfifo(place)
     source = FileSource(place)
     (error,) = in_time(lambda: source.read(STAGES, NOBODY))
-    assert "it is not a regular file" in str(error)
+    assert isinstance(error, SecretUnavailable)
+    assert "could not be read: it is not a regular file. Mount" in str(error)
+    assert isinstance(error.__cause__, OSError)
+    assert error.__cause__.errno == errno.EINVAL
     place.unlink()
     place.write_text(login("pw-1"))
     assert source.read(STAGES, NOBODY).payloads

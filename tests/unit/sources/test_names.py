@@ -94,7 +94,8 @@ def test_names_that_exist_are_taken(name: str) -> None:
 
 
 def test_a_source_of_ones_own_may_call_its_secrets_otherwise() -> None:
-    assert RotatingCredentials("vault:kv/orders#1", source=MemorySource()).secret_id == "vault:kv/orders#1"
+    for name in ("vault:kv/orders#1", "X{1}", 'X"1"', "a" * 2048, "agent://a@b"):
+        assert RotatingCredentials(name, source=MemorySource()).secret_id == name
 
 
 @given(st.text(min_size=1))
@@ -110,6 +111,11 @@ def test_any_text_is_a_name_or_refused_without_a_word_of_it(text: str) -> None:
 )
 def test_the_name_alone(spelling: str) -> None:
     assert plain_names(spelling)[-1] == "prod/orders"
+
+
+def test_only_an_arn_ends_in_six_characters_that_are_not_the_name_s() -> None:
+    assert plain_names("prod-orders") == ("prod-orders",)
+    assert plain_names(f"{ARN[: ARN.rindex(':')]}:prod-orders") == ("prod-orders", "prod")
 
 
 def test_a_file_is_its_own_name() -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
+from pathlib import Path
+
 import pytest
 
 from secretconn import ConfigurationError, RotatingCredentials, SecretUnavailable
 from secretconn.events import Fetched, Refreshed, RefreshFailed
-from secretconn.sources import ReplicatedSource
+from secretconn.sources import FileSource, ReplicatedSource
+from secretconn.sources.base import Reading
 from secretconn.testing.memory import MemorySource
 from tests.unit.fakes import Time, login
 
@@ -69,13 +73,64 @@ def test_a_region_without_the_current_version_has_not_answered() -> None:
     assert regions.source.place == "eu-west-1"
 
 
+def test_nor_has_one_whose_current_version_is_labelled_and_cannot_be_read() -> None:
+    class Unreadable(Region):
+        def read(self, stages: tuple[str, ...], held: Set[str]) -> Reading:
+            return super().read(stages, held)._replace(failures={"AWSCURRENT": PermissionError("no")})
+
+    second = Region("eu-west-1")
+    source = ReplicatedSource("s", [Unreadable("eu-central-1"), second], lambda: 0.0)
+    assert source.read(STAGES, NOBODY).failures == {}
+    assert (second.reads, source.place) == (1, "eu-west-1")
+
+
+def test_each_region_s_source_imports_what_it_needs() -> None:
+    class Prepared(Region):
+        prepared = 0
+
+        def prepare(self) -> None:
+            self.prepared += 1
+
+    parts = [Prepared("eu-central-1"), Region("eu-west-1"), Prepared("eu-north-1")]
+    ReplicatedSource("s", parts, lambda: 0.0).prepare()
+    assert [getattr(part, "prepared", None) for part in parts] == [1, None, 1]
+
+
+def test_after_a_rejection_a_region_is_asked_as_after_a_rejection() -> None:
+    source, held = Regions().source, frozenset({"v1"})
+    assert source.read(STAGES, held).whole
+    assert not source.read_fresh(STAGES, held).whole
+
+
+def test_each_is_let_go_in_a_forked_child() -> None:
+    regions, told = Regions(), list[bool]()
+    regions.first.after_fork = regions.second.after_fork = told.append  # type: ignore[method-assign]
+    regions.source.after_fork(True)
+    assert told == [True, True]
+
+
+def test_one_without_a_cache_is_asked_as_ever(tmp_path: Path) -> None:
+    (tmp_path / "db.json").write_text("{}")
+    assert ReplicatedSource("s", [FileSource(tmp_path / "db.json")], lambda: 0.0).read_fresh(STAGES, NOBODY).payloads
+
+
 def test_when_none_answers_each_is_told_of() -> None:
     regions = Regions()
     regions.first.error, regions.second.error = OSError("p1 is in here"), PermissionError("p1")
     with pytest.raises(SecretUnavailable, match=r"eu-central-1: OSError; eu-west-1: PermissionError") as caught:
         regions.source.read(STAGES, NOBODY)
     assert caught.value.__cause__ is regions.first.error
+    assert caught.value.secret_id == "s"
     assert "p1" not in str(caught.value)
+
+
+def test_one_whose_place_is_unknown_is_told_as_a_region() -> None:
+    regions = Regions()
+    regions.second.place = ""
+    regions.first.error = regions.second.error = OSError("down")
+    with pytest.raises(SecretUnavailable) as caught:
+        regions.source.read(STAGES, NOBODY)
+    assert str(caught.value) == "secret 's' could not be read in any region (eu-central-1: OSError; a region: OSError)"
 
 
 def test_a_wrong_configuration_is_no_failing_region() -> None:

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from secretconn import SecretUnavailable
+from secretconn import RotatingCredentials, SecretUnavailable
 from secretconn._core.reports import error_of
 from secretconn.credentials import CURRENT, PENDING, PREVIOUS
 from secretconn.sources import FileSource, SecretsManagerSource
 from secretconn.sources.base import NoValue, name_of
-from secretconn.sources.calls import cause_of
+from secretconn.sources.calls import cause_of, is_of_own_credentials, payload_of
 from tests.unit.fakes import Answered
 
 pytest.importorskip("aws_secretsmanager_caching")
@@ -32,14 +32,17 @@ class Client:
         self.stages = {f"AWS{stage.upper()}": id_of(number) for stage, number in stages.items()}
         self.errors: dict[str, Exception] = {}
         self.asked: list[str] = []
+        self.ids = set[str | None]()
         self.closed = 0
         self.on_call: Any = None
 
-    def describe_secret(self, **_arguments: str) -> Any:
+    def describe_secret(self, **arguments: str) -> Any:
+        self.ids.add(arguments.get("SecretId"))
         self._asked("describe")
         return {"VersionIdsToStages": {version: self._labels(version) for version in self.stages.values()}}
 
     def get_secret_value(self, **arguments: str) -> Any:
+        self.ids.add(arguments.get("SecretId"))
         stage = arguments.get("VersionStage") or self._labels(arguments["VersionId"])[0]
         self._asked(stage)
         version = self.stages.get(stage)
@@ -99,6 +102,15 @@ def test_all_stages_are_one_description_and_a_value_for_each_that_is_not_held() 
     assert (reading.whole, reading.payloads.keys()) == (True, {id_of(0), id_of(2)})
 
 
+def test_every_call_names_the_secret() -> None:
+    client = Client(current=1, pending=2)
+    source = SecretsManagerSource("s", client=client)
+    source.read((CURRENT,), NOBODY)
+    source.read(ALL, NOBODY)
+    assert client.ids == {"s"}
+    assert client.asked == [CURRENT, "describe", CURRENT, PENDING]
+
+
 @pytest.mark.parametrize("stage", [PENDING, PREVIOUS])
 def test_a_stage_that_is_nowhere_is_no_failure(stage: str) -> None:
     reading = SecretsManagerSource("s", client=Client(current=1)).read_fresh((stage,), NOBODY)
@@ -145,6 +157,31 @@ def test_without_the_right_to_describe_each_stage_is_asked_for_pending_first() -
     reading = SecretsManagerSource("s", client=client).read_fresh(ALL, NOBODY)
     assert client.asked == ["describe", PENDING, CURRENT, PREVIOUS, PENDING]
     assert (reading.stages, reading.failures) == ({CURRENT: id_of(1), PREVIOUS: id_of(0)}, {})
+    assert set(reading.payloads) == {id_of(1), id_of(0)}
+
+
+def test_one_that_fails_in_passing_hides_no_other_then() -> None:
+    client = Client(current=1, pending=2)
+    client.errors = {"describe": Answered("AccessDeniedException"), PENDING: Answered("InternalServiceError")}
+    reading = SecretsManagerSource("s", client=client).read_fresh((CURRENT, PENDING), NOBODY)
+    assert (reading.stages, reading.failures) == ({CURRENT: id_of(1)}, {PENDING: client.errors[PENDING]})
+
+
+def test_one_that_is_denied_then_is_told_too() -> None:
+    client = Client(current=1, pending=2, previous=0)
+    client.errors = {what: Answered("AccessDeniedException") for what in ("describe", PENDING, PREVIOUS)}
+    reading = SecretsManagerSource("s", client=client).read_fresh(ALL, NOBODY)
+    assert reading.stages == {CURRENT: id_of(1)}
+    assert reading.failures == {stage: client.errors[stage] for stage in (PENDING, PREVIOUS)}
+
+
+def test_a_version_with_two_labels_is_asked_for_once_and_the_others_still_are() -> None:
+    """As after most rotations: AWSPENDING stays on the version that is current now."""
+    client = Client(current=1, pending=1, previous=0)
+    client.errors["describe"] = Answered("AccessDeniedException")
+    reading = SecretsManagerSource("s", client=client).read_fresh(ALL, NOBODY)
+    assert client.asked == ["describe", PENDING, PREVIOUS]
+    assert reading.stages == {PENDING: id_of(1), CURRENT: id_of(1), PREVIOUS: id_of(0)}
 
 
 def test_and_again_last_where_it_read_as_missing() -> None:
@@ -231,6 +268,20 @@ def test_the_sdk_s_own_retries_are_calls() -> None:
     with pytest.raises(Answered):
         source.read((CURRENT,), NOBODY)
     assert source.api_calls == 7
+    client.errors[CURRENT].response["ResponseMetadata"] = {}  # type: ignore[attr-defined]
+    with pytest.raises(Answered):
+        source.read((CURRENT,), NOBODY)
+    assert source.api_calls == 8
+
+
+def test_an_answer_that_tells_of_no_retries_is_one_call() -> None:
+    client = Client(current=1)
+    client.get_secret_value = lambda **_: {  # type: ignore[method-assign]
+        "VersionId": id_of(1), "VersionStages": [CURRENT], "SecretString": "{}", "ResponseMetadata": {}
+    }  # fmt: skip
+    source = SecretsManagerSource("s", client=client)
+    assert source.read((CURRENT,), NOBODY).stages == {CURRENT: id_of(1)}
+    assert source.api_calls == 1
 
 
 class Retrying:
@@ -282,6 +333,32 @@ def test_a_client_of_our_own_is_dropped_when_its_keys_are_refused(code: str) -> 
     assert source.client is new
 
 
+@pytest.mark.parametrize(
+    "error",
+    [Answered("ExpiredTokenException"), Answered("InternalServiceError"), OSError("no answer")],
+    ids=["keys", "service", "no answer"],
+)
+def test_a_client_that_was_given_is_asked_once_and_kept(error: Exception) -> None:
+    client = Client(current=1)
+    source = SecretsManagerSource("s", client=client)
+    source.read((CURRENT,), NOBODY)
+    client.errors[CURRENT] = error
+    with pytest.raises(type(error)) as caught:
+        source.read((CURRENT,), NOBODY)
+    assert caught.value is error
+    assert client.asked == [CURRENT] * 2
+    assert source.client is client
+
+
+def test_a_client_of_our_own_is_kept_after_any_other_failure() -> None:
+    old, new = Client(current=1), Client(current=1)
+    source = SecretsManagerSource("s", session=Session(old, new))
+    old.errors[CURRENT] = Answered("InternalServiceError")
+    with pytest.raises(Answered):
+        source.read((CURRENT,), NOBODY)
+    assert source.client is old
+
+
 def test_a_read_whose_keys_end_half_way_says_so() -> None:
     client = Client(current=1, pending=2)
     client.errors[PENDING] = Answered("ExpiredTokenException")
@@ -295,8 +372,42 @@ def test_a_read_whose_keys_end_half_way_says_so() -> None:
 def test_a_secret_without_any_version_has_no_value() -> None:
     client = Client()
     client.describe_secret = lambda **_: {"Name": "s"}  # type: ignore[method-assign]
-    with pytest.raises(NoValue):
+    with pytest.raises(NoValue, match=r"^the secret has no version$"):
         SecretsManagerSource("s", client=client).read(ALL, NOBODY)
+
+
+def test_a_binary_secret_is_read() -> None:
+    client = Client(current=1)
+    answer = {"VersionId": id_of(1), "VersionStages": [CURRENT], "SecretBinary": b"\x00pw"}
+    client.get_secret_value = lambda **_: answer  # type: ignore[method-assign]
+    reading = SecretsManagerSource("s", client=client).read((CURRENT,), NOBODY)
+    assert reading.payloads[id_of(1)].content == b"\x00pw"
+
+
+@pytest.mark.parametrize("name", ["NoCredentialsError", "TokenRetrievalError"])
+def test_keys_that_are_missing_are_the_process_s_own(name: str) -> None:
+    missing = type("Further", (type(name, (Exception,), {}),), {})
+    assert is_of_own_credentials(missing())
+    assert not is_of_own_credentials(Exception(name))
+
+
+def test_a_read_that_fails_ends_with_the_command_that_says_why() -> None:
+    client = Client(current=1)
+    client.errors[CURRENT] = Answered("AccessDeniedException")
+    with pytest.raises(SecretUnavailable, match=r"run: secretconn check s$"):
+        RotatingCredentials("s", source=SecretsManagerSource("s", client=client)).current()
+
+
+def test_what_is_no_answer_has_no_content() -> None:
+    assert payload_of(None, "v1").content is None  # type: ignore[comparison-overlap]
+
+
+@pytest.mark.parametrize("answer", [None, {}, {"VersionId": 1}])
+def test_an_answer_that_is_none_is_named(answer: Any) -> None:
+    client = Client(current=1)
+    client.get_secret_value = lambda **_: answer  # type: ignore[method-assign]
+    with pytest.raises(ValueError, match=r"^GetSecretValue's answer has no VersionId$"):
+        SecretsManagerSource("s", client=client).read((CURRENT,), NOBODY)
 
 
 class ResourceNotFoundException(Answered):

@@ -7,9 +7,10 @@ import re
 from pathlib import Path
 
 import pytest
-from botocore.exceptions import ProfileNotFound
+from botocore.exceptions import PartialCredentialsError, ProfileNotFound
 
 from secretconn import ConfigurationError, RotatingCredentials
+from secretconn.sources import SecretsManagerSource
 from secretconn.sources.sessions import SERVICES, new_session
 
 
@@ -126,6 +127,25 @@ def test_a_variable_that_is_set_still_counts(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-south-1")
     monkeypatch.setenv("AWS_PROFILE", "p")
     assert new_session(None).get_config_variable("region") == "eu-south-1"
+
+
+def test_a_region_from_the_environment_that_is_none_is_told_of_that_secret(aws: Path) -> None:
+    (aws / "config").write_text("")
+    with pytest.raises(ConfigurationError, match=r"^secret 's': no client of Secrets Manager can be made of region"):
+        _ = SecretsManagerSource("s", otherwise_region="eu south 1").client
+
+
+@pytest.mark.usefixtures("aws")
+def test_keys_that_are_no_pair_are_no_wrong_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKHALF")
+    with pytest.raises(PartialCredentialsError):
+        _ = SecretsManagerSource("s").client
+
+
+@pytest.mark.parametrize(("file", "region"), [("", "eu-south-1"), ("[default]\nregion=eu-west-1\n", "eu-west-1")])
+def test_another_region_is_for_where_the_chain_has_none(file: str, region: str, aws: Path) -> None:
+    (aws / "config").write_text(file)
+    assert SecretsManagerSource("s", otherwise_region="eu-south-1").client.meta.region_name == region
 
 
 @pytest.mark.usefixtures("aws")
