@@ -17,6 +17,7 @@ from secretconn.sources.names import (
     EXTENSION,
     FILE,
     SECRETS_MANAGER,
+    TOKENS,
     SecretName,
     check_name,
     plain_names,
@@ -78,6 +79,11 @@ def choose(
     own = reach.only_for_secrets_manager()
     if named.scheme is None:
         named = SecretName(SECRETS_MANAGER, named.name) if own else _around(named.name, around.source)
+    if named.scheme in TOKENS:
+        from secretconn.sources.tokens import tokens_of
+
+        given = {**reach.given(), "cache_config": getattr(cache_config, "secret_cache_hook", None)}
+        return tokens_of(secret_id, given, around.region, runtime.environ.get("AWS_REGION"))
     if named.scheme != FILE:
         check_name(named.name)
     if named.scheme == SECRETS_MANAGER:

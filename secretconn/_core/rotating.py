@@ -210,6 +210,7 @@ class RotatingCredentials:
         if answer is not None and self._clock() >= self._reader.fresh_until:
             self._observers.counters.add(stale_reads=1)
             self._reader.behind("ttl")
+            return self._reader.usable
         return answer
 
     def _source(self, around: Environment) -> Source:

@@ -10,6 +10,7 @@ from typing import Any
 from .adapters import rewriting
 from .arguments import keyword_reader, refusing
 from .base import PLAIN, Driver, Engine, Given, Verdict, attribute, classifier, text_of
+from .tls import asked_of_connector, asked_of_mariadb, asked_of_mysqlclient, asked_of_pymysql, asked_with_context
 
 __all__ = ["ENGINE", "PLUGIN_MISSING", "classify", "code_of"]
 
@@ -148,6 +149,7 @@ _PYMYSQL = _driver(
         "makes PyMySQL log in after connect() has returned, where a rejected login cannot be recovered. Leave it out",
     ),
     adapt=_in_utf8,
+    tls=asked_of_pymysql,
 )
 
 _MYSQLCLIENT = _driver(
@@ -156,11 +158,12 @@ _MYSQLCLIENT = _driver(
     extra="mysqlclient",
     given=keyword_reader(PLAIN | _SHORT, ("host", "user", "password", "database", "port", "host"), _FILES),
     variables=_TCP_PORT,
+    tls=asked_of_mysqlclient,
     other_modules=("_mysql",),
     aliases=("mysqldb",),
 )
 
-_async_driver = partial(_driver, adapt=_in_utf8, connect=None, aconnect="connect")
+_async_driver = partial(_driver, adapt=_in_utf8, connect=None, aconnect="connect", tls=asked_with_context)
 
 _AIOMYSQL_KEYWORDS = PLAIN | {"database": "db"}  # it has no keyword "database"
 _AIOMYSQL = _async_driver(
@@ -192,6 +195,7 @@ _MYSQL_CONNECTOR = _driver(
     module="mysql.connector",
     extra="mysql-connector",
     given=refusing(_connector_given, _POOLS, _POOLED),
+    tls=asked_of_connector,
     aconnect="aio.connect",
     aliases=("mysql-connector-python", "mysqlconnector"),
 )
@@ -207,6 +211,7 @@ _MARIADB = _driver(
         _POOLS,
         _POOLED,
     ),
+    tls=asked_of_mariadb,
     variables=_TCP_PORT,
     aliases=("mariadbconnector", "mariadb-connector"),
 )
