@@ -179,7 +179,8 @@ class IamTokens:
         return Reading(dict.fromkeys(current, self._version), payloads, good_for=max(YOUNG - age, 0.0))
 
     def _keys_differ(self) -> bool:
-        return bool(self._keys.get_frozen_credentials() != self._signed_by)
+        now, then = _as_they_are(self._keys), self._signed_by
+        return bool((now.access_key, now.token) != (then.access_key, then.token))
 
     def _find_keys(self) -> None:
         """Look for the process's credentials: what a session of our own held may have been replaced by others."""
@@ -209,7 +210,7 @@ class IamTokens:
         from botocore.auth import SIGV4_TIMESTAMP, SigV4Auth
         from botocore.awsrequest import AWSRequest
 
-        self._signed_by = self._keys.get_frozen_credentials()
+        self._signed_by = _as_they_are(self._keys)
         self._signed_at = float(int(self._wall()))
         stamp = time.strftime(SIGV4_TIMESTAMP, time.gmtime(self._signed_at))
         self._version = f"{stamp}-{next(self._count)}"
@@ -332,6 +333,14 @@ def _region(host: str, region: str | None) -> str | None:
     if region is not None and named not in (None, region):
         raise ConfigurationError(f"region={region!r} contradicts the host name, which is in {named!r}; leave it out")
     return region or named
+
+
+def _as_they_are(keys: Any) -> Any:
+    """The keys of this moment, renewed where they must be, as botocore's object for them: its repr shows nothing."""
+    from botocore.credentials import Credentials
+
+    now = keys.get_frozen_credentials()
+    return Credentials(now.access_key, now.secret_key, now.token)
 
 
 def _region_of(session: Any) -> str | None:

@@ -14,12 +14,13 @@ import struct
 import subprocess
 import threading
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
 from tests.support.iam import Iam
 
-__all__ = ["Endpoint", "MySQLEndpoint", "PostgresEndpoint", "certificate"]
+__all__ = ["Endpoint", "MySQLEndpoint", "PostgresEndpoint", "RedisEndpoint", "certificate"]
 
 SSL_REQUEST, GSS_REQUEST = 80877103, 80877104
 SECONDS = 60.0
@@ -264,3 +265,48 @@ class MySQLEndpoint(Endpoint):
     def _denied(user: str) -> bytes:
         text = f"Access denied for user '{user}'@'127.0.0.1' (using password: YES)"
         return b"\xff" + struct.pack("<H", 1045) + b"#28000" + text.encode()
+
+
+class RedisEndpoint(Endpoint):
+    """ElastiCache and MemoryDB: a token that is accepted is the user's password in the server's own ACL for that login.
+
+    Args:
+        run: Runs a command at the server as its administrator.
+    """
+
+    def __init__(self, behind: tuple[str, int], certificate: Path, users: set[str], run: Callable[..., object]) -> None:
+        self._run, self._one_at_a_time = run, threading.Lock()
+        super().__init__(behind, certificate, users)
+
+    def _talk(self, client: socket.socket) -> None:
+        with self._encrypted(client) as encrypted, self._to_server() as server:
+            words, raw = self._command(encrypted)
+            login = [word.upper() for word in words].index("AUTH")
+            user, token = words[login + 1 : login + 3]
+            with self._one_at_a_time:
+                accepted = [f">{token}"] if user in self.users and self.iam.accepts(user, token) else []
+                if user in self.users:
+                    self._run("ACL", "SETUSER", user, "on", "resetpass", *accepted)
+                server.sendall(raw)
+                encrypted.sendall(server.recv(65536))
+            join(encrypted, server)
+
+    @staticmethod
+    def _command(client: socket.socket) -> tuple[list[str], bytes]:
+        """The words of one command, and its bytes."""
+        raw = b""
+
+        def line() -> bytes:
+            nonlocal raw
+            begun = len(raw)
+            while not raw.endswith(b"\r\n") or len(raw) == begun:
+                raw += exactly(client, 1)
+            return raw[begun:-2]
+
+        words = []
+        for _ in range(int(line()[1:])):
+            size = int(line()[1:])
+            word = exactly(client, size)
+            raw += word + exactly(client, 2)
+            words.append(word.decode())
+        return words, raw

@@ -21,6 +21,7 @@ from secretconn.sources import IamTokens
 from secretconn.sources.tokens import token_url
 from tests.support.iam import Iam, Keys
 from tests.unit.fakes import DRIVER, Refused, Time
+from tests.unit.test_secrecy import assert_silent, walk
 
 HOST = "orders.abc123.eu-central-1.rds.amazonaws.com"
 URL = f"rds-iam://orders@{HOST}/shop?engine=postgresql"
@@ -28,7 +29,7 @@ DSQL = "abc.dsql.us-east-1.on.aws"
 CURRENT = ("AWSCURRENT",)
 NOBODY = frozenset[str]()
 NOW = 1_790_000_000.5
-KEYS = Keys("AKIDEXAMPLEONE", "xyzzy-secret", "xyzzy/session+token==")
+KEYS = Keys("AKIDEXAMPLEONE", "xyzzy-secret", "xyzzy-session+token==")
 
 
 class Session:
@@ -293,6 +294,21 @@ def test_other_keys_cost_one_refused_login_and_no_token_is_sent_twice(session: S
     assert len(bed.sent) == 4
     assert bed.sent[0] == bed.sent[1]
     assert bed.sent[2] == bed.sent[3]
+
+
+def test_a_refused_token_is_in_nothing_that_is_raised_or_kept(
+    session: Session, wall: Wall, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The session token is a part of it, and stands for all of it; the key must not show either."""
+    bed = Bed(session, wall)
+    bed.refuse = ["Amz"]
+    with caplog.at_level(logging.DEBUG), pytest.raises(Refused) as raised:
+        bed.connect()
+    assert "xyzzy" in bed.sent[0]
+    assert_silent(raised.value)
+    shown = walk([vars(bed.rotating._reader.source), bed.events, bed.rotating, bed.rotating.current(), caplog.messages])
+    assert "xyzzy" not in shown
+    assert "X-Amz" not in shown
 
 
 def test_nothing_of_a_token_is_logged(session: Session, wall: Wall, caplog: pytest.LogCaptureFixture) -> None:
