@@ -14,6 +14,7 @@ from secretconn.runtime import Runtime
 from secretconn.sources.arn import partition_of, secret_arn
 from secretconn.sources.base import Reading, Source
 from secretconn.sources.names import (
+    AGENT,
     EXTENSION,
     FILE,
     SECRETS_MANAGER,
@@ -88,6 +89,8 @@ def choose(
         check_name(named.name)
     if named.scheme == SECRETS_MANAGER:
         return _secrets_manager(named.name, reach, around, runtime, cache_config)
+    if named.scheme == AGENT:
+        own = [keyword for keyword in own if keyword != "role_arn="]  # it takes the role itself
     own += ["cache_config= with a hook"] if getattr(cache_config, "secret_cache_hook", None) is not None else []
     if own:
         raise ConfigurationError(f"{secret_id!r} is not read from Secrets Manager itself; leave out {', '.join(own)}")
@@ -102,7 +105,10 @@ def choose(
     endpoint_url = reach.endpoint_url or _endpoint_around(named.scheme, around)
     if endpoint_url is not None and not around.remote_agent:
         _refuse_remote(endpoint_url)
-    return AgentSource(named.name, endpoint_url=endpoint_url, extension=named.scheme == EXTENSION, runtime=runtime)
+    extension = named.scheme == EXTENSION
+    return AgentSource(
+        named.name, endpoint_url=endpoint_url, extension=extension, role_arn=reach.role_arn, runtime=runtime
+    )
 
 
 def _stand_in(secret_id: str) -> Source | None:

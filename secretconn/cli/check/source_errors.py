@@ -85,9 +85,11 @@ def unavailable(error: SecretUnavailable, secret_name: str) -> Finding:
 
 def unsigned(error: Exception, secret_id: str, region: str | None) -> Finding:
     """Return the finding for a token that could not be signed: the remedy is the same as for a secret."""
-    cause, facts = error.__cause__ or error, {"secret_id": secret_id, "text": error, "error": type(error).__name__}
-    own = isinstance(cause, ConfigurationError)
-    meant = finding("no-region", **facts) if own else no_client(cause, secret_id, region)
+    cause = error.__cause__ or error
+    if isinstance(cause, ConfigurationError):
+        meant = finding("no-region", secret_id=secret_id, text=error, error=type(error).__name__)
+    else:
+        meant = no_client(cause, secret_id, region)
     return Finding(meant.name, f"No token could be signed: {str(error).rstrip('.')}.", meant.advice)
 
 

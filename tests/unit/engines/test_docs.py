@@ -92,7 +92,9 @@ def codes() -> str:
     return table("| engine | rejected | suspect | barred |", rows)
 
 
-@pytest.mark.parametrize(("page", "make"), [("engines", engines), ("drivers", drivers), ("drivers", codes), ("drivers", credentials)])
+@pytest.mark.parametrize(
+    ("page", "make"), [("engines", engines), ("drivers", drivers), ("drivers", codes), ("drivers", credentials)]
+)
 def test_the_tables_are_those_of_the_code(page: str, make: Callable[[], str]) -> None:
     path = DOCS / f"{page}.md"
     between = re.compile(rf"(<!-- {make.__name__}: [^\n]*-->\n)(.*?)(\n<!-- /{make.__name__} -->)", re.DOTALL)

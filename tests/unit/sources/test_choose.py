@@ -90,6 +90,9 @@ def test_an_address_goes_to_the_agent() -> None:
     ("secret_id", "environ", "arguments", "named"),
     [
         ("agent://s", {}, {"region": "eu-west-1"}, "region="),
+        ("agent://s", {}, {"role_arn": "reader"}, "role_arn="),
+        ("agent://s", {}, {"role_arn": "arn:aws:iam::123456789012:role/r", "external_id": "x"}, "external_id="),
+        ("extension://s", {}, {"role_arn": "arn:aws:iam::123456789012:role/r"}, "role_arn="),
         ("file:///s", {}, {"client": Client()}, "client="),
         ("file:///s", {}, {"endpoint_url": "http://x"}, "endpoint_url="),
         ("vault://s", {}, {}, "known are"),
