@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from secretconn.credentials import CURRENT, PENDING, PREVIOUS, Credentials
 
-__all__ = ["Answer", "Label", "News", "Policy", "merged"]
+__all__ = ["Answer", "Label", "News", "Policy", "merged", "tick_of"]
 
 _NO_PROBLEMS: Mapping[str, Exception] = MappingProxyType({})
 
@@ -113,6 +113,11 @@ class Answer(NamedTuple):
         """True if a request after this tick told where the stage is, or that it is nowhere."""
         label = self.labels.get(stage)
         return self.whole > since or self.asked.get(stage, -1) > since or (label is not None and label.tick > since)
+
+
+def tick_of(answer: Answer | None) -> int:
+    """Return the newest request that is part of what is known; -1 where nothing is."""
+    return -1 if answer is None else answer.tick
 
 
 def merged(before: Answer | None, news: News, policy: Policy) -> Answer | None:

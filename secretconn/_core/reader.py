@@ -111,11 +111,12 @@ class Reader:
             if budget.left <= 0 and self.usable is None:
                 raise self.error_of((self._unanswered or self._too_late()).error)
 
-    def ask(self, stages: tuple[str, ...], since: int, reason: str, budget: Budget) -> Flow[Outcome]:
+    def ask(self, stages: tuple[str, ...], seen: int, since: int, reason: str, budget: Budget) -> Flow[Outcome]:
         """Ask the source for these stages, by a request after ``since``; joins a read under way and asks again.
 
         Args:
             stages: One stage, or all that may be used.
+            seen: The tick of the answer that does not say enough: a newer one may have landed since.
             since: A tick; a failed read that began after it says enough.
             reason: As in the events; an "inquiry" that begins is bounded in number.
             budget: The seconds that the caller may wait.
@@ -125,7 +126,6 @@ class Reader:
         """
         if self._state.answer is None:
             prepare(self.source)
-        seen = self._state.answer.tick if self._state.answer is not None else -1
         came, failed = self._state.tick(), 0
         while True:
             step = self._step(stages, seen, since, came, reason)

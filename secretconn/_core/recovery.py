@@ -12,7 +12,7 @@ from functools import partial
 
 from secretconn import events
 from secretconn._core import rules
-from secretconn._core.answer import Answer, Policy
+from secretconn._core.answer import Answer, Policy, tick_of
 from secretconn._core.effects import Budget, Flow, Opening, Wait
 from secretconn._core.flight import Outcome, Unanswered
 from secretconn._core.observers import Observers
@@ -230,7 +230,8 @@ class _Inquiry:
 
     def _other(self, *, patient: bool) -> Flow[Credentials | None]:
         while True:
-            login = self._offered()
+            answer = self._core.state.answer  # one for all that follows: another thread's may land at any moment
+            login = self._offered(answer)
             if login is not None:
                 return login
             if self._is_quiet():
@@ -239,16 +240,16 @@ class _Inquiry:
                     self._core.reader.look()
                 stages = None
             else:
-                stages = self._question()
+                stages = self._question(answer)
             if stages is not None:
-                outcome = yield from self._ask(stages)
+                outcome = yield from self._ask(stages, answer)
                 if isinstance(outcome, Answer):
                     continue
             if not (patient and (yield from self._poll_again())):
                 return None
 
-    def _offered(self) -> Credentials | None:
-        answer, state = self._core.state.answer, self._endpoint.state
+    def _offered(self, answer: Answer | None) -> Credentials | None:
+        state = self._endpoint.state
         if answer is None:
             return None
         login = rules.newer(state, answer, self._tried, self._policy)
@@ -258,9 +259,8 @@ class _Inquiry:
                 self._round, self._rounds = answer.whole, self._rounds + 1
         return login
 
-    def _question(self) -> tuple[str, ...] | None:
+    def _question(self, answer: Answer | None) -> tuple[str, ...] | None:
         """The stages to ask for next; None, and a cool-down begins, where all is known or no round is left."""
-        answer = self._core.state.answer
         if answer is None:
             return (self._policy.current,)
         since = self._since if self._since is not None else -1
@@ -281,16 +281,16 @@ class _Inquiry:
         free = 1 if answer.rotation_at is not None else 0
         return self._rounds < max(self._policy.retries, 1) + free
 
-    def _ask(self, stages: tuple[str, ...]) -> Flow[Outcome]:
-        """Ask, and remember why where no answer comes."""
-        core, answer = self._core, self._core.state.answer
+    def _ask(self, stages: tuple[str, ...], answer: Answer | None) -> Flow[Outcome]:
+        """Ask for more than this answer says, and remember why where no answer comes."""
+        core, seen = self._core, tick_of(answer)
         again = answer is not None and len(stages) == 1 and stages[0] in answer.problems
         if again:
             yield from self._budget.sleep(AGAIN * (0.75 + 0.5 * self._random()))
         since = core.state.tick() if again else max(self._since or -1, self._refused_at)
         reason = "next" if self._asked else "rejected"
         self._asked = True
-        outcome = yield from core.reader.ask(stages, since, reason, self._budget)
+        outcome = yield from core.reader.ask(stages, seen, since, reason, self._budget)
         if isinstance(outcome, Unanswered):
             self.reason = f"the source gave no answer ({name_of(outcome.error)})"
             self._start_cool_down(outcome.tick)
@@ -317,7 +317,7 @@ class _Inquiry:
         answer = self._core.state.answer
         if answer is not None and answer.whole > since:  # somebody else has asked meanwhile
             return True
-        outcome = yield from self._core.reader.ask(self._tried.stages, since, "patience", self._budget)
+        outcome = yield from self._core.reader.ask(self._tried.stages, tick_of(answer), since, "patience", self._budget)
         if isinstance(outcome, Unanswered):
             self.reason = f"the source gave no answer ({name_of(outcome.error)})"
         return True

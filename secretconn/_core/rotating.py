@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from secretconn._core.answer import Answer
+from secretconn._core.answer import Answer, tick_of
 from secretconn._core.choose import Reach, Unreadable, choose
 from secretconn._core.effects import Budget, Flow, arun, run
 from secretconn._core.environment import Environment, environment
@@ -196,10 +196,10 @@ class RotatingCredentials:
         state, policy = self._state, self._settings.policy
         if self._observers.telling() and state.answer is not None:
             return state.answer.current
-        since, budget = state.tick(), Budget(self._settings.timeout, self._runtime)
-        outcome = yield from self._reader.ask(policy.stages, since, "asked", budget)
+        seen, since, budget = tick_of(state.answer), state.tick(), Budget(self._settings.timeout, self._runtime)
+        outcome = yield from self._reader.ask(policy.stages, seen, since, "asked", budget)
         if outcome.tick < since and budget.left > 0:  # a read that was under way already; it may have seen old news
-            outcome = yield from self._reader.ask(policy.stages, since, "asked", budget)
+            outcome = yield from self._reader.ask(policy.stages, tick_of(state.answer), since, "asked", budget)
         if isinstance(outcome, Unanswered):
             raise self._reader.error_of(outcome.error)
         return outcome.current

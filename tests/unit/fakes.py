@@ -71,6 +71,9 @@ class Time:
         self.waiting: list[Callable[[], None]] | None = None
         self.threads = True
 
+    def clock(self) -> float:
+        return self.now
+
     def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
         self.now += seconds
@@ -94,9 +97,7 @@ class Time:
             work()
 
     def runtime(self, random: float = 0.5) -> Runtime:
-        return Runtime(
-            clock=lambda: self.now, sleep=self.sleep, asleep=self.asleep, random=lambda: random, spawn=self.spawn
-        )
+        return Runtime(clock=self.clock, sleep=self.sleep, asleep=self.asleep, random=lambda: random, spawn=self.spawn)
 
 
 class Gate:
@@ -203,8 +204,8 @@ def drive(flow: Generator[Any, Any, Any], time: Time, call: Callable[[Credential
 class Bed:
     """One secret, one server, one clock, and a way to connect."""
 
-    def __init__(self, source: Any = None, **settings: Any) -> None:
-        self.time = Time()
+    def __init__(self, source: Any = None, *, time: Time | None = None, **settings: Any) -> None:
+        self.time = time or Time()
         self.source: Any = source or StageSource(login("p1"))
         self.server = Server(("app", "p1"))
         self.rotating = RotatingCredentials("s", source=self.source, runtime=self.time.runtime(), **settings)

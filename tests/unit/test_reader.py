@@ -9,7 +9,7 @@ import pytest
 
 import secretconn
 from secretconn import RotatingCredentials, Runtime, SecretFormatError, SecretUnavailable, Stats
-from secretconn._core.answer import Answer
+from secretconn._core.answer import Answer, tick_of
 from secretconn._core.connector import Connector
 from secretconn._core.effects import Await, Budget
 from secretconn._core.flight import Unanswered
@@ -27,7 +27,7 @@ ALL = (CURRENT, PENDING, PREVIOUS)
 
 def asking(bed: Bed, since: int, stages: tuple[str, ...] = ALL, reason: str = "rejected") -> Any:
     """The flow of one who needs an answer from after ``since``."""
-    return bed.core.reader.ask(stages, since, reason, Budget(15.0, bed.core.runtime))
+    return bed.core.reader.ask(stages, tick_of(bed.core.state.answer), since, reason, Budget(15.0, bed.core.runtime))
 
 
 def ask(bed: Bed, since: int, **more: Any) -> Any:

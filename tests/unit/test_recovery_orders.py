@@ -549,3 +549,33 @@ def test_a_start_does_not_overwrite_a_rejection_that_comes_in_between() -> None:
     assert bed.core.state.own.state is not None
     assert "v2" in bed.core.state.own.state.refused
     assert bed.core.state.own.state.accepted is None
+
+
+# -- another thread's answer lands in between ------------------------------------------------------------------------
+
+
+class Interrupting(Time):
+    """Does something else at one reading of the clock: the first one, from ``after`` on, that holds no lock."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.after, self.other, self.lock = 0, lambda: None, threading.RLock()
+
+    def clock(self) -> float:
+        self.after -= 1
+        if self.after < 0 and not self.lock._is_owned():  # type: ignore[attr-defined]  # what others wait for
+            other, self.other = self.other, lambda: None
+            other()
+        return self.now
+
+
+@pytest.mark.parametrize("after", range(12))
+def test_an_answer_that_another_thread_brings_is_never_asked_for_again(after: int) -> None:
+    """Whenever it lands: also between the look at what is held and the question that follows from it."""
+    time = Interrupting()
+    bed = warm(StageSource(login("p1")), time=time)
+    bed.source.rotate("v2", login("p2"))
+    bed.server.accepted = {("app", "p2")}
+    time.lock, time.after, time.other = bed.core.state.lock, after, bed.connect
+    assert bed.connect() == "connection as app"
+    assert bed.source.api_calls == 1

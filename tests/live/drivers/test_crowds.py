@@ -73,20 +73,21 @@ def test_event_loops_in_four_threads_share_one_refresh(
     case: DriverCase, rotator: MakeRotator, credentials: RotatingCredentials, secrets_manager: LocalSecretsManager
 ) -> None:
     loops, tasks = 4, 8
-    all_rejected = threading.Barrier(loops)
+    all_rejected, of_loop = threading.Barrier(loops), threading.local()
 
-    async def failed(_error: Exception) -> None:  # the first of each loop waits until every loop has one
-        if not hasattr(seen, "one"):
-            seen.one = True
+    async def failed(_error: Exception) -> None:  # nobody asks before every task of every loop was rejected
+        if await of_loop.rejected.wait() == 0:
             await asyncio.to_thread(all_rejected.wait, PATIENCE)
+        await of_loop.rejected.wait()
 
-    seen, spy = threading.local(), Spy(case, failed=failed)
+    spy = Spy(case, failed=failed)
 
     async def one() -> None:
         async with spy.opened(credentials) as connection:
             assert await case.ask(connection, "SELECT 1") == 1
 
     async def many() -> None:
+        of_loop.rejected = asyncio.Barrier(tasks)
         async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
             for _ in range(tasks):
                 group.create_task(one())

@@ -1,4 +1,4 @@
-"""An open-loop load: requests begin when they are due, however long the ones before them take."""
+"""A load of so many requests a second: each has its time, from which it is measured, and waits for a free visitor."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ import httpx
 
 __all__ = ["Load", "Report"]
 
-VISITORS = 25
+VISITORS = 14
+"""Requests under way at once: as many as one worker takes, so that on a slow machine they wait and none is refused."""
+
 TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
 ANSWER_SECONDS = 30.0
 REFUSED = 599
@@ -63,6 +65,7 @@ class Load:
 
     def __init__(self, url: str, rate: float) -> None:
         self._url, self._rate = url, rate
+        self._free = asyncio.Semaphore(VISITORS)
         self.report = Report()
 
     async def run(self, seconds: float) -> Report:
@@ -96,6 +99,14 @@ class Load:
     async def _request(
         self, client: httpx.AsyncClient, kind: str, visitor: tuple[str, str], number: int, due: float
     ) -> None:
+        async with self._free:
+            status = await self._status(client, kind, visitor, number)
+        if status >= 400:
+            self._note(f"request {number}, {kind}: {status}")
+        self.report.statuses[status] += 1
+        self.report.latencies.append(time.monotonic() - due)
+
+    async def _status(self, client: httpx.AsyncClient, kind: str, visitor: tuple[str, str], number: int) -> int:
         cookie, token = visitor
         try:
             if kind == "form":
@@ -104,16 +115,12 @@ class Load:
                 self.report.posts += answer.status_code == 302
             else:
                 answer = await client.get("/" if kind == "page" else "/status/data.json")
-            status = answer.status_code
         except httpx.ConnectError:
-            status = REFUSED
+            return REFUSED
         except httpx.HTTPError as error:
-            status = 0
             self._note(f"request {number}, {kind}: {type(error).__name__} {error}")
-        if status >= 400:
-            self._note(f"request {number}, {kind}: {status}")
-        self.report.statuses[status] += 1
-        self.report.latencies.append(time.monotonic() - due)
+            return 0
+        return answer.status_code
 
     def _note(self, failure: str) -> None:
         if len(self.report.failures) < 20:
