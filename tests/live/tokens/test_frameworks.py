@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 import secretconn
 from secretconn import RotatingCredentials, Runtime
+from secretconn.pools import aiomysql_pool, asyncmy_pool
 from secretconn.psycopg import AsyncNullConnectionPool, NullConnectionPool
 from secretconn.sources import IamTokens
 from secretconn.sqlalchemy import rotating
@@ -243,6 +244,33 @@ async def test_asyncpg_pool(world: World) -> None:
             assert await pool.fetchval("SELECT 42") == 42
 
         await aload(world, once)
+
+
+async def test_the_id_is_enough_for_django_and_for_pools(
+    request: pytest.FixtureRequest, databases: dict[str, Database], ca: Path, own_keys: None
+) -> None:
+    postgres = database_of("postgres", request, databases, ca)
+    with NullConnectionPool(postgres.url(), open=True) as pool, pool.connection() as connection:
+        assert connection.execute("SELECT current_user").fetchone() == (postgres.username,)
+    mariadb = database_of("mariadb", request, databases, ca)
+    for make in (aiomysql_pool, asyncmy_pool):
+        pool = await make(mariadb.url(), minsize=1, maxsize=1)
+        pool.close()
+        await pool.wait_closed()
+    wanted = {"ENGINE": BACKENDS["postgres"], "OPTIONS": {"secret": postgres.url()}}
+    connections.settings["url"] = connections.configure_settings({"default": {}, "url": wanted})["url"]
+    try:
+        await asyncio.to_thread(_asks_django, "url", postgres.username)
+    finally:
+        del connections.settings["url"]
+    assert postgres.iam.refused == mariadb.iam.refused == []
+
+
+def _asks_django(alias: str, username: str) -> None:
+    with connections[alias].cursor() as cursor:
+        cursor.execute("SELECT current_user")
+        assert cursor.fetchone() == (username,)
+    connections[alias].close()
 
 
 @pytest.mark.parametrize("dialect", SYNC)

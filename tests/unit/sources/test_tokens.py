@@ -17,10 +17,12 @@ import secretconn
 from secretconn import ConfigurationError, RotatingCredentials, Runtime, SecretUnavailable
 from secretconn._core.choose import Reach, choose
 from secretconn._core.environment import environment
+from secretconn.pools import is_outlived
 from secretconn.sources import IamTokens
 from secretconn.sources.tokens import token_url
+from secretconn.testing.memory import MemorySource
 from tests.support.iam import Iam, Keys
-from tests.unit.fakes import DRIVER, Refused, Time
+from tests.unit.fakes import DRIVER, Gate, Refused, Time
 from tests.unit.test_secrecy import assert_silent, walk
 
 HOST = "orders.abc123.eu-central-1.rds.amazonaws.com"
@@ -193,7 +195,7 @@ class Bed:
         runtime = self.time.runtime(random=0.999)
         self.rotating = RotatingCredentials(
             "orders",
-            source=tokens(session, wall),
+            source=settings.pop("source", None) or tokens(session, wall),
             runtime=Runtime(clock=runtime.clock, sleep=runtime.sleep, random=runtime.random, spawn=self.spawn),
             **settings,
         )
@@ -241,6 +243,37 @@ async def test_an_event_loop_signs_for_itself(session: Session, wall: Wall) -> N
     bed.pass_time(601)
     assert (await bed.rotating.acurrent()).version_id != first.version_id
     assert bed.threads == 1
+
+
+def test_a_crowd_signs_one_token_and_nobody_waits_for_a_thread(session: Session, wall: Wall) -> None:
+    gate = Gate()
+
+    class Slow(IamTokens):
+        def _signed(self) -> Any:
+            if self._version:
+                gate.pass_through()
+            return super()._signed()
+
+    source = Slow("rds-iam", "orders", HOST, engine="postgresql", session=session, wall=wall)  # type: ignore[arg-type]
+    bed = Bed(session, wall, source=source)
+    first = bed.rotating.current().version_id
+    bed.pass_time(601)
+    versions: list[str] = []
+    gate.crowd(*[lambda: versions.append(bed.rotating.current().version_id)] * 5)
+    assert len(versions) == 5
+    assert set(versions) == {bed.rotating.current().version_id}
+    assert first not in versions
+    assert bed.threads == 1
+
+
+def test_another_token_is_no_rotation_for_a_pool_that_drains(session: Session, wall: Wall) -> None:
+    bed = Bed(session, wall)
+    first = bed.rotating.current().version_id
+    bed.pass_time(601)
+    assert bed.rotating.current().version_id != first
+    assert not is_outlived(bed.rotating, first)
+    other = RotatingCredentials("s", source=MemorySource({"username": "u", "password": "p"}))
+    assert is_outlived(other, first)
 
 
 def test_keys_that_must_be_renewed_are_renewed_in_a_thread(wall: Wall) -> None:
