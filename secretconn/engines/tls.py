@@ -1,7 +1,8 @@
 """TLS for tokens: what each driver must be told so that a token, which is sent in clear, goes through TLS alone.
 
 The caller's own TLS arguments win; those that switch it off, or leave it to the server, are refused. Without any, the
-driver is asked for TLS that it insists on, and checks the certificate as far as that is its own default.
+driver is asked for TLS, and checks the certificate as far as that is its own default. aiomysql, and MariaDB's library
+while it checks no certificate, go on without where the server has none; nothing tells them not to (docs/sources.md).
 Sources: the drivers' own documentation of these arguments; "SSL Support" in the libpq chapter of the PostgreSQL manual.
 """
 

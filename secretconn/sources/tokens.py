@@ -39,6 +39,9 @@ YOUNG = 600.0
 REASON = 60.0
 """Seconds after which a token that was refused is worth another: the server's clock may be ahead, or ours was wrong."""
 
+LOOK = 1.0
+"""Seconds for which AWS credentials are not looked for again in vain: that may take a request."""
+
 REACH = ("region", "profile", "session", "role_arn", "external_id")
 """What says where the AWS credentials come from, of all that says how a secret is reached."""
 
@@ -121,7 +124,7 @@ class IamTokens:
         self._session: Any = None
         self._keys: Any = None  # the process's credentials, which may renew themselves
         self._signed_by: Any = None  # those of the last token, as they were
-        self._version, self._signed_at = "", 0.0
+        self._version, self._signed_at, self._in_vain_at = "", 0.0, 0.0
 
     @property
     def api_calls(self) -> int:
@@ -162,8 +165,11 @@ class IamTokens:
 
     def read_fresh(self, stages: tuple[str, ...], held: Set[str]) -> Reading:
         """As ``read`` where a token was refused: the same one, unless the AWS credentials or its age give a reason."""
-        self._find_keys()
-        if self._version in held and not self._keys_differ() and abs(self._wall() - self._signed_at) < REASON:
+        now = self._wall()
+        if abs(now - self._in_vain_at) >= LOOK:
+            self._find_keys()
+        if self._version in held and not self._keys_differ() and abs(now - self._signed_at) < REASON:
+            self._in_vain_at = now
             return self._reading(stages, None)
         return self._reading(stages, self._signed())
 
@@ -224,7 +230,8 @@ class IamTokens:
         """The host that is signed for, as each service wants it."""
         if self._cache is not None:
             return self._cache[0]
-        return f"{self._host}:{self._place['port']}" if self._service.with_port else self._host
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"{host}:{self._place['port']}" if self._service.with_port else host
 
     def _query(self, signer: Any, request: Any) -> str:
         action = self._service.action if self._user != "admin" else self._service.admin_action

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import ssl
 import time
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from secretconn import ConfigurationError, RotatingCredentials
 from secretconn.sources.tokens import IamTokens
+from tests.live.deploy.test_tls import NoTLS
 from tests.live.drivers.table import DriverCase, Spy
-from tests.live.tokens.conftest import REGION, Database
+from tests.live.tokens.conftest import CASES, REGION, Database
+from tests.support.endpoints import certificate
 from tests.support.iam import Keys
 
 OTHER = Keys("AKIDEXAMPLETWO", "second/secret+key")
@@ -101,6 +106,76 @@ async def test_a_token_of_a_user_without_iam_gets_the_drivers_own_error(row: Dri
     (note,) = raised.value.__notes__
     assert "rds_iam" in note
     assert "X-Amz" not in note
+
+
+def _context(ca: Path) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=str(ca))
+
+
+CHECKED: dict[str, Callable[[Path], dict[str, Any]]] = {
+    "psycopg": lambda ca: {"sslmode": "verify-full", "sslrootcert": str(ca)},
+    "psycopg2": lambda ca: {"sslmode": "verify-full", "sslrootcert": str(ca)},
+    "asyncpg": lambda ca: {"ssl": _context(ca)},
+    "pg8000": lambda ca: {"ssl_context": _context(ca)},
+    "pymysql": lambda ca: {"ssl_ca": str(ca), "ssl_verify_identity": True},
+    "mysqlclient": lambda ca: {"ssl_mode": "VERIFY_IDENTITY", "ssl": {"ca": str(ca)}},
+    "mysql-connector": lambda ca: {"ssl_ca": str(ca), "ssl_verify_cert": True, "ssl_verify_identity": True},
+    "mariadb": lambda ca: {"ssl": True, "ssl_ca": str(ca), "ssl_verify_cert": True},
+    "aiomysql": lambda ca: {"ssl": _context(ca)},
+    "asyncmy": lambda ca: {"ssl": _context(ca)},
+}
+"""Driver to the arguments by which it checks the certificate; docs/sources.md has the same."""
+
+ONLY_IF_OFFERED = ("mysqlclient", "mariadb", "aiomysql")
+"""These go on without TLS where the server says that it has none: the first two unless they check its certificate."""
+
+
+CHECKING = [case for case in CASES if not case.id.startswith("mysql-connector-aio")]
+"""All but mysql.connector.aio, which takes a CA only beside a certificate of the client's own (26.10)."""
+rows_that_check = pytest.mark.parametrize("case", CHECKING, ids=repr)
+
+
+@rows_that_check
+async def test_a_checked_certificate(row: DriverCase, database: Database, ca: Path) -> None:
+    async with row.opened(RotatingCredentials(database.url()), **CHECKED[row.driver](ca)) as connection:
+        assert await row.ask(connection, "SELECT 40 + 2") == 42
+    assert database.iam.refused == []
+
+
+@rows_that_check
+async def test_a_certificate_of_somebody_else_gets_no_token(
+    row: DriverCase, database: Database, tmp_path: Path
+) -> None:
+    with pytest.raises(Exception) as raised:  # noqa: PT011  (each driver has its own)
+        async with row.opened(RotatingCredentials(database.url()), **CHECKED[row.driver](certificate(tmp_path))):
+            pass
+    assert not isinstance(raised.value, ConfigurationError)
+    assert database.iam.tokens == []
+
+
+async def test_a_server_without_tls_gets_no_token(row: DriverCase, own_keys: None) -> None:
+    """Somebody in between says that there is none, and asks for the password in clear."""
+    received = await _without_tls(row)
+    assert (b"X-Amz" in received) is (row.driver in ONLY_IF_OFFERED)
+
+
+@rows_that_check
+async def test_nor_where_a_checked_certificate_is_wanted(row: DriverCase, own_keys: None, ca: Path) -> None:
+    received = await _without_tls(row, **CHECKED[row.driver](ca))
+    assert (b"X-Amz" in received) is (row.driver == "aiomysql")
+
+
+async def _without_tls(row: DriverCase, **options: Any) -> bytes:
+    """What such a server is sent."""
+    engine = "postgresql" if row.server == "postgres" else "mysql"
+    with NoTLS(engine) as server:
+        url = f"rds-iam://orders@127.0.0.1:{server.port}/orders?engine={engine}&region={REGION}"
+        with pytest.raises(Exception) as raised:  # noqa: PT011
+            async with row.opened(RotatingCredentials(url), **{row.timeout: 5, **options}):
+                pass
+        assert not isinstance(raised.value, ConfigurationError)
+        assert server.connections > 0
+        return server.received
 
 
 async def test_what_switches_tls_off_is_refused_before_any_login(row: DriverCase, database: Database) -> None:

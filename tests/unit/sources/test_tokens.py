@@ -173,6 +173,7 @@ def test_a_refused_token_is_signed_anew_for_other_keys_or_for_its_age(session: S
     reading = source.read_fresh(CURRENT, held)
     assert reading.payloads == {}
     assert reading.stages["AWSCURRENT"] in held
+    wall.now -= 2
     session.keys = Keys("AKIDEXAMPLETWO", "xyzzy-other")
     found = token_of(source, fresh=True, held=held)
     assert found is not None
@@ -184,6 +185,17 @@ def test_a_refused_token_is_signed_anew_for_other_keys_or_for_its_age(session: S
     held = frozenset(source.read(CURRENT, NOBODY).payloads)
     wall.now -= 3600  # the clock was wrong, and was put right
     assert token_of(source, fresh=True, held=held) is not None
+
+
+def test_keys_are_looked_for_in_vain_once_a_second(session: Session, wall: Wall) -> None:
+    source = tokens(session, wall)
+    held = frozenset(source.read(CURRENT, NOBODY).payloads)
+    for _ in range(10):
+        assert token_of(source, fresh=True, held=held) is None
+    assert session.asked == 2
+    wall.now += 1
+    assert token_of(source, fresh=True, held=held) is None
+    assert session.asked == 3
 
 
 class Bed:
@@ -359,7 +371,7 @@ def test_nothing_of_a_token_is_logged(session: Session, wall: Wall, caplog: pyte
         ("rds-iam://orders:xyzzy@h:1/d", "has a password"),
         ("rds-iam://h:1/d", "names no user"),
         ("rds-iam://u@/d", "names no host"),
-        ("rds-iam://u@h:0/d", "is no port"),
+        ("rds-iam://u@h:0/d", "is no port"),  # a port of one's own is signed too
         ("rds-iam://u@h:x/d", "is no port"),
         ("rds-iam://u@h/d", "needs engine= or a port"),
         ("rds-iam://u@h/d?engine=oracle", "no tokens for engine"),
