@@ -1,14 +1,17 @@
-"""Token hosts: the services that accept tokens, and what their host names tell: region and cache."""
+"""Token hosts: the services that accept tokens, how their ids are read, and what host names tell: region and cache."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import NamedTuple
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from secretconn.errors import ConfigurationError
+from secretconn.sources.names import KNOWN
 
-__all__ = ["ENGINES", "SERVICES", "Service", "cache_of", "region_of"]
+__all__ = ["ENGINES", "SERVICES", "Service", "TokenUrl", "cache_of", "region_of", "token_url"]
 
 ENGINES = {
     "postgresql": 5432,
@@ -77,6 +80,65 @@ SERVICES = {
     ),
 }
 """Scheme to service."""
+
+
+class TokenUrl(NamedTuple):
+    """What ``rds-iam://USER@HOST[:PORT]/DATABASE?engine=...`` says; see IamTokens."""
+
+    scheme: str
+    user: str
+    host: str
+    port: int | None
+    database: str | None
+    engine: str | None = None
+    region: str | None = None
+    cache: str | None = None
+    serverless: bool | None = None
+
+
+def token_url(secret_id: str) -> TokenUrl:
+    """Take a secret id apart that names tokens.
+
+    Raises:
+        ConfigurationError: a part is missing or wrong. A password in it is never shown.
+    """
+    parts = urlsplit(secret_id)
+    scheme = parts.scheme.lower()
+    written = KNOWN[scheme]
+    if parts.password is not None:
+        raise ConfigurationError(f"{scheme}:// has a password in it; a token is signed instead. Write {written}")
+    try:
+        port = parts.port
+    except ValueError:
+        port = -1
+    if port is not None and port <= 0:
+        raise ConfigurationError(f"the port of {scheme}:// is no port. Write {written}")
+    if not parts.username or not parts.hostname:
+        raise ConfigurationError(f"{scheme}:// names no {'host' if parts.username else 'user'}. Write {written}")
+    said = _said(scheme, parts.query)
+    return TokenUrl(
+        scheme,
+        unquote(parts.username),
+        parts.hostname,
+        port,
+        unquote(parts.path.removeprefix("/")) or None,
+        said.get("engine"),
+        said.get("region"),
+        said.get("cache"),
+        said["serverless"] == "true" if "serverless" in said else None,
+    )
+
+
+def _said(scheme: str, query: str) -> Mapping[str, str]:
+    said = dict(parse_qsl(query, keep_blank_values=True))
+    unknown = [name for name in said if name not in SERVICES[scheme].parameters]
+    if unknown:
+        known = ", ".join(SERVICES[scheme].parameters)
+        raise ConfigurationError(f"{scheme}:// has an unknown parameter {unknown[0]!r}; known are {known}")
+    if said.get("serverless", "true") not in ("true", "false"):
+        raise ConfigurationError(f"serverless= of {scheme}:// is true or false")
+    return said
+
 
 _REGION = re.compile(r"[a-z]{2,4}(?:-[a-z]+)+-\d+")
 _SERVICE_LABELS = ("rds", "dsql", "dsql-fips", "memorydb")

@@ -14,8 +14,8 @@ import itertools
 import json
 import time
 from collections.abc import Callable, Mapping, Set
-from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode
 
 from secretconn.credentials import PENDING, PREVIOUS, Payload
 from secretconn.errors import ConfigurationError, given_keywords
@@ -23,12 +23,12 @@ from secretconn.sources.base import Reading
 from secretconn.sources.names import KNOWN
 from secretconn.sources.role import Role, role_session
 from secretconn.sources.sessions import new_session
-from secretconn.sources.token_hosts import ENGINES, SERVICES, cache_of, region_of
+from secretconn.sources.token_hosts import ENGINES, SERVICES, cache_of, region_of, token_url
 
 if TYPE_CHECKING:
     from secretconn.sources.sessions import AnySession
 
-__all__ = ["IamTokens", "TokenUrl", "token_url", "tokens_of"]
+__all__ = ["IamTokens", "tokens_of"]
 
 LIFETIME = 900
 """Seconds for which AWS accepts a token, by all four services' guides."""
@@ -44,20 +44,6 @@ LOOK = 1.0
 
 REACH = ("region", "profile", "session", "role_arn", "external_id")
 """What says where the AWS credentials come from, of all that says how a secret is reached."""
-
-
-class TokenUrl(NamedTuple):
-    """What ``rds-iam://USER@HOST[:PORT]/DATABASE?engine=...`` says; see IamTokens."""
-
-    scheme: str
-    user: str
-    host: str
-    port: int | None
-    database: str | None
-    engine: str | None = None
-    region: str | None = None
-    cache: str | None = None
-    serverless: bool | None = None
 
 
 class IamTokens:
@@ -281,50 +267,6 @@ def tokens_of(secret_id: str, given: Mapping[str, Any], own_region: str | None, 
         **{**{name: given[name] for name in REACH}, **url._asdict(), "region": region},
         otherwise_region=(own_region if in_code else None) or aws_region or None,
     )
-
-
-def token_url(secret_id: str) -> TokenUrl:
-    """Take a secret id apart that names tokens.
-
-    Raises:
-        ConfigurationError: a part is missing or wrong. A password in it is never shown.
-    """
-    parts = urlsplit(secret_id)
-    scheme = parts.scheme.lower()
-    written = KNOWN[scheme]
-    if parts.password is not None:
-        raise ConfigurationError(f"{scheme}:// has a password in it; a token is signed instead. Write {written}")
-    try:
-        port = parts.port
-    except ValueError:
-        port = -1
-    if port is not None and port <= 0:
-        raise ConfigurationError(f"the port of {scheme}:// is no port. Write {written}")
-    if not parts.username or not parts.hostname:
-        raise ConfigurationError(f"{scheme}:// names no {'host' if parts.username else 'user'}. Write {written}")
-    said = _said(scheme, parts.query)
-    return TokenUrl(
-        scheme,
-        unquote(parts.username),
-        parts.hostname,
-        port,
-        unquote(parts.path.removeprefix("/")) or None,
-        said.get("engine"),
-        said.get("region"),
-        said.get("cache"),
-        said["serverless"] == "true" if "serverless" in said else None,
-    )
-
-
-def _said(scheme: str, query: str) -> Mapping[str, str]:
-    said = dict(parse_qsl(query, keep_blank_values=True))
-    unknown = [name for name in said if name not in SERVICES[scheme].parameters]
-    if unknown:
-        known = ", ".join(SERVICES[scheme].parameters)
-        raise ConfigurationError(f"{scheme}:// has an unknown parameter {unknown[0]!r}; known are {known}")
-    if said.get("serverless", "true") not in ("true", "false"):
-        raise ConfigurationError(f"serverless= of {scheme}:// is true or false")
-    return said
 
 
 def _port(scheme: str, engine: str | None) -> int:

@@ -19,7 +19,7 @@ from secretconn._core.choose import Reach, choose
 from secretconn._core.environment import environment
 from secretconn.pools import is_outlived
 from secretconn.sources import IamTokens
-from secretconn.sources.tokens import token_url
+from secretconn.sources.token_hosts import token_url
 from secretconn.testing.memory import MemorySource
 from tests.support.iam import Iam, Keys
 from tests.unit.fakes import DRIVER, Gate, Refused, Time
