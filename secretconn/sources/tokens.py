@@ -147,7 +147,8 @@ class IamTokens:
         """
         if self._keys is None:
             self._find_keys()
-        return self._reading(stages, self._signed())
+        # Its keys are those that were found before: who is refused meanwhile must not take it for the last word.
+        return self._reading(stages, self._signed())._replace(cached=True)
 
     def read_fresh(self, stages: tuple[str, ...], held: Set[str]) -> Reading:
         """As ``read`` where a token was refused: the same one, unless the AWS credentials or its age give a reason."""

@@ -187,6 +187,31 @@ def test_a_refused_token_is_signed_anew_for_other_keys_or_for_its_age(session: S
     assert token_of(source, fresh=True, held=held) is not None
 
 
+def test_a_token_of_keys_that_were_not_looked_for_is_no_last_word(session: Session, wall: Wall) -> None:
+    """A login that is refused just when another thread renews the token asks once more."""
+    source = tokens(session, wall)
+    assert source.read(CURRENT, NOBODY).cached
+    reading = source.read_fresh(CURRENT, NOBODY)
+    assert (reading.cached, reading.whole) == (False, True)
+
+
+def test_a_renewal_with_old_keys_in_the_middle_of_a_refusal_fails_nobody(session: Session, wall: Wall) -> None:
+    bed = Bed(session, wall)
+    bed.connect()
+    session.keys, bed.refuse = Keys("AKIDEXAMPLETWO", "xyzzy-other"), [KEYS.id]
+    reader = bed.rotating._reader
+    ask = reader.ask
+
+    def renewed_first(*arguments: Any) -> Any:
+        reader.ask = ask  # type: ignore[method-assign]
+        reader.behind("ttl")
+        return ask(*arguments)
+
+    reader.ask = renewed_first  # type: ignore[method-assign]
+    bed.connect()
+    assert [KEYS.id in token for token in bed.sent] == [True, True, False]
+
+
 def test_keys_are_looked_for_in_vain_once_a_second(session: Session, wall: Wall) -> None:
     source = tokens(session, wall)
     held = frozenset(source.read(CURRENT, NOBODY).payloads)
