@@ -54,7 +54,7 @@ class World:
 
     def __init__(self, database: Database) -> None:
         self.database, self._passed = database, 0.0
-        self._lock, self._busy, self._stopped = threading.Lock(), 0, False
+        self._lock, self._busy, self._stopped, self._done = threading.Lock(), 0, False, 0
         self._session = botocore.session.Session()
         self._count = itertools.count()
         self.change_keys(KEYS)
@@ -101,20 +101,21 @@ class World:
     def end(self) -> None:
         with self._lock:
             self._busy -= 1
+            self._done += 1
 
-    def go_through(self, connects: Callable[[], int]) -> None:
+    def go_through(self) -> None:
         """All changes, each with some connects after it."""
         for change in [self.pass_time, self.next_keys] * TIMES:
             change()
-            goal, deadline = connects() + 2 * CROWD, time.monotonic() + 120
-            while connects() < goal:
+            goal, deadline = self._done + 2 * CROWD, time.monotonic() + 120
+            while self._done < goal:
                 assert time.monotonic() < deadline
                 time.sleep(0.002)
 
-    def check(self, failed: list[BaseException], connects: int) -> None:
+    def check(self, failed: list[BaseException]) -> None:
         """Nothing failed; only what was under way at a change of the keys was refused; an expiry refuses nobody."""
         assert failed == []
-        assert connects >= 2 * CROWD * 2 * TIMES
+        assert self._done >= 2 * CROWD * 2 * TIMES
         assert set(self.database.iam.refused) <= {"unknown keys"}
         assert TIMES <= len(self.database.iam.refused) <= TIMES * CROWD
         assert self.credentials.stats().rotations == 0
@@ -131,8 +132,7 @@ only_postgres = pytest.mark.parametrize("world", ["postgres"], indirect=True)
 def load(world: World, once: Once) -> None:
     """``once`` in some threads, while everything changes."""
     failed: list[BaseException] = []
-    done, over = itertools.count(), threading.Event()
-    made = [0]
+    over = threading.Event()
 
     def connecting() -> None:
         while not over.is_set():
@@ -145,24 +145,23 @@ def load(world: World, once: Once) -> None:
                 failed.append(error)
             finally:
                 world.end()
-            made[0] = next(done)
 
     threads = [threading.Thread(target=connecting) for _ in range(CROWD)]
     for thread in threads:
         thread.start()
     try:
-        world.go_through(lambda: made[0])
+        world.go_through()
     finally:
         over.set()
         for thread in threads:
             thread.join()
-    world.check(failed, made[0])
+    world.check(failed)
 
 
 async def aload(world: World, once: Callable[[], Awaitable[None]]) -> None:
     """The same for tasks. What changes everything stands in a thread of its own."""
     failed: list[BaseException] = []
-    made, over = [0], threading.Event()
+    over = threading.Event()
 
     async def connecting() -> None:
         while not over.is_set():
@@ -175,15 +174,14 @@ async def aload(world: World, once: Callable[[], Awaitable[None]]) -> None:
                 failed.append(error)
             finally:
                 world.end()
-            made[0] += 1
 
     tasks = [asyncio.create_task(connecting()) for _ in range(CROWD)]
     try:
-        await asyncio.to_thread(world.go_through, lambda: made[0])
+        await asyncio.to_thread(world.go_through)
     finally:
         over.set()
         await asyncio.gather(*tasks)
-    world.check(failed, made[0])
+    world.check(failed)
 
 
 DIALECTS = {"postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql"}
