@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from .adapters import rewriting
+from .adapters import once_more, rewriting
 from .arguments import keyword_reader, refusing
 from .base import PLAIN, Driver, Engine, Given, Verdict, attribute, classifier, text_of
 from .tls import asked_of_connector, asked_of_mariadb, asked_of_mysqlclient, asked_of_pymysql, asked_with_context
@@ -131,6 +131,10 @@ def _as_utf8(args: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[Any, ...]
 
 _in_utf8 = rewriting(_as_utf8)
 
+# MariaDB Connector/C: of two threads that load an authentication plugin for the first time, one is told this (seen with
+# 3.3, mysql_clear_password). It has sent no login.
+_of_one_loading = once_more("could not be loaded: it is already loaded")
+
 _POOLS = ("pool_name", "pool_size", "pool_reset_session")
 _POOLED = (
     "makes a pool inside the driver that keeps its first login and ignores later ones. "
@@ -158,6 +162,7 @@ _MYSQLCLIENT = _driver(
     extra="mysqlclient",
     given=keyword_reader(PLAIN | _SHORT, ("host", "user", "password", "database", "port", "host"), _FILES),
     variables=_TCP_PORT,
+    adapt=_of_one_loading,
     tls=asked_of_mysqlclient,
     other_modules=("_mysql",),
     aliases=("mysqldb",),
@@ -211,6 +216,7 @@ _MARIADB = _driver(
         _POOLS,
         _POOLED,
     ),
+    adapt=_of_one_loading,
     tls=asked_of_mariadb,
     variables=_TCP_PORT,
     aliases=("mariadbconnector", "mariadb-connector"),
