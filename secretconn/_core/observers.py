@@ -67,9 +67,9 @@ class Subscription:
 class Observers:
     """Tells the subscribers what happened, in order, one event at a time.
 
-    The thread in which something happens tells it, unless another one is telling just now: that one goes on with it. So
-    a subscriber that takes its time delays its own caller at most. What a subscriber causes itself is not told to it
-    again: one that connects at each Rejected would otherwise never end.
+    The thread in which something happens tells it, unless another one is telling just now: that one goes on with it, in
+    the context (a trace, say) of where it happened. So a subscriber that takes its time delays its own caller at most.
+    What a subscriber causes itself is not told to it again: one that connects at each Rejected would never end.
 
     Args:
         spawn: Starts some work in the background; raises RuntimeError where it cannot.
@@ -80,7 +80,7 @@ class Observers:
         self._spawn = spawn
         self._subscriptions: tuple[Subscription, ...] = ()
         self._lock = threading.RLock()
-        self._queue: deque[tuple[Event, frozenset[Subscription]]] = deque()
+        self._queue: deque[tuple[Event, contextvars.Context]] = deque()
         self._role = threading.Lock()  # never waited for: whoever has it tells
         self._teller: int | None = None
 
@@ -97,12 +97,11 @@ class Observers:
 
     def tell(self, *events: Event, between: Callable[[], object] | None = None) -> None:
         """Tell of some events. ``between`` is done once they are in line and before any subscriber is called."""
-        caused_by = _telling.get()
         last = None
         for event in events:
             log.debug("secretconn: %r", event)
             if self._subscriptions:
-                last = (event, caused_by)
+                last = (event, contextvars.copy_context())
                 self._queue.append(last)
         mine = self._role.acquire(blocking=False) if last is not None else False
         if between is not None:
@@ -127,8 +126,8 @@ class Observers:
         self._teller = threading.get_ident()
         try:
             while self._queue:
-                told = self._queue.popleft()
-                self._tell_one(*told)
+                event, context = told = self._queue.popleft()
+                context.run(self._tell_one, event)
                 if told is last:
                     break
         finally:
@@ -147,7 +146,8 @@ class Observers:
         while self._queue and self._role.acquire(blocking=False):
             self._tell_until(None)
 
-    def _tell_one(self, event: Event, caused_by: frozenset[Subscription]) -> None:
+    def _tell_one(self, event: Event) -> None:
+        caused_by = _telling.get()
         for subscription in self._subscriptions:
             subscriber = subscription.subscriber
             if subscriber is None or subscription in caused_by:

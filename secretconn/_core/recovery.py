@@ -188,7 +188,7 @@ class _Inquiry:
         self._patient_until = now + policy.patience
         self._poll = POLL_FIRST
         self._tried = Tried((), frozenset(), policy.stages)
-        self._since: int | None = None
+        self._since = -1
         self._refused_at = -1
         self._round, self._rounds = -1, 0
         self._asked = False
@@ -225,7 +225,7 @@ class _Inquiry:
         refusal = state.refused.get(login.version_id)
         first = max(refusal.first if refusal is not None else -1, state.fruitless_tick)
         self._refused_at = max(self._refused_at, first)
-        if self._since is None:
+        if self._since < 0:
             self._since = rules.inquiry_since(state)
 
     def _other(self, *, patient: bool) -> Flow[Credentials | None]:
@@ -253,8 +253,9 @@ class _Inquiry:
         if answer is None:
             return None
         login = rules.newer(state, answer, self._tried, self._policy)
-        if login is None and answer.whole > self._refused_at and not self._waits_for_a_read(answer):
+        if login is None and answer.whole > self._since and not self._waits_for_a_read(answer):
             login = rules.any_other(state, answer, self._tried)
+            self._refused_at = max(self._refused_at, rules.last_refusal_since(state, answer, self._tried))
             if login is not None and self._round != answer.whole:
                 self._round, self._rounds = answer.whole, self._rounds + 1
         return login
@@ -263,8 +264,7 @@ class _Inquiry:
         """The stages to ask for next; None, and a cool-down begins, where all is known or no round is left."""
         if answer is None:
             return (self._policy.current,)
-        since = self._since if self._since is not None else -1
-        stages = rules.question(self._endpoint.state, answer, self._tried, since, self._refused_at, self._policy)
+        stages = rules.question(self._endpoint.state, answer, self._tried, self._since, self._refused_at, self._policy)
         if stages is None and self._waits_for_a_read(answer):
             unread = rules.unreadable(answer, self._tried, self._policy)
             return None if unread is None else (unread,)
@@ -287,7 +287,7 @@ class _Inquiry:
         again = answer is not None and len(stages) == 1 and stages[0] in answer.problems
         if again:
             yield from self._budget.sleep(AGAIN * (0.75 + 0.5 * self._random()))
-        since = core.state.tick() if again else max(self._since or -1, self._refused_at)
+        since = core.state.tick() if again else max(self._since, self._refused_at)
         reason = "next" if self._asked else "rejected"
         self._asked = True
         outcome = yield from core.reader.ask(stages, seen, since, reason, self._budget)

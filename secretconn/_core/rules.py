@@ -240,10 +240,15 @@ def newer(state: EndpointState | None, answer: Answer, tried: Tried, policy: Pol
 
 
 def any_other(state: EndpointState | None, answer: Answer, tried: Tried) -> Credentials | None:
-    """Rule 4c, for a whole answer requested after the rejection: by stage, those not refused here first."""
+    """Rule 4c, for a whole answer: by stage, those not refused here first, none refused since it was asked for."""
     refused = (state or FRESH).refused
-    logins = sorted(_offered(answer, tried), key=lambda login: login.version_id in refused)
-    return logins[0] if logins else None
+    logins = [login for login in _offered(answer, tried) if _refused_since(state, answer, login) < 0]
+    return min(logins, key=lambda login: login.version_id in refused, default=None)
+
+
+def last_refusal_since(state: EndpointState | None, answer: Answer, tried: Tried) -> int:
+    """Return the tick at which what a whole answer offers was last refused here after it was asked for; else -1."""
+    return max((_refused_since(state, answer, login) for login in _offered(answer, tried)), default=-1)
 
 
 def inquiry_since(state: EndpointState) -> int:
@@ -284,6 +289,11 @@ def unreadable(answer: Answer, tried: Tried, policy: Policy) -> str | None:
         return None
     stages = [stage for stage in tried.stages if stage in (policy.current, PENDING)]
     return next((stage for stage in stages if stage in answer.problems and answer.login(stage) is None), None)
+
+
+def _refused_since(state: EndpointState | None, answer: Answer, login: Credentials) -> int:
+    refusal = (state or FRESH).refused.get(login.version_id)
+    return refusal.last if refusal is not None and refusal.last > answer.whole else -1
 
 
 def _unread(answer: Answer, stage: str) -> bool:

@@ -11,6 +11,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -22,6 +23,9 @@ __all__ = ["MySQLServer"]
 
 PACKAGE, SUITE = "mysql-server-core", "sid"
 """Debian's stable releases have no MySQL."""
+
+UNUSED = ("usr/bin", "usr/lib/*/gconv", "usr/lib/mysql/plugin/*telemetry*", "usr/lib/mysql/plugin/group_replication.so")
+"""Of the packages: clients, character sets of the C library, and plugins that nobody loads here."""
 
 SMALL = {
     "loose_mysqlx": "OFF",
@@ -45,7 +49,7 @@ class MySQLServer(FamilyServer):
     Users log in by ``caching_sha2_password``. TLS is offered to those who ask for it, with a certificate that the
     server makes at its first start; ``options={"tls_version": ""}`` turns it off. The first use of the "debian" rung
     downloads about 45 MB of packages (MySQL 9.7 of Debian's unreleased suite) into the cache folder; later uses start
-    from there, with a copy of a data folder made once. Arguments and errors: see `LadderServer`.
+    from there, with a data folder made once. Arguments and errors: see `LadderServer`.
     """
 
     kind = engine = "mysql"
@@ -63,7 +67,7 @@ class MySQLServer(FamilyServer):
         return SMALL
 
     def _from_debian(self) -> Installation:
-        unpacked = debian.unpack(PACKAGE, suite=SUITE, drop=["usr/bin"], cache=self._cache)
+        unpacked = debian.unpack(PACKAGE, suite=SUITE, drop=UNUSED, cache=self._cache)
         return Installation(unpacked.root, "usr/sbin/mysqld", "usr", unpacked)
 
     def _make_data(self, found: Installation) -> None:
@@ -72,10 +76,10 @@ class MySQLServer(FamilyServer):
             self._initialise_data(found)
             return
         told = subprocess.run([*found.run(found.server), "--version"], capture_output=True, check=False).stdout
-        template = debian.cache_folder() / f"mysql-data-{hashlib.sha256(told).hexdigest()[:8]}"
+        template = debian.cache_folder() / f"mysql-data-{hashlib.sha256(told).hexdigest()[:8]}.tar.gz"
         try:
             self._copy(template, self.data)
-        except OSError:  # there is none, or it is another user's
+        except (OSError, tarfile.TarError):  # there is none, or it is another user's
             shutil.rmtree(self.data, ignore_errors=True)
             self._initialise_data(found)
             self._keep(template)
@@ -85,16 +89,19 @@ class MySQLServer(FamilyServer):
         self._run([*found.run(found.server), "--no-defaults", "--initialize-insecure", *words(settings)])
 
     def _keep(self, template: Path) -> None:
-        """Keep a copy of the new data folder. It knows no login: root@localhost has no password, and goes at start."""
+        """Keep the new data folder, packed: 80 MB, most of them zeros. It knows no login: root has no password yet."""
         beside = template.with_name(f"{template.name}.{os.getpid()}")
         with contextlib.suppress(OSError):  # no room, no right; or another process was quicker
             template.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copytree(self.data, beside, ignore=shutil.ignore_patterns(*OWN))
+            with tarfile.open(beside, "w:gz", compresslevel=6) as packed:
+                packed.add(self.data, ".", filter=lambda file: None if any(map(Path(file.name).match, OWN)) else file)
             beside.rename(template)
-        shutil.rmtree(beside, ignore_errors=True)
+        beside.unlink(missing_ok=True)
 
     def _copy(self, template: Path, data: Path) -> None:
-        shutil.copytree(template, data)
+        with tarfile.open(template) as packed:
+            packed.extraction_filter = lambda file, _: file  # written above: nothing to be careful about
+            packed.extractall(data)
         for folder, _, files in os.walk(data):
             for name in (".", *files):
                 self._account.own(Path(folder, name))

@@ -58,6 +58,7 @@ class Process:
         self.work: Callable[[], None] | None = None
         self.seen: list[int] = []
         self.asked_at, self.reason = -1, ""
+        self.looked, self.torn = 0, False
         self.refused: dict[str, dict[str, int]] = {name: {} for name in setup.endpoints}
         self.costs = Costs.of(setup)
         self._acting: Connect | None = None
@@ -160,6 +161,7 @@ class Process:
         self.begun += 1
         connect = Connect(self.begun, endpoint, self._connector.flow(self._given[endpoint]))
         connect.offered, connect.quiet = self.world.offers(endpoint), self._is_quiet(endpoint)
+        connect.steps = 2 * self.torn
         self._say(f"connect {connect.number} to the {endpoint} begins")
         self.connects.append(connect)
         self.core.reader._inquiries = Inquiries()
@@ -220,10 +222,20 @@ class Process:
         if self.reason == "rejected":
             self._count_calls(self.source.api_calls - before)
         if failure != THROTTLED:
+            self._looked(work.args[1], looks)  # type: ignore[attr-defined]
             for name, refused in self.refused.items():
                 self.refused[name] = {version: at for version, at in refused.items() if at > began}
         if len(self.connects) == 1:
             self._wake_the_only_one()
+
+    def _looked(self, stages: tuple[str, ...], looks: tuple[int, ...]) -> None:
+        """Keep whether two steps of the rotation fell between the calls on whose answers a connect relies."""
+        if stages[0] == CURRENT:
+            self.looked, self.torn = looks[0], looks[-1] - looks[0] > 1
+        else:
+            self.torn |= looks[-1] - self.looked > 1
+        for connect in self.connects if self.torn else ():
+            connect.steps = 2
 
     def _wake_the_only_one(self) -> None:
         connect = self.connects[0]

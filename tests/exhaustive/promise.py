@@ -14,6 +14,8 @@ EFFECTS = 40
 
 NOTHING_ACCEPTED = "no login that the secret labels was accepted"
 TWO_STEPS = "two steps of the rotation in one connect"
+"""Or between two calls on whose answers it relies."""
+
 COOLING_DOWN = "the endpoint cools down after such a failure"
 SWITCHED = "the lagging server switched between two logins"
 HIDDEN = "no DescribeSecret, and AWSPENDING read as missing twice in a row"
@@ -37,7 +39,7 @@ class Connect:
         outcomes: Whether the login under way may be accepted, refused, or either.
         sent_at: The tick at which that login was sent.
         sent: The versions sent so far.
-        steps: Steps of the rotation that fell into it; 2 stands for more.
+        steps: Steps of the rotation that fell into it, or between two calls that it relies on; 2 stands for more.
         offered: A labelled login was accepted all the time.
         quiet: Its endpoint was cooling down at some time.
         hidden: AWSPENDING read as missing twice in a row meanwhile.

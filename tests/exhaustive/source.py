@@ -42,6 +42,11 @@ class Source:
         """See CachingSource.read_fresh."""
         return self._read(stages, held, by_stage=len(stages) == 1)
 
+    @property
+    def by_stage(self) -> bool:
+        """See Source."""
+        return not self._setup.describes
+
     def after_fork(self, in_use: bool) -> None:
         """Nothing to let go of."""
 
@@ -107,7 +112,7 @@ class Source:
                 reading = self._by_stage(stage)
                 labels |= reading.stages
                 payloads |= reading.payloads
-        return Reading(stages=labels, payloads=payloads)
+        return Reading(labels, payloads, whole=False)
 
     def _payload(self, version: str) -> Payload:
         content = f'{{"username": "{self._world.user(version)}", "password": "{version}", "host": "db"}}'

@@ -10,7 +10,7 @@ from tests.exhaustive.process import Process
 
 __all__ = ["key", "restore", "snapshot"]
 
-OWN = ("now", "begun", "failures", "asked_at", "refused", "costs")
+OWN = ("now", "begun", "failures", "asked_at", "refused", "costs", "looked", "torn")
 
 UNCHANGING = {
     "_secret_id", "source", "_shape", "_settings", "_runtime", "_state", "_observers", "_reports", "_generation",
@@ -45,6 +45,7 @@ def key(process: Process) -> int:
     """Return the state as a hash."""
     key = Key(process.now)
     key.put((process.world.at, process.world.late, process.failures, *vars(process.costs).values()))
+    key.put((process.torn, min(process.world.at - process.looked, 2)))
     key.put(process.core.state.answer)
     for name, endpoint in process.endpoints.items():
         key.put(endpoint.state)

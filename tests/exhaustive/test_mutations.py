@@ -86,9 +86,8 @@ def no_patience(ask: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def old_answers_count(other: Callable[..., Any]) -> Callable[..., Any]:
-    def offered(self: Any) -> Any:
-        answer = self._core.state.answer
-        return other(self) or rules.any_other(self._endpoint.state, answer, self._tried)
+    def offered(self: Any, answer: Any) -> Any:
+        return other(self, answer) or rules.any_other(self._endpoint.state, answer, self._tried)
 
     return offered
 

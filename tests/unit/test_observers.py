@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import gc
 import itertools
 import logging
@@ -277,6 +278,26 @@ def test_events_are_told_in_order_though_the_first_takes_its_time() -> None:
     for work in pending:
         work()
     assert slow.told == [ONE, TWO, THREE]
+
+
+def test_an_event_is_told_in_the_context_where_it_happened_whoever_tells_it() -> None:
+    observers, seen = Observers(spawn=lambda work: work()), []
+    happens_in = contextvars.ContextVar("happens_in", default="nowhere")
+
+    def tell(event: Event, where: str) -> None:
+        happens_in.set(where)
+        observers.tell(event)
+
+    def subscriber(event: Event) -> None:
+        seen.append((event, happens_in.get()))
+        if event is ONE:  # another thread has something to tell just now
+            other = threading.Thread(target=tell, args=(TWO, "there"))
+            other.start()
+            other.join(10)
+
+    observers.subscribe(subscriber)
+    contextvars.copy_context().run(tell, ONE, "here")
+    assert seen == [(ONE, "here"), (TWO, "there")]
 
 
 def test_what_is_done_between_is_done_before_anybody_is_told() -> None:

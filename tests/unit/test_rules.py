@@ -514,12 +514,17 @@ def test_whatever_is_offered_is_held_staged_and_was_not_sent(
     assert begun.credentials is held.current or (state is not None and begun.credentials is state.accepted)
 
 
-@given(states, answers(), st.lists(logins, min_size=1, max_size=3))
+@given(states, answers(), st.lists(logins, min_size=1, max_size=3), st.integers(-1, 20))
 def test_an_answer_new_enough_offers_a_login_whenever_it_has_another(
-    state: EndpointState | None, held: Answer, sent: list[Credentials]
+    state: EndpointState | None, held: Answer, sent: list[Credentials], whole: int
 ) -> None:
+    held = held._replace(whole=whole)
     others = [login for login in held.logins.values() if not any(login.same_login(other) for other in sent)]
-    assert (rules.any_other(state, held, tried(*sent)) is not None) is bool(others)
+    refused = state.refused if state is not None else {}
+    since = [refused[one.version_id].last for one in others if one.version_id in refused]
+    since = [tick for tick in since if tick > whole]
+    assert (rules.any_other(state, held, tried(*sent)) is not None) is (len(since) < len(others))
+    assert rules.last_refusal_since(state, held, tried(*sent)) == max(since, default=-1)
 
 
 @given(st.lists(st.tuples(st.sampled_from([CURRENT, PENDING, PREVIOUS]), st.booleans()), min_size=1, max_size=6))

@@ -135,12 +135,8 @@ def compare(text: str) -> None:
         # libpq takes it as it is; it is only not repeated
         assert {key for key in KEPT if expected.get(key)} == found.keys()
         return
-    # older libpq keep the blanks at both ends of a URI's values
-    wanted = {
-        key: value.strip(" ") if text.startswith("postgresql://") else value
-        for key, value in expected.items()
-        if key in KEPT
-    }
+    uri = text.startswith(("postgresql://", "postgres://"))  # older libpq keep the blanks at both ends of its values
+    wanted = {key: value.strip(" ") if uri else value for key, value in expected.items() if key in KEPT}
     if "password" in wanted:
         wanted["password"] = wanted["password"] and HIDDEN
     assert found == {key: value for key, value in wanted.items() if value}
