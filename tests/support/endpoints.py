@@ -27,7 +27,7 @@ SECONDS = 60.0
 
 CONNECT_WITH_DB, COMPRESS, SSL = 0x8, 0x20, 0x800
 SECURE_CONNECTION, PLUGIN_AUTH, LENENC_AUTH, ZSTD = 1 << 15, 1 << 19, 1 << 21, 1 << 26
-CLEAR = b"mysql_clear_password"
+CLEAR, COM_QUIT = b"mysql_clear_password", b"\x01"
 
 
 def certificate(folder: Path) -> Path:
@@ -186,6 +186,8 @@ class MySQLEndpoint(Endpoint):
                 if not response.rpartition(CLEAR)[1]:
                     self._send(encrypted, sequence + 1, b"\xfe" + CLEAR + b"\0")
                     sequence, sent = self._packet(encrypted)
+                    if sent == COM_QUIT:  # MariaDB's library, where two threads load the plugin at once
+                        return
                 if not self.iam.accepts(user, sent.rstrip(b"\0").decode()):
                     self._send(encrypted, sequence + 1, self._denied(user))
                     return
