@@ -16,11 +16,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from secretconn._core.api import wrap
-from secretconn._core.rotating import RotatingCredentials
+from secretconn._core.rotating import RotatingCredentials, core_of
 from secretconn._core.shared import shared
 from secretconn.engines import driver_named, load
 from secretconn.errors import ConfigurationError
 from secretconn.events import Event, Rotated
+from secretconn.sources.base import trait
 
 __all__ = ["OnRotation", "aiomysql_pool", "asyncmy_pool", "on_rotation"]
 
@@ -40,6 +41,11 @@ def drains(wish: str) -> bool:
     if wish not in ("keep", "drain"):
         raise ConfigurationError(f"on_rotation must be 'keep' or 'drain', not {wish!r}")
     return wish == "drain"
+
+
+def is_outlived(credentials: RotatingCredentials, version: str) -> bool:
+    """True if the secret was rotated since this version was current. Another token of the same user is no rotation."""
+    return version != credentials.current().version_id and not trait(core_of(credentials).reader.source, "tokens")
 
 
 def on_rotation(secret: str | RotatingCredentials, drain: Callable[[], Any], /) -> Callable[[], None]:

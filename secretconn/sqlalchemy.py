@@ -13,6 +13,7 @@ import os
 import weakref
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 from secretconn._core.api import wrap
 from secretconn._core.connector import OwnClassify
@@ -23,8 +24,8 @@ from secretconn.engines import driver_named
 from secretconn.engines.adapters import taken
 from secretconn.engines.base import Driver
 from secretconn.errors import ConfigurationError, DriverNotInstalled
-from secretconn.pools import OnRotation, drains
-from secretconn.sources.names import SECRETS_MANAGER
+from secretconn.pools import OnRotation, drains, is_outlived
+from secretconn.sources.names import SECRETS_MANAGER, TOKENS
 
 try:
     from sqlalchemy import event
@@ -41,7 +42,9 @@ __all__ = ["OnRotation", "SecretConnPlugin", "rotating"]
 AnyEngine = TypeVar("AnyEngine")  # an Engine or an AsyncEngine: asyncio is imported by those who use it
 
 PREFIX = "secretconn_"
-PARAMETERS = frozenset({"secret_id", "region", "profile", "endpoint_url", "ttl", "retries", "patience", "on_rotation"})
+PARAMETERS = frozenset(
+    {"auth", "secret_id", "region", "profile", "endpoint_url", "ttl", "retries", "patience", "on_rotation"}
+)
 LOGIN = frozenset({"user", "username", "password", "passwd"})
 OTHER_NAMES: Mapping[str, str] = {"psycopg_async": "psycopg"}
 """Names a dialect has for its driver that are none of ours."""
@@ -107,15 +110,17 @@ def _refuse(engine: Engine) -> None:
 
 
 class SecretConnPlugin(CreateEnginePlugin):  # type: ignore[misc]  # optional, so Any to mypy
-    """``?plugin=secretconn&secret_id=...`` in a URL. Parameters: see docs/sqlalchemy.md.
+    """``?plugin=secretconn&secret_id=...`` in a URL, or ``USER@HOST/DATABASE?plugin=secretconn&auth=rds-iam``.
+    Parameters: see docs/sqlalchemy.md.
 
     Raises (from create_engine):
-        TypeError: the URL, its query or connect_args has a user or a password.
+        TypeError: the URL, its query or connect_args has a user (without ``auth``) or a password.
         ConfigurationError: secret_id is missing, a parameter of ours is unknown, twice there or out of range.
     """
 
     def __init__(self, url: URL, kwargs: dict[str, Any]) -> None:
-        where = "the URL" if _has_login(url) else "connect_args"
+        signed = "auth" in url.query or f"{PREFIX}auth" in url.query  # then the user is said, and has a token
+        where = "the URL" if _has_login(url._replace(username=None) if signed else url) else "connect_args"
         if where == "the URL" or not LOGIN.isdisjoint(kwargs.get("connect_args") or ()):
             del url, kwargs  # a URL is a tuple, and the password one of its values
             raise _login_given(where)
@@ -124,11 +129,13 @@ class SecretConnPlugin(CreateEnginePlugin):  # type: ignore[misc]  # optional, s
             raise ConfigurationError(f"plugin=secretconn opens the connections itself; leave out {own[0]}=")
         self._options, self._names = _parameters(url.query)
         _refuse_unwanted(self._options, environment(os.environ).urls)
+        if signed:
+            self._options["secret_id"] = _tokens_of(url, self._options)
         self._url = url
 
     def update_url(self, url: URL) -> URL:
         """The URL without our parameters: the driver must not see them."""
-        return url.difference_update_query(self._names)
+        return url.difference_update_query(self._names)._replace(username=None)
 
     def engine_created(self, engine: Engine) -> None:
         """Give the new engine its secret."""
@@ -181,7 +188,7 @@ def _drain_on_rotation(engine: Engine, credentials: RotatingCredentials) -> None
 
     def handed_out(_connection: object, record: Any, _fairy: object) -> None:
         # One of ours logged in, so the secret has been read: this read waits for nothing, and lets the TTL pass.
-        if VERSION in record.info and record.info[VERSION] != credentials.current().version_id:
+        if VERSION in record.info and is_outlived(credentials, record.info[VERSION]):
             raise DisconnectionError("opened before the secret was rotated")
 
     event.listen(engine, "connect", opened)
@@ -203,9 +210,23 @@ def _parameters(query: Mapping[str, tuple[str, ...] | str]) -> tuple[dict[str, s
         names.append(key)
     if "://" not in found.get("secret_id", ""):  # a query writes a blank as "+"; a name has none
         found["secret_id"] = found.get("secret_id", "").replace(" ", "+")
-    if not found.get("secret_id"):
-        raise ConfigurationError("plugin=secretconn needs secret_id=, the name or the ARN of the secret")
+    if bool(found.get("secret_id")) == ("auth" in found):
+        raise ConfigurationError(
+            "plugin=secretconn needs secret_id=, the name or the ARN of the secret, or auth=rds-iam for tokens"
+        )
     return found, names
+
+
+def _tokens_of(url: URL, options: Mapping[str, str]) -> str:
+    """The id of the tokens that are for this URL's own user, host, port and database."""
+    scheme = options["auth"]
+    if scheme not in TOKENS:
+        raise ConfigurationError(f"there is no auth={scheme}; known are {', '.join(TOKENS)}")
+    user, host = quote(url.username or "", safe=""), url.host or ""
+    port = f":{url.port}" if url.port is not None else ""
+    engine = f"?engine={url.get_backend_name()}" if scheme == TOKENS[0] else ""
+    where = f"[{host}]{port}" if ":" in host else f"{host}{port}"
+    return f"{scheme}://{user}@{where}/{quote(url.database or '', safe='')}{engine}"
 
 
 def _refuse_unknown(key: str) -> None:
@@ -222,7 +243,7 @@ def _refuse_unwanted(options: dict[str, str], urls: str | None) -> None:
     """Where users type URLs, ``file://`` and ``endpoint_url`` would carry out whatever this process may read."""
     if urls == URLS_REFUSED:
         raise ConfigurationError("plugin=secretconn is refused here: SECRETCONN_URLS=none")
-    scheme, is_url, _ = options["secret_id"].partition("://")
+    scheme, is_url, _ = options.get("secret_id", "").partition("://")
     unwanted = ["a source (secret_id=SOURCE://...)"] if is_url and scheme.lower() != SECRETS_MANAGER else []
     unwanted += ["endpoint_url"] if "endpoint_url" in options else []
     if unwanted and urls != URLS_MAY_NAME_ALL:

@@ -14,9 +14,11 @@ from secretconn.runtime import Runtime
 from secretconn.sources.arn import partition_of, secret_arn
 from secretconn.sources.base import Reading, Source
 from secretconn.sources.names import (
+    AGENT,
     EXTENSION,
     FILE,
     SECRETS_MANAGER,
+    TOKENS,
     SecretName,
     check_name,
     plain_names,
@@ -78,10 +80,17 @@ def choose(
     own = reach.only_for_secrets_manager()
     if named.scheme is None:
         named = SecretName(SECRETS_MANAGER, named.name) if own else _around(named.name, around.source)
+    if named.scheme in TOKENS:
+        from secretconn.sources.tokens import tokens_of
+
+        given = {**reach.given(), "cache_config": getattr(cache_config, "secret_cache_hook", None)}
+        return tokens_of(secret_id, given, around.region, runtime.environ.get("AWS_REGION"))
     if named.scheme != FILE:
         check_name(named.name)
     if named.scheme == SECRETS_MANAGER:
         return _secrets_manager(named.name, reach, around, runtime, cache_config)
+    if named.scheme == AGENT:
+        own = [keyword for keyword in own if keyword != "role_arn="]  # it takes the role itself
     own += ["cache_config= with a hook"] if getattr(cache_config, "secret_cache_hook", None) is not None else []
     if own:
         raise ConfigurationError(f"{secret_id!r} is not read from Secrets Manager itself; leave out {', '.join(own)}")
@@ -96,7 +105,10 @@ def choose(
     endpoint_url = reach.endpoint_url or _endpoint_around(named.scheme, around)
     if endpoint_url is not None and not around.remote_agent:
         _refuse_remote(endpoint_url)
-    return AgentSource(named.name, endpoint_url=endpoint_url, extension=named.scheme == EXTENSION, runtime=runtime)
+    extension = named.scheme == EXTENSION
+    return AgentSource(
+        named.name, endpoint_url=endpoint_url, extension=extension, role_arn=reach.role_arn, runtime=runtime
+    )
 
 
 def _stand_in(secret_id: str) -> Source | None:

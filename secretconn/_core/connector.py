@@ -18,6 +18,7 @@ from secretconn._core.state import Endpoint
 from secretconn.credentials import Credentials
 from secretconn.engines.base import NOTHING_GIVEN, Driver, Engine, Given, Verdict, walk_causes
 from secretconn.errors import ConfigurationError
+from secretconn.sources.base import trait
 
 __all__ = ["NO_ARGUMENTS", "Arguments", "Connector", "OwnClassify"]
 
@@ -134,7 +135,8 @@ class Connector:
         """
         if credentials.version_id != self._fitting:
             self._refuse_other_engine(credentials)
-        return keywords(credentials, given, self.driver, self._engine, self._core.runtime.environ)
+        tls = given.tls if given.tls is not None else self._tls((), {})  # raises before a password is in our locals
+        return {**keywords(credentials, given, self.driver, self._engine, self._core.runtime.environ), **(tls or {})}
 
     def _own_keywords(self, credentials: Credentials) -> Mapping[str, Any]:
         """The same where the caller gives none, made once for a login."""
@@ -169,7 +171,16 @@ class Connector:
                 f"user and password come from secret {self.rotating.secret_id!r} and change under the application; "
                 f"leave them out of the arguments (and of a DSN) of {self.driver.name}'s connect"
             )
-        return given
+        tls = self._tls(args, kwargs)
+        return given if tls is None else given._replace(tls=tls)
+
+    def _tls(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Return the keywords that ask for TLS besides the caller's arguments, where the logins are tokens."""
+        if not trait(self._core.reader.source, "tokens"):
+            return None
+        if self.driver.tls is None:
+            raise ConfigurationError(f"driver {self.driver.name!r} cannot log in with tokens")
+        return self.driver.tls(args, kwargs, self._core.runtime.environ)
 
     def _judge(self, error: BaseException) -> Verdict:
         if self.classify is None or _judging.get():

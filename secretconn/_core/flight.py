@@ -44,13 +44,14 @@ class Flight:
         landed: True once it has ended. A plain flag: a forked child reads it, and must not wait for the parent's locks.
         over: True once its failure has been counted.
         here: The work, for the first thread that waits to do, where no thread could be started for it.
+        at_once: True where none was wanted: the work waits for nothing.
     """
 
-    __slots__ = ("_future", "begun", "deadline", "here", "landed", "over", "reason", "tick")
+    __slots__ = ("_future", "at_once", "begun", "deadline", "here", "landed", "over", "reason", "tick")
 
     def __init__(self, reason: str, tick: int, begun: float, deadline: float) -> None:
         self.reason, self.tick, self.begun, self.deadline = reason, tick, begun, deadline
-        self.landed = self.over = False
+        self.landed = self.over = self.at_once = False
         self.here: list[Callable[[], None]] = []
         self._future: Future[Outcome] = Future()
         self._future.set_running_or_notify_cancel()  # a task that is cancelled must not cancel it for all others
@@ -59,6 +60,10 @@ class Flight:
     def outcome(self) -> Outcome | None:
         """How it ended, or None while it has not."""
         return self._future.result() if self.landed else None
+
+    def is_late(self, now: float) -> bool:
+        """True past its deadline."""
+        return now >= self.deadline
 
     def land(self, outcome: Outcome) -> bool:
         """Tell all who wait. False if it had ended already."""
@@ -71,7 +76,7 @@ class Flight:
     def wait(self, seconds: float) -> Outcome | None:
         """Block this thread until it has landed, at most some seconds; None if it has not by then."""
         if self.here:
-            self._do_here()
+            self.do_here()
         try:
             return self._future.result(max(seconds, 0.0))
         except FutureTimeout:
@@ -81,7 +86,9 @@ class Flight:
         """The same for a task; the event loop goes on, or, where no thread can be started, it says so at once."""
         import asyncio
 
-        if self.here:
+        if self.at_once:
+            self.do_here()
+        elif self.here:
             return Unanswered(self.tick, self.tick, RuntimeError("no thread can be started to read the secret"))
         try:
             async with asyncio.timeout(seconds):  # wait_for() would swallow a cancellation before Python 3.12
@@ -93,9 +100,10 @@ class Flight:
         """Call this once it has landed; for a driver with a clock of its own."""
         self._future.add_done_callback(lambda _: call())
 
-    def _do_here(self) -> None:
+    def do_here(self) -> None:
+        """Do the work, unless another thread was quicker."""
         try:
             work = self.here.pop()
-        except IndexError:  # another thread was quicker
+        except IndexError:
             return
         work()

@@ -6,6 +6,7 @@ abandoned: nobody joins it, and what it still brings counts as of the moment it 
 
 from __future__ import annotations
 
+import math
 import sys
 from functools import partial
 
@@ -15,13 +16,12 @@ from secretconn._core.effects import Await, Budget, Flow
 from secretconn._core.flight import Flight, Outcome, Unanswered
 from secretconn._core.observers import Observers
 from secretconn._core.parsing import Shape
-from secretconn._core.reading import Inquiries, news_of, parsed_reading, prepare, read
+from secretconn._core.reading import Inquiries, is_at_once, news_of, parsed_reading, prepare, read, watched
 from secretconn._core.reports import Reports, error_of
 from secretconn._core.settings import COLD, Settings
 from secretconn._core.state import SecretState
-from secretconn.credentials import PENDING
 from secretconn.runtime import Runtime
-from secretconn.sources.base import NoValue, Reading, Source, is_passing, is_throttled, name_of, place_of
+from secretconn.sources.base import NoValue, Reading, Source, is_passing, is_throttled, name_of, place_of, trait
 
 __all__ = ["Reader"]
 
@@ -36,6 +36,8 @@ class Reader:
 
     Attributes:
         fresh_until: Monotonic seconds until which the held answer is used without a thought.
+        good_until: Monotonic seconds until which it is used at all.
+        source: What is read.
         failures: Failed reads in a row.
     """
 
@@ -49,19 +51,16 @@ class Reader:
         state: SecretState,
         observers: Observers,
     ) -> None:
-        self.fresh_until, self.failures = NEVER, 0
-        self._secret_id, self._source, self._shape = secret_id, source, shape
+        self.fresh_until, self.good_until, self.failures = NEVER, math.inf, 0
+        self._secret_id, self.source, self._shape = secret_id, source, shape
         self._settings, self._runtime, self._state, self._observers = settings, runtime, state, observers
         self._flight: Flight | None = None
         self._ahead: Flight | None = None  # the first read, begun before anybody waits
         self._running: set[Flight] = set()  # abandoned ones too
-        self._counted = 0
+        self._counted = self._generation = 0
         self._unanswered: Unanswered | None = None
-        self._retry_at = NEVER
-        self._look_at = NEVER
-        self._inquiries = Inquiries()
-        self._reports = Reports(secret_id)
-        self._generation = 0
+        self._retry_at = self._look_at = NEVER
+        self._inquiries, self._reports = Inquiries(), Reports(secret_id)
 
     @property
     def reading(self) -> bool:
@@ -71,26 +70,31 @@ class Reader:
     @property
     def free(self) -> bool:
         """True where a read costs nothing: then there is no cool-down."""
-        return bool(getattr(self._source, "free", False))
+        return trait(self.source, "free")
+
+    @property
+    def usable(self) -> Answer | None:
+        """The held answer, while it may be used."""
+        return self._state.answer if self._runtime.clock() < self.good_until else None
 
     def error_of(self, error: BaseException) -> Exception:
         """Return one caller's own exception for a failed read."""
-        return error_of(error, self._secret_id, self._source)
+        return error_of(error, self._secret_id, self.source)
 
     def begin(self) -> None:
         """Start the first read, for a first() that follows: whatever came of it by then is told there."""
         if self._state.answer is None:
-            prepare(self._source)
+            prepare(self.source)
             step, before = self._first_step(self._state.tick()), self._ahead
             self._ahead = step if isinstance(step, Flight) else None
             self._observers.counters.add(misses=self._ahead not in (None, before))
 
     def first(self) -> Flow[Answer]:
         """Wait for the first answer (rule 2). Raises what reports.error_of returns."""
-        prepare(self._source)
+        prepare(self.source)
         ahead, self._ahead = self._ahead, None
         self._observers.counters.add(misses=ahead is None)
-        came = ahead.tick if ahead is not None and not self._is_late(ahead) else self._state.tick()
+        came = ahead.tick if ahead is not None and not ahead.is_late(self._runtime.clock()) else self._state.tick()
         budget = Budget(self._settings.timeout, self._runtime)
         while True:
             step = self._first_step(came)
@@ -104,7 +108,7 @@ class Reader:
                 yield from self._wait_for(step, budget)
             else:
                 yield from budget.sleep(step)
-            if budget.left <= 0 and self._state.answer is None:
+            if budget.left <= 0 and self.usable is None:
                 raise self.error_of((self._unanswered or self._too_late()).error)
 
     def ask(self, stages: tuple[str, ...], seen: int, since: int, reason: str, budget: Budget) -> Flow[Outcome]:
@@ -121,7 +125,7 @@ class Reader:
             The newest answer, which may be older than ``since`` if it came in meanwhile, or Unanswered.
         """
         if self._state.answer is None:
-            prepare(self._source)
+            prepare(self.source)
         came, failed = self._state.tick(), 0
         while True:
             step = self._step(stages, seen, since, came, reason)
@@ -146,20 +150,17 @@ class Reader:
     def behind(self, reason: str) -> None:
         """Read with nobody waiting (rule 3), unless a read failed just now or the interpreter shuts down."""
         before = self._flight
-        if before is not None and not before.landed and self._is_late(before):
+        if before is not None and not before.landed and before.is_late(self._runtime.clock()):
             self._failed(before, self._too_late().error)  # nobody has waited for it either
         if self._runtime.clock() < self._retry_at or sys.is_finalizing():
             return
         policy = self._settings.policy
         with self._state.lock:
-            flight = self._fly(reason, self._watched() if reason == "ttl" else policy.stages)
-            if flight.here:  # no thread could be started, and no caller is there to do it
+            flight = self._fly(reason, watched(self.source, policy) if reason == "ttl" else policy.stages)
+            if flight.here and not flight.at_once:  # no thread could be started, and no caller is there to do it
                 self._flight = None
-
-    def _watched(self) -> tuple[str, ...]:
-        """The stages a re-read asks for: AWSPENDING too where no description would show a rotation that is stuck."""
-        policy, by_stage = self._settings.policy, getattr(self._source, "by_stage", False)
-        return tuple(one for one in policy.stages if one == policy.current or (by_stage and one == PENDING))
+        if flight.at_once:
+            flight.do_here()
 
     def look(self) -> None:
         """Read behind a cool-down, at most every few seconds: it must not outlast its cure by much (rule 4d)."""
@@ -174,7 +175,7 @@ class Reader:
         """In a forked child: the parent's read never ends here, and its client is not ours (rule 10)."""
         in_use, self._flight = self.reading or bool(self._running), None
         self._running.clear()
-        self._source.after_fork(in_use)
+        self.source.after_fork(in_use)
 
     def forget(self, source: Source) -> None:
         """Hold nothing, and read from this source from now on."""
@@ -182,7 +183,7 @@ class Reader:
             in_use = self.reading or bool(self._running)
             self._generation += 1  # what a read under way brings is not wanted any more
             self._state.forget()
-            old, self._source = self._source, source
+            old, self.source = self.source, source
             if self._flight is not None:
                 self._flight.over = True  # nor does its failure count
             self._flight = self._ahead = self._unanswered = None
@@ -204,8 +205,8 @@ class Reader:
     def _first_step(self, came: int) -> Outcome | Flight | float:
         """The answer; a failure that ended after the caller came; the read to wait for; or seconds to wait."""
         with self._state.lock:
-            if self._state.answer is not None:
-                return self._state.answer
+            if (answer := self.usable) is not None:
+                return answer
             unanswered = self._unanswered
             if unanswered is not None and unanswered.ended > came:
                 return unanswered
@@ -235,7 +236,7 @@ class Reader:
     def _under_way(self) -> Flight | None:
         """The read under way; nobody joins one past its deadline."""
         flight = self._flight
-        return None if flight is None or flight.landed or self._is_late(flight) else flight
+        return None if flight is None or flight.landed or flight.is_late(self._runtime.clock()) else flight
 
     def _fly(self, reason: str, stages: tuple[str, ...]) -> Flight:
         """The read under way, or a new one. Its work is kept for the caller where no thread can be started."""
@@ -245,8 +246,9 @@ class Reader:
         flight = Flight(reason, self._state.tick(), now, now + self._settings.timeout)
         self._look_at = now + LOOK * (0.75 + 0.5 * self._runtime.random())
         work = partial(self._read, flight, stages, self._generation)
+        flight.at_once = is_at_once(self.source, reason)
         try:
-            self._runtime.spawn(work)
+            (flight.here.append if flight.at_once else self._runtime.spawn)(work)
         except RuntimeError:
             flight.here.append(work)
         self._flight = flight  # now that it is on its way: Ctrl-C before this leaves nobody waiting for it
@@ -255,16 +257,13 @@ class Reader:
     def _wait_for(self, flight: Flight, budget: Budget) -> Flow[Outcome | None]:
         left = max(flight.deadline - self._runtime.clock(), 0.0)
         outcome = yield from budget.wait(Await(flight, min(budget.left, left)))
-        if outcome is None and budget.left <= 0.0 and not self._is_late(flight):
+        if outcome is None and budget.left <= 0.0 and not flight.is_late(self._runtime.clock()):
             return None  # this caller's time is over, not that of the read
         if outcome is None:
             self._failed(flight, self._too_late().error)
         elif isinstance(outcome, Unanswered) and not flight.landed:  # no thread can be started for it
             self._failed(flight, outcome.error)
         return outcome
-
-    def _is_late(self, flight: Flight) -> bool:
-        return self._runtime.clock() >= flight.deadline
 
     def _too_late(self) -> Unanswered:
         tick = self._state.tick()
@@ -276,7 +275,7 @@ class Reader:
         if generation != self._generation:  # all was forgotten before it began
             flight.land(Unanswered(flight.tick, self._state.tick(), LookupError(FORGOTTEN)))
             return
-        source, counters = self._source, self._observers.counters
+        source, counters = self.source, self._observers.counters
         with self._state.lock:
             if not self._running:
                 self._counted = source.api_calls
@@ -323,17 +322,18 @@ class Reader:
             recovered, self.failures = self.failures, 0
             self._retry_at, self._unanswered = NEVER, None
             now = self._runtime.clock()
-            self.fresh_until = now + self._settings.ttl * (0.5 + 0.5 * self._runtime.random())
+            self.fresh_until = now + min(self._settings.ttl, reading.good_for) * (0.5 + 0.5 * self._runtime.random())
+            self.good_until = flight.begun + reading.good_for
         if recovered:
             self._reports.readable_again(recovered)
         self._reports.unreadable(news.problems, stages)
-        if before is not None and before.current.version_id != answer.current.version_id:
-            self._observers.counters.add(rotations=1)
-        return answer, self._reports.landed(flight, before, answer, now, api_calls, place_of(self._source))
+        told = self._reports.landed(flight, before, answer, now, api_calls, self.source)
+        self._observers.counters.add(rotations=sum(isinstance(one, events.Rotated) for one in told))
+        return answer, told
 
     def _failed(self, flight: Flight, error: BaseException) -> Unanswered:
         with self._state.lock:
-            now, answer = self._runtime.clock(), self._state.answer
+            now, answer = self._runtime.clock(), self.usable
             unanswered = Unanswered(flight.tick, self._state.tick(), error)
             if flight.over:  # abandoned, and counted then
                 return unanswered
@@ -344,7 +344,7 @@ class Reader:
             self._retry_at = now + wait
             self._unanswered = unanswered
         self._observers.counters.add(refresh_failures=1)
-        place = place_of(self._source)
+        place = place_of(self.source)
         told = self._reports.failed(flight, answer, name_of(error), self.failures, now, wait, place)
         self._observers.tell(*told, between=partial(flight.land, unanswered))
         return unanswered

@@ -9,11 +9,11 @@ from typing import NamedTuple
 from secretconn._core.answer import BEFORE_ALL, Answer, News, Policy
 from secretconn._core.flight import Flight
 from secretconn._core.parsing import Shape, parse
-from secretconn.credentials import Credentials
+from secretconn.credentials import PENDING, Credentials
 from secretconn.errors import SecretConnError
-from secretconn.sources.base import CachingSource, Reading, Source
+from secretconn.sources.base import CachingSource, Reading, Source, trait
 
-__all__ = ["Inquiries", "news_of", "parsed_reading", "prepare", "read"]
+__all__ = ["Inquiries", "is_at_once", "news_of", "parsed_reading", "prepare", "read", "watched"]
 
 INQUIRIES = 5
 """Inquiries that may begin in one second, however many endpoints refuse their login."""
@@ -51,6 +51,17 @@ def read(source: Source, reason: str, stages: tuple[str, ...], answer: Answer | 
     if reason not in PLAIN and isinstance(source, CachingSource):
         return source.read_fresh(stages, held)
     return source.read(stages, held)
+
+
+def is_at_once(source: Source, reason: str) -> bool:
+    """True where a read for this reason waits for nothing."""
+    return reason in PLAIN and trait(source, "at_once")
+
+
+def watched(source: Source, policy: Policy) -> tuple[str, ...]:
+    """The stages a re-read asks for: AWSPENDING too where no description would show a rotation that is stuck."""
+    by_stage = trait(source, "by_stage")
+    return tuple(one for one in policy.stages if one == policy.current or (by_stage and one == PENDING))
 
 
 class Parsed(NamedTuple):

@@ -24,7 +24,7 @@ from secretconn._core.trail import Trail
 from secretconn.credentials import PREVIOUS, Credentials
 from secretconn.engines.base import Verdict
 from secretconn.runtime import Runtime
-from secretconn.sources.base import name_of
+from secretconn.sources.base import hint_of, name_of
 
 __all__ = ["Core", "opening"]
 
@@ -100,12 +100,12 @@ def opening(core: Core, place: Callable[[Credentials], Endpoint], policy: Policy
 
 
 def _unfresh(core: Core, answer: Answer | None) -> Flow[Answer]:
-    """Wait for the first answer, or have an old one renewed in the background."""
-    if answer is None:
-        return (yield from core.reader.first())
-    core.observers.counters.add(stale_reads=1)
-    core.reader.behind("ttl")
-    return answer
+    """Wait for the first answer, or have an old one renewed in the background while it may still be used."""
+    if answer is not None:
+        core.observers.counters.add(stale_reads=1)
+        core.reader.behind("ttl")
+        answer = core.reader.usable
+    return answer if answer is not None else (yield from core.reader.first())
 
 
 def _start(core: Core, endpoint: Endpoint, answer: Answer, policy: Policy) -> Credentials:
@@ -268,7 +268,7 @@ class _Inquiry:
         if stages is None and (unread := self._awaited(answer)) is not None:
             return (unread,)
         if stages is None:
-            self.reason = _nothing_else(answer, self._tried)
+            self.reason = _nothing_else(answer, self._tried) + hint_of(self._core.reader.source)
         elif answer.whole <= self._refused_at and not self._round_is_left(answer):
             self.reason, stages = "no retry is left", None
         if stages is None:

@@ -9,7 +9,7 @@ from secretconn import events
 from secretconn._core.answer import Answer
 from secretconn._core.flight import Flight
 from secretconn.errors import ConfigurationError, SecretError, SecretUnavailable
-from secretconn.sources.base import Source, name_of
+from secretconn.sources.base import Source, name_of, place_of, trait
 from secretconn.sources.calls import cause_of
 
 __all__ = ["Reports", "error_of"]
@@ -25,10 +25,11 @@ class Reports:
         self._unread: set[str] = set()
 
     def landed(
-        self, flight: Flight, before: Answer | None, answer: Answer, now: float, api_calls: int, place: str | None
+        self, flight: Flight, before: Answer | None, answer: Answer, now: float, api_calls: int, source: Source
     ) -> tuple[events.Event, ...]:
         """Return the events of a read that brought an answer: Fetched, or Refreshed and perhaps Rotated."""
         name, version, seconds = self._secret_id, answer.current.version_id, now - flight.begun
+        place = place_of(source)
         if before is None:
             return (
                 events.Fetched(secret_id=name, version_id=version, seconds=seconds, api_calls=api_calls, place=place),
@@ -36,7 +37,7 @@ class Reports:
         refreshed = events.Refreshed(
             secret_id=name, version_id=version, reason=flight.reason, seconds=seconds, api_calls=api_calls, place=place
         )
-        if before.current.version_id == version:
+        if trait(source, "tokens") or before.current.version_id == version:
             return (refreshed,)
         log.info("secretconn: secret %r was rotated: version %s is current now", name, version)
         rotated = events.Rotated(

@@ -36,7 +36,8 @@ class RotatingCredentials:
 
     Args:
         secret_id: Name or ARN of the secret; or ``agent://NAME``, ``extension://NAME``, ``file:///PATH``, to read it
-            from there instead of Secrets Manager.
+            from there instead of Secrets Manager; or ``rds-iam://USER@HOST/DATABASE?engine=...`` and the like, for
+            tokens (docs/sources.md).
         ttl: Seconds until an answer is re-read in the background, jittered in [ttl/2, ttl]. Default: the
             ``secret_refresh_interval`` of ``cache_config``, else SECRETCONN_TTL, else 3600.
         region, profile, endpoint_url, client, session: How Secrets Manager is reached; see SecretsManagerSource.
@@ -210,6 +211,7 @@ class RotatingCredentials:
         if answer is not None and self._clock() >= self._reader.fresh_until:
             self._observers.counters.add(stale_reads=1)
             self._reader.behind("ttl")
+            return self._reader.usable
         return answer
 
     def _source(self, around: Environment) -> Source:

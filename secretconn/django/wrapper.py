@@ -22,6 +22,7 @@ from secretconn.django.options import Secret, secret_of
 from secretconn.django.stock import Stock
 from secretconn.engines import Driver, driver_of
 from secretconn.errors import ConfigurationError
+from secretconn.pools import is_outlived
 
 __all__ = ["RotatingWrapper", "credentials_of", "rotating"]
 
@@ -86,7 +87,7 @@ class RotatingWrapper(Stock):  # type: ignore[misc]
         secret = self.settings_dict.secret
         if not secret.drain or self.connection is None or self.in_atomic_block:
             return
-        if self._secretconn_version != secret.credentials.current().version_id:
+        if self._secretconn_version is None or is_outlived(secret.credentials, self._secretconn_version):
             self.close()
 
     def _secretconn_known_driver(self) -> Driver:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from secretconn.engines.base import Opener
+from secretconn.engines.base import Opener, text_of
 
-__all__ = ["Rewrite", "rewriting", "taken"]
+__all__ = ["Rewrite", "once_more", "rewriting", "taken"]
 
 Rewrite = Callable[[tuple[Any, ...], dict[str, Any]], tuple[Any, ...]]
 """Takes the caller's positional arguments and all keywords, ours among them; answers the positional ones for the driver
@@ -31,6 +31,33 @@ def rewriting(rewrite: Rewrite) -> Callable[[Callable[..., Any], Opener], Callab
         return connecting
 
     return adapt
+
+
+def once_more(text: str) -> Callable[[Callable[..., Any], Opener], Callable[..., Any]]:
+    """A ``Driver.adapt`` that calls again, once, where a failure's text has this in it: no login was sent then."""
+
+    def adapt(call: Callable[..., Any], _opener: Opener) -> Callable[..., Any]:
+        def connecting(*args: Any, **keywords: Any) -> Any:
+            kept = _Kept(args, taken(keywords))
+            try:
+                return call(*kept.args, **kept.keywords)
+            except Exception as error:
+                if text not in text_of(error):
+                    raise
+            return call(*kept.args, **kept.keywords)
+
+        return connecting
+
+    return adapt
+
+
+class _Kept:
+    """Arguments, in no repr."""
+
+    __slots__ = ("args", "keywords")
+
+    def __init__(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> None:
+        self.args, self.keywords = args, keywords
 
 
 def taken(keywords: dict[str, Any]) -> dict[str, Any]:

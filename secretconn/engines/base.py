@@ -74,6 +74,7 @@ class Given(NamedTuple):
         port: The port(s) given, as text, or None.
         database: The database given, as text, or None.
         option_file: Whether an option file is named, in which the driver looks for what nothing else says.
+        tls: The keywords by which the driver is asked for TLS besides, for tokens; None where nobody has looked.
     """
 
     names: frozenset[str] = frozenset()
@@ -81,6 +82,7 @@ class Given(NamedTuple):
     port: str | None = None
     database: str | None = None
     option_file: bool = False
+    tls: Mapping[str, Any] | None = None
 
     @property
     def has_login(self) -> bool:
@@ -125,6 +127,7 @@ class Driver:
             the callable to use instead. That one is called with the caller's arguments and ``keywords``' keywords.
         variables: Canonical name to the environment variables in which the driver itself looks for it.
         forbidden: Canonical name to the characters no such value may have: the driver, or the protocol, ends there.
+        tls: Says what the driver must be told to take a token through TLS; see tls.py. None: it takes no tokens.
     """
 
     name: str
@@ -142,6 +145,7 @@ class Driver:
     adapt: Callable[[Callable[..., Any], Opener], Callable[..., Any]] | None = None
     variables: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     forbidden: Mapping[str, str] = field(default_factory=lambda: NO_NUL)
+    tls: Callable[[tuple[Any, ...], Mapping[str, Any], Mapping[str, str]], Mapping[str, Any]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

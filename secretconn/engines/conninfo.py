@@ -18,7 +18,7 @@ HIDDEN = "***"
 UNSHOWABLE = "?"
 """Stands for an address or database that may hold a piece of a badly escaped password."""
 
-_KEPT = frozenset({"user", "password", "host", "hostaddr", "port", "dbname", "service", "servicefile"})
+_KEPT = frozenset({"user", "password", "host", "hostaddr", "port", "dbname", "service", "servicefile", "sslmode"})
 
 # Possessive (*+) throughout: no backtracking, so time stays linear and "host= 'x" cannot be read as an empty value.
 _BLANK = " \\t\\n\\r\\v\\f"  # isspace() in the C locale; other Unicode blanks are ordinary characters

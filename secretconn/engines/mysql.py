@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from .adapters import rewriting
+from .adapters import once_more, rewriting
 from .arguments import keyword_reader, refusing
 from .base import PLAIN, Driver, Engine, Given, Verdict, attribute, classifier, text_of
+from .tls import asked_of_connector, asked_of_mariadb, asked_of_mysqlclient, asked_of_pymysql, asked_with_context
 
 __all__ = ["ENGINE", "PLUGIN_MISSING", "classify", "code_of"]
 
@@ -130,6 +131,10 @@ def _as_utf8(args: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[Any, ...]
 
 _in_utf8 = rewriting(_as_utf8)
 
+# MariaDB Connector/C: of two threads that load an authentication plugin for the first time, one is told this (seen with
+# 3.3, mysql_clear_password). It has sent no login.
+_of_one_loading = once_more("could not be loaded: it is already loaded")
+
 _POOLS = ("pool_name", "pool_size", "pool_reset_session")
 _POOLED = (
     "makes a pool inside the driver that keeps its first login and ignores later ones. "
@@ -148,6 +153,7 @@ _PYMYSQL = _driver(
         "makes PyMySQL log in after connect() has returned, where a rejected login cannot be recovered. Leave it out",
     ),
     adapt=_in_utf8,
+    tls=asked_of_pymysql,
 )
 
 _MYSQLCLIENT = _driver(
@@ -156,11 +162,13 @@ _MYSQLCLIENT = _driver(
     extra="mysqlclient",
     given=keyword_reader(PLAIN | _SHORT, ("host", "user", "password", "database", "port", "host"), _FILES),
     variables=_TCP_PORT,
+    adapt=_of_one_loading,
+    tls=asked_of_mysqlclient,
     other_modules=("_mysql",),
     aliases=("mysqldb",),
 )
 
-_async_driver = partial(_driver, adapt=_in_utf8, connect=None, aconnect="connect")
+_async_driver = partial(_driver, adapt=_in_utf8, connect=None, aconnect="connect", tls=asked_with_context)
 
 _AIOMYSQL_KEYWORDS = PLAIN | {"database": "db"}  # it has no keyword "database"
 _AIOMYSQL = _async_driver(
@@ -192,6 +200,7 @@ _MYSQL_CONNECTOR = _driver(
     module="mysql.connector",
     extra="mysql-connector",
     given=refusing(_connector_given, _POOLS, _POOLED),
+    tls=asked_of_connector,
     aconnect="aio.connect",
     aliases=("mysql-connector-python", "mysqlconnector"),
 )
@@ -207,6 +216,8 @@ _MARIADB = _driver(
         _POOLS,
         _POOLED,
     ),
+    adapt=_of_one_loading,
+    tls=asked_of_mariadb,
     variables=_TCP_PORT,
     aliases=("mariadbconnector", "mariadb-connector"),
 )

@@ -13,6 +13,7 @@ from .arguments import Found, ReadGiven, keyword_reader, refusing, take, to_give
 from .base import NOTHING_GIVEN, PLAIN, Driver, Engine, Given
 from .conninfo import UNSHOWABLE, parse
 from .postgresql_errors import classify
+from .tls import asked_of_asyncpg, asked_of_libpq, asked_of_pg8000
 
 __all__ = ["ENGINE", "classify"]
 
@@ -77,7 +78,7 @@ _VARIABLES = {
     "database": ("PGDATABASE", "PGSERVICE"),
 }
 
-_driver = partial(Driver, engine="postgresql", keywords=_KEYWORDS, classify=classify)
+_driver = partial(Driver, engine="postgresql", keywords=_KEYWORDS, classify=classify, tls=asked_of_libpq)
 
 _PSYCOPG = _driver(
     name="psycopg",
@@ -112,6 +113,7 @@ _ASYNCPG = _driver(
     connect=None,
     aconnect="connect",
     variables=_VARIABLES | {"host": ("PGHOST", "PGSERVICE")},
+    tls=asked_of_asyncpg,
 )
 
 _PG8000 = _driver(
@@ -123,6 +125,7 @@ _PG8000 = _driver(
         PLAIN | {"unix_sock": "host", "sock": "host"},
         ("user", "host", "database", "port", "password", None, "host"),
     ),
+    tls=asked_of_pg8000,
     other_modules=("pg8000",),  # pg8000.connect (legacy) and pg8000.native.Connection take the same arguments
 )
 

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from .arguments import Found, keyword_reader, take, to_given
 from .base import Driver, Engine, Given, Opener, Verdict, classifier, text_of
+from .tls import asked_of_redis
 
 __all__ = ["ENGINE", "PREFIXES", "classify"]
 
@@ -102,6 +103,7 @@ _REDIS = Driver(
     aliases=("redis-py",),
     async_modules=("redis.asyncio",),
     adapt=_adapt,
+    tls=asked_of_redis,
     forbidden={"host": "\0"},  # RESP carries any text
 )
 

@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from secretconn.sources.file import FileSource
     from secretconn.sources.replicas import ReplicatedSource
     from secretconn.sources.secrets_manager import SecretsManagerSource
+    from secretconn.sources.tokens import IamTokens
 
 __all__ = [
     "AgentSource",
     "CachingSource",
     "FileSource",
+    "IamTokens",
     "Reading",
     "ReplicatedSource",
     "SecretsManagerSource",
@@ -30,6 +32,7 @@ __all__ = [
 _HOMES = {
     "AgentSource": "secretconn.sources.agent",
     "FileSource": "secretconn.sources.file",
+    "IamTokens": "secretconn.sources.tokens",
     "ReplicatedSource": "secretconn.sources.replicas",
     "SecretsManagerSource": "secretconn.sources.secrets_manager",
 }

@@ -1,8 +1,8 @@
-"""The AWS Secrets Manager Agent and the AWS Parameters and Secrets Lambda Extension: secrets over HTTP on this machine.
+"""The agent and the AWS Parameters and Secrets Lambda Extension: secrets over HTTP on this machine.
 
-Standard library only; boto3 is never imported. There is no DescribeSecret here: which version has a stage is known by
-asking for that stage, and each answer may come out of a cache that is up to 300 s old, unless ``refreshNow`` is
-understood.
+The agent is AWS's Workload Credentials Provider, which was the Secrets Manager Agent. Standard library only; boto3 is
+never imported. There is no DescribeSecret here: which version has a stage is known by asking for that stage, and each
+answer may come out of a cache that is up to 300 s old, unless ``refreshNow`` is understood.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from secretconn.errors import ConfigurationError, SecretUnavailable
 from secretconn.runtime import Runtime
 from secretconn.sources.agent_reply import Address, Failed, Kind, Reply, Unreached, ask, judge
 from secretconn.sources.base import Reading
+from secretconn.sources.role import Role
 
 __all__ = ["AgentSource"]
 
@@ -50,11 +51,13 @@ class AgentSource:
         endpoint_url: Its address. Default: ``http://localhost``, and the port that the variable
             PARAMETERS_SECRETS_EXTENSION_HTTP_PORT names, else 2773.
         extension: It is the Lambda extension: the token is AWS_SESSION_TOKEN alone, and ``refreshNow`` is not tried.
+        role_arn: A role that the agent takes first, for a secret of another account. Older agents and the extension
+            cannot. Source: "Role chaining" in the README of aws-workload-credentials-provider.
         runtime: Clock, sleep, randomness and environment; for tests.
         ask: Sends one request; for tests.
 
     Raises:
-        ConfigurationError: an address that is no ``http://host:port``, or a port that is none.
+        ConfigurationError: an address that is no ``http://host:port``, a port that is none, or no ARN of a role.
     """
 
     def __init__(
@@ -63,6 +66,7 @@ class AgentSource:
         *,
         endpoint_url: str | None = None,
         extension: bool = False,
+        role_arn: str | None = None,
         runtime: Runtime | None = None,
         ask: Callable[[Address, str, Hidden[str], float], Reply | Unreached] = ask,
     ) -> None:
@@ -71,6 +75,7 @@ class AgentSource:
         self._address = _address(endpoint_url, self._runtime.environ)
         self._ask_once = ask
         self._extension = extension
+        self._role = {} if role_arn is None else {"roleArn": Role(role_arn, None).arn}
         self._can_refresh = not extension
         self._tokens = _Tokens(self._runtime.environ, extension)
         self._requests = 0
@@ -162,7 +167,7 @@ class AgentSource:
         return False
 
     def _request(self, stage: str, fresh: bool, asking: _Asking) -> Payload | Failed | Unreached:
-        query = {"secretId": self._secret_id, "versionStage": stage}
+        query = {"secretId": self._secret_id, "versionStage": stage, **self._role}
         if fresh and self._can_refresh:
             query["refreshNow"] = "true"
         self._requests += 1

@@ -175,6 +175,12 @@ def _plain_error(reply: Reply) -> Failed:
 _PLAIN = (
     (FORBIDDEN, "", Kind.BAD_TOKEN, "which refuses the token"),
     (BAD_REQUEST, "refreshnow", Kind.NO_REFRESH, "refreshNow is unknown to it"),
+    (
+        BAD_REQUEST,
+        "rolearn",
+        Kind.WRONG,
+        "roleArn is unknown to it; a newer aws-workload-credentials-provider takes it",
+    ),
     (BAD_REQUEST, "parameter", Kind.WRONG, "it does not understand the request"),
     (BAD_REQUEST, "forwarded", Kind.WRONG, "something in between adds X-Forwarded-For"),
     (BAD_REQUEST, "", Kind.STARTING, "as while it starts"),

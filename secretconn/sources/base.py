@@ -15,12 +15,14 @@ __all__ = [
     "Reading",
     "Source",
     "code_of",
+    "hint_of",
     "is_passing",
     "is_throttled",
     "name_of",
     "part_of",
     "place_of",
     "status_of",
+    "trait",
 ]
 
 THROTTLED_CODES = frozenset(
@@ -62,6 +64,8 @@ class Reading(NamedTuple):
             request. It may offer a login; it never says that there is no other.
         whole: False where ``stages`` tells of the wanted stages alone, so that another one may be anywhere.
         oldest: With ``cached``, the seconds it may be old at most; infinite where that is not known.
+        good_for: Seconds after which no connect begins with it any more, and waits for another reading; infinite where
+            it is good until something newer is read. It is read again before, within the second half of that time.
     """
 
     stages: Mapping[str, str]
@@ -70,6 +74,7 @@ class Reading(NamedTuple):
     cached: bool = False
     whole: bool = True
     oldest: float = math.inf
+    good_for: float = math.inf
 
 
 class Source(Protocol):
@@ -79,8 +84,11 @@ class Source(Protocol):
     that takes longer than the timeout is abandoned, and another one may then begin beside it. Optional attributes:
     ``place``, the text by which events name where it asked last; ``where``, the same for a sentence, in sources that
     ``secretconn check`` knows; ``free``, True where reading costs nothing; ``by_stage``, True where only asking for a
-    stage tells where it is, so that re-reads ask for AWSPENDING too; and ``prepare()``, called in the thread of a
-    caller who waits for the first read, to import what reading needs.
+    stage tells where it is, so that re-reads ask for AWSPENDING too; ``tokens``, True where each reading brings the
+    same login anew, for servers that take it in clear inside TLS, and another version is no rotation; ``at_once``, True
+    while ``read`` waits for nothing, so that its caller's thread does it, an event loop's too; ``hint``, the end of the
+    note on a refusal; and ``prepare()``, called in the thread of a caller who waits for the first read, to import what
+    reading needs.
 
     Attributes:
         api_calls: Calls made so far, failed ones too; 0 where reading costs nothing.
@@ -124,6 +132,16 @@ def place_of(source: Source) -> str | None:
     """Where a source asked last, or None where it does not say."""
     place = getattr(source, "place", None)
     return place if isinstance(place, str) else None
+
+
+def trait(source: Source, name: str) -> bool:
+    """One of a source's optional attributes that are true or false."""
+    return bool(getattr(source, name, False))
+
+
+def hint_of(source: Source) -> str:
+    """The end of the note on a login that the server refused; empty for most sources."""
+    return str(getattr(source, "hint", ""))
 
 
 def code_of(error: BaseException) -> str | None:

@@ -13,6 +13,7 @@ __all__ = [
     "FILE",
     "KNOWN",
     "SECRETS_MANAGER",
+    "TOKENS",
     "SecretName",
     "check_name",
     "check_secret_id",
@@ -27,8 +28,15 @@ KNOWN = {
     AGENT: "agent://NAME",
     EXTENSION: "extension://NAME",
     FILE: "file:///PATH",
+    "rds-iam": "rds-iam://USER@HOST[:PORT]/DATABASE?engine=postgresql",
+    "dsql": "dsql://USER@HOST[:PORT]/DATABASE",
+    "elasticache-iam": "elasticache-iam://USER@HOST[:PORT]/NUMBER?cache=NAME",
+    "memorydb-iam": "memorydb-iam://USER@HOST[:PORT]/NUMBER?cache=CLUSTER",
 }
 """Scheme to how it is written."""
+
+TOKENS = ("rds-iam", "dsql", "elasticache-iam", "memorydb-iam")
+"""Schemes of logins that are signed here (tokens.py), so that there is no secret."""
 
 LONGEST = 2048
 """Characters of a SecretId, by the Secrets Manager API reference (GetSecretValue)."""

@@ -13,7 +13,7 @@ __all__ = ["key", "restore", "snapshot"]
 OWN = ("now", "begun", "failures", "asked_at", "refused", "costs", "looked", "torn")
 
 UNCHANGING = {
-    "_secret_id", "_source", "_shape", "_settings", "_runtime", "_state", "_observers", "_reports", "_generation",
+    "_secret_id", "source", "_shape", "_settings", "_runtime", "_state", "_observers", "_reports", "_generation",
     "_inquiries", "_counted",
 }  # fmt: skip
 

@@ -42,12 +42,12 @@ def mariadb() -> Iterator[MariaDBServer]:
 
 @pytest.fixture(scope="session")
 def mysql() -> Iterator[MySQLServer]:
-    _plugins_of_the_client()
+    plugins_of_the_client()
     with MySQLServer(options={"max_connections": "300"}) as server:
         yield server
 
 
-def _plugins_of_the_client() -> None:
+def plugins_of_the_client() -> None:
     """Where mysqlclient's MariaDB Connector/C, unpacked beside the system, has its authentication plugins."""
     if importlib.util.find_spec("MySQLdb") is None:
         return

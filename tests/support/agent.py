@@ -24,7 +24,9 @@ __all__ = ["LocalAgent"]
 
 PATH = "/secretsmanager/get"
 HEADERS = ("X-Aws-Parameters-Secrets-Token", "X-Vault-Token")
-PARAMETERS = ("secretId", "versionId", "versionStage", "refreshNow")
+PARAMETERS = ("secretId", "versionId", "versionStage", "roleArn", "refreshNow")
+OLD = PARAMETERS[:3]
+"""What an agent before refreshNow and roleArn knows."""
 
 Answer = tuple[int, str]
 
@@ -36,7 +38,7 @@ class LocalAgent(Serving):
         secrets_manager: Where it reads from.
         folder: A folder of its own, for the token file.
         ttl: Seconds for which it keeps an answer.
-        refresh_now: Whether it understands ``refreshNow``; older agents refuse it as an unknown parameter.
+        refresh_now: Whether it understands ``refreshNow`` and ``roleArn``; older agents refuse both as unknown.
         clock: Monotonic seconds.
 
     Attributes:
@@ -114,11 +116,11 @@ class LocalAgent(Serving):
     def _answer(self, path: str, query: Mapping[str, str]) -> Answer:
         if path != PATH:
             return 404, "Not found"
-        known = PARAMETERS if self._refresh_now else PARAMETERS[:-1]
+        known = PARAMETERS if self._refresh_now else OLD
         unknown = [name for name in query if name not in known]
         if unknown:
             return 400, f"unknown parameter: {unknown[0]}"
-        key = (query.get("secretId"), query.get("versionId"), query.get("versionStage"))
+        key = (query.get("secretId"), query.get("versionId"), query.get("versionStage"), query.get("roleArn"))
         begun, held = self._cache.get(key, (float("-inf"), ""))
         if query.get("refreshNow", "false") != "true" and self._clock() - begun < self._ttl:
             return 200, held
@@ -126,7 +128,7 @@ class LocalAgent(Serving):
 
     def _fetch(self, key: tuple[str | None, ...]) -> Answer:
         names = ("SecretId", "VersionId", "VersionStage")
-        arguments = {name: value for name, value in zip(names, key, strict=True) if value is not None}
+        arguments = {name: value for name, value in zip(names, key[:3], strict=True) if value is not None}
         self.fetches += 1
         try:
             answer = self._client.get_secret_value(**arguments)

@@ -35,7 +35,7 @@ def test_every_way_of_reaching_secrets_manager_arrives(keyword: str) -> None:
 def test_a_replica_region_may_stand_alone() -> None:
     for regions in ("eu-west-1", ["eu-west-1"]):
         rotating = RotatingCredentials("s", region="eu-west-2", replica_regions=regions)
-        places = [source._region for source in rotating._reader._source._sources]  # type: ignore[attr-defined]
+        places = [source._region for source in rotating._reader.source._sources]  # type: ignore[attr-defined]
         assert places == ["eu-west-2", "eu-west-1"]
 
 
@@ -92,4 +92,4 @@ def test_the_runtime_and_the_cache_configuration_reach_the_source(tmp_path: Path
     caching = pytest.importorskip("aws_secretsmanager_caching")
     config = caching.SecretCacheConfig()
     rotating = RotatingCredentials("s", region="eu-west-1", cache_config=config, runtime=Runtime(environ={}))
-    assert rotating._reader._source._config is config  # type: ignore[attr-defined]
+    assert rotating._reader.source._config is config  # type: ignore[attr-defined]

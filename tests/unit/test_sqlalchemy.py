@@ -298,3 +298,34 @@ def test_the_plugin_hands_on_what_the_url_says(monkeypatch: pytest.MonkeyPatch) 
     same = shared("prod/orders/plugin", ttl=60.0, region="eu-west-1", endpoint_url="http://x")
     assert core_of(same).settings.ttl == 60.0
     assert made.url == sa.make_url(url)
+
+
+def test_auth_makes_tokens_of_the_urls_own_user() -> None:
+    url = "postgresql+psycopg://or%40ders@db.internal:5433/sh%2Fop?auth=rds-iam&region=eu-central-1&sslmode=verify-full"
+    made = plugin(url)
+    assert made._options["secret_id"] == "rds-iam://or%40ders@db.internal:5433/sh%2Fop?engine=postgresql"
+    left = made.update_url(sa.make_url(url))
+    assert (left.username, left.host, left.port, dict(left.query)) == (
+        None,
+        "db.internal",
+        5433,
+        {"sslmode": "verify-full"},
+    )
+    assert plugin("postgresql+psycopg://admin@[::1]/d?secretconn_auth=dsql")._options["secret_id"] == (
+        "dsql://admin@[::1]/d"
+    )
+
+
+@pytest.mark.parametrize(
+    ("url", "error", "message"),
+    [
+        ("postgresql+psycopg://u:xyzzy-1@h/d?auth=rds-iam", TypeError, "leave them out of the URL"),
+        ("postgresql+psycopg://u@h/d?auth=rds-iam&password=xyzzy-1", TypeError, "leave them out of the URL"),
+        ("postgresql+psycopg://u@h/d?auth=rds-iam&secret_id=a", ConfigurationError, "needs secret_id="),
+        ("postgresql+psycopg://u@h/d?auth=iam", ConfigurationError, "known are rds-iam"),
+    ],
+)
+def test_what_auth_refuses(url: str, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message) as raised:
+        plugin(url)
+    assert_silent(raised.value)

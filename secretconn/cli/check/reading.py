@@ -13,11 +13,11 @@ from secretconn.cli.check.findings import finding
 from secretconn.cli.check.options import Options
 from secretconn.cli.check.report import Finding, Stop
 from secretconn.cli.check.source import REGION_VARIABLES, own_endpoint, primary
-from secretconn.cli.check.source_errors import Call, diagnose, is_not_there, unavailable
+from secretconn.cli.check.source_errors import Call, diagnose, is_not_there, unavailable, unsigned
 from secretconn.credentials import CURRENT, PENDING, PREVIOUS, Credentials, Payload
 from secretconn.errors import SecretUnavailable
 from secretconn.sources.arn import secret_arn
-from secretconn.sources.base import Source, code_of, place_of
+from secretconn.sources.base import Source, code_of, place_of, trait
 from secretconn.sources.calls import payload_of
 from secretconn.sources.file import FileSource
 from secretconn.sources.names import secret_name
@@ -153,10 +153,14 @@ def _read_at_once(context: Context, source: Source) -> list[Credentials | None]:
             reading = source.read(STAGES, frozenset())
         except SecretUnavailable as error:
             raise Stop(unavailable(error, name)) from None
+        except Exception as error:
+            if not trait(source, "tokens"):
+                raise
+            raise Stop(unsigned(error, context.options.secret, place_of(source))) from None
         by_version: dict[str, list[str]] = {}
         for stage, version in reading.stages.items():
             by_version.setdefault(version, []).append(stage)
-        knows_stages = not isinstance(source, FileSource)
+        knows_stages = not isinstance(source, FileSource) and not trait(source, "tokens")
         facts |= {"versions": by_version, "rotation": None}
         facts["pending_readable"] = PENDING not in reading.failures if knows_stages else None
         for stage, failure in reading.failures.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from secretconn._core.choose import Reach, choose
@@ -17,6 +18,7 @@ from secretconn.sources.file import FileSource
 from secretconn.sources.names import secret_name
 from secretconn.sources.replicas import ReplicatedSource
 from secretconn.sources.secrets_manager import SecretsManagerSource
+from secretconn.sources.tokens import IamTokens
 
 REGION_VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION")
 
@@ -60,10 +62,10 @@ def own_endpoint(client: Any) -> str | None:
 
 
 def _describe(step: Step, source: Source, place: str | None, endpoint: str | None) -> dict[str, Any]:
-    kinds = ((AgentSource, "agent or extension"), (FileSource, "file"))
-    kind = next((name for one, name in kinds if isinstance(source, one)), "Secrets Manager")
-    facts: dict[str, Any] = {"kind": kind, "place": place}
-    step.told = f"{kind} {'in' if kind == 'Secrets Manager' else 'at'} {place}"
+    kinds = ((AgentSource, "agent or extension at"), (FileSource, "file at"), (IamTokens, "tokens signed here, for"))
+    kind = next((name for one, name in kinds if isinstance(source, one)), "Secrets Manager in")
+    facts: dict[str, Any] = {"kind": re.split(r",? (?=\w+$)", kind)[0], "place": place}
+    step.told = f"{kind} {place or 'the default region'}"
     if endpoint is not None:
         step.told += f", at {endpoint}"
         facts["endpoint_url"] = endpoint

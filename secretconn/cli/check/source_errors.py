@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from secretconn.cli.check.findings import finding, sentence_of
 from secretconn.cli.check.findings.secret import SECRET
 from secretconn.cli.check.report import Finding
-from secretconn.errors import SecretUnavailable
+from secretconn.errors import ConfigurationError, SecretUnavailable
 from secretconn.sources.base import code_of, part_of, status_of
 
 NOT_THERE = "ResourceNotFoundException"
@@ -81,6 +81,16 @@ def unavailable(error: SecretUnavailable, secret_name: str) -> Finding:
         return finding("source-unavailable", problem=problem)
     meant = _finding(_by_code(code[1], "", 0), Call("GetSecretValue", secret_name, None), code=code[1])
     return Finding(meant.name, problem, meant.advice, permission=meant.permission)
+
+
+def unsigned(error: Exception, secret_id: str, region: str | None) -> Finding:
+    """Return the finding for a token that could not be signed: the remedy is the same as for a secret."""
+    cause = error.__cause__ or error
+    if isinstance(cause, ConfigurationError):
+        meant = finding("no-region", secret_id=secret_id, text=error, error=type(error).__name__)
+    else:
+        meant = no_client(cause, secret_id, region)
+    return Finding(meant.name, f"No token could be signed: {str(error).rstrip('.')}.", meant.advice)
 
 
 def is_not_there(error: BaseException) -> bool:

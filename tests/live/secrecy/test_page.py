@@ -55,6 +55,12 @@ TRIED = {
         "tests/live/secrecy/test_every_way.py",
         "tests/live/sources/test_logging.py",
         "tests/unit/test_secrecy.py",
+        "tests/live/tokens/test_secrecy.py",
+    ],
+    "arguments by which a token would be sent without TLS": [
+        "tests/unit/engines/test_tls.py::test_what_may_send_a_token_in_clear_is_refused",
+        "tests/live/tokens/test_rows.py::test_what_switches_tls_off_is_refused_before_any_login",
+        "tests/live/tokens/test_services.py::test_redis_without_tls_is_refused",
     ],
     "strangers at the servers of tests": ["tests/live/testing/test_strangers.py"],
 }

@@ -38,10 +38,14 @@ def agent(secrets_manager: LocalSecretsManager, tmp_path: Path) -> Iterator[Loca
         yield agent
 
 
-def made(app: Application, agent: LocalAgent, scheme: str = "agent", **environ: str) -> RotatingCredentials:
-    return RotatingCredentials(
-        f"{scheme}://{app.secret_id}", runtime=Runtime(environ={**agent.environment, **environ}), timeout=30
-    )
+ROLE = "arn:aws:iam::111122223333:role/reader"
+
+
+def made(
+    app: Application, agent: LocalAgent, scheme: str = "agent", role_arn: str | None = None, **environ: str
+) -> RotatingCredentials:
+    runtime = Runtime(environ={**agent.environment, **environ})
+    return RotatingCredentials(f"{scheme}://{app.secret_id}", runtime=runtime, role_arn=role_arn, timeout=30)
 
 
 def connect(credentials: RotatingCredentials) -> None:
@@ -211,3 +215,20 @@ def test_the_stand_in_refuses_as_the_agent_does(agent: LocalAgent) -> None:
     assert status("/secretsmanager/get?secretId=x", **good, **{"X-Forwarded-For": "1.2.3.4"}) == 400
     assert status("/secretsmanager/get?secretId=x&other=1", **good) == 400
     assert status("/nowhere", **good) == 404
+
+
+def test_the_agent_takes_a_role_for_each_request(postgres_app: Application, agent: LocalAgent) -> None:
+    credentials = made(postgres_app, agent, role_arn=ROLE)
+    connect(credentials)
+    postgres_app.rotator().rotate()
+    connect(credentials)
+    assert {request["roleArn"] for request in agent.requests} == {ROLE}
+
+
+def test_an_agent_that_knows_no_roles_says_so(
+    postgres_app: Application, secrets_manager: LocalSecretsManager, tmp_path: Path
+) -> None:
+    with LocalAgent(secrets_manager, tmp_path, refresh_now=False) as agent:
+        with pytest.raises(SecretUnavailable, match="roleArn is unknown to it"):
+            connect(made(postgres_app, agent, role_arn=ROLE))
+        assert agent.fetches == 0

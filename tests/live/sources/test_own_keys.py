@@ -132,7 +132,7 @@ def test_what_was_given_is_never_dropped(given: str, keys: Keys, postgres_app: A
             credentials.refresh()
     keys.refuse("AKNEW")
     credentials.refresh()
-    source: Any = core_of(credentials).reader._source
+    source: Any = core_of(credentials).reader.source
     assert (source.client is mine) if given == "client" else (source._way.session is mine and session.made > 1)
 
 

@@ -195,7 +195,7 @@ def test_the_region_of_a_name(regions: dict[str, str], expected: str, postgres_a
         "try: credentials.prefetch()\n"
         "except secretconn.SecretUnavailable: pass\n"  # it is in one region only
         "except secretconn.ConfigurationError: sys.exit('ConfigurationError')\n"
-        "sys.exit(core_of(credentials).reader._source.place)\n"
+        "sys.exit(core_of(credentials).reader.source.place)\n"
     )
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SECRETCONN_"))}
     around = {name: value for name, value in postgres_app.secrets.environment.items() if not name.endswith("REGION")}

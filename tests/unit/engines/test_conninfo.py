@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from secretconn.engines.conninfo import HIDDEN, UNSHOWABLE, parse
 
-KEPT = ("user", "password", "host", "hostaddr", "port", "dbname", "service")
+KEPT = ("user", "password", "host", "hostaddr", "port", "dbname", "service", "sslmode")
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,10 @@ KEPT = ("user", "password", "host", "hostaddr", "port", "dbname", "service")
         ("host=a host=b", {"host": "b"}),
         ("postgresql://", {}),
         ("postgres://h", {"host": "h"}),
-        ("postgresql://u:p@h:1?sslmode=require", {"user": "u", "password": HIDDEN, "host": "h", "port": "1"}),
+        (
+            "postgresql://u:p@h:1?sslmode=require",
+            {"user": "u", "password": HIDDEN, "host": "h", "port": "1", "sslmode": "require"},
+        ),
         ("postgresql://u@/d", {"user": "u", "dbname": "d"}),
         ("postgresql://h1:1,h2,[::1]:3/d", {"host": "h1,h2,::1", "port": "1,,3", "dbname": "d"}),
         ("postgresql:///d?host=/run/pg&port=5433", {"host": "/run/pg", "port": "5433", "dbname": "d"}),
@@ -89,7 +92,9 @@ def test_no_text_makes_it_fail(text: str, lenient: bool) -> None:
 
 
 values = st.text(st.sampled_from("ab1/ '\\=\t\n,.é@:?&"), max_size=8)
-pieces = st.tuples(st.sampled_from([*KEPT, "sslmode"]), st.sampled_from(["=", " = ", "= ", ""]), values, st.booleans())
+pieces = st.tuples(
+    st.sampled_from([*KEPT, "application_name"]), st.sampled_from(["=", " = ", "= ", ""]), values, st.booleans()
+)
 
 
 @given(st.lists(pieces, max_size=4))
@@ -100,7 +105,9 @@ def test_a_conninfo_reads_as_libpq_reads_it(parts: list[tuple[str, str, str, boo
 plain = st.text(st.sampled_from("ab1.-_é"), max_size=4)
 encoded = st.one_of(plain, plain.map(lambda text: text + "%2F"), st.sampled_from(["%", "%4", "%00", "%20", "[::1]"]))
 hosts = st.lists(st.tuples(encoded, st.sampled_from(["", ":", ":1", ":54"])), min_size=1, max_size=3)
-queries = st.lists(st.tuples(st.sampled_from([*KEPT, "sslmode"]), st.sampled_from(["=", "=", ""]), encoded), max_size=2)
+queries = st.lists(
+    st.tuples(st.sampled_from([*KEPT, "application_name"]), st.sampled_from(["=", "=", ""]), encoded), max_size=2
+)
 
 
 @given(

@@ -69,6 +69,20 @@ def drivers() -> str:
     return table("| driver | extra | connects | filled in | verified | in CI |", rows)
 
 
+ENDPOINT = {"mysql": "endpoint, MariaDB and MySQL 9.7", "postgresql": "endpoint, PostgreSQL 18"}
+
+
+def credentials() -> str:
+    rows = []
+    for engine in BUILT_IN:
+        for driver in (one for one in engine.drivers if one.engine == engine.name):
+            rds = ENDPOINT.get(engine.name, "") if driver.tls is not None else ""
+            cells = (VERIFIED[driver.name][0], rds, rds if engine.name == "postgresql" else "")
+            cache = "endpoint, Redis 7.0" if driver.tls is not None and engine.name == "redis" else ""
+            rows.append(f"| {driver.name} | {' | '.join(cell or 'none' for cell in (*cells, cache))} |")
+    return table("| driver | secret | RDS IAM | Aurora DSQL | ElastiCache IAM, MemoryDB IAM |", rows)
+
+
 def codes() -> str:
     def those(known: dict[Any, Verdict], verdict: Verdict) -> str:
         return ", ".join(str(code) for code, one in known.items() if one is verdict)
@@ -78,7 +92,9 @@ def codes() -> str:
     return table("| engine | rejected | suspect | barred |", rows)
 
 
-@pytest.mark.parametrize(("page", "make"), [("engines", engines), ("drivers", drivers), ("drivers", codes)])
+@pytest.mark.parametrize(
+    ("page", "make"), [("engines", engines), ("drivers", drivers), ("drivers", codes), ("drivers", credentials)]
+)
 def test_the_tables_are_those_of_the_code(page: str, make: Callable[[], str]) -> None:
     path = DOCS / f"{page}.md"
     between = re.compile(rf"(<!-- {make.__name__}: [^\n]*-->\n)(.*?)(\n<!-- /{make.__name__} -->)", re.DOTALL)

@@ -236,3 +236,20 @@ async def test_the_async_drivers_keywords_are_their_own(name: str) -> None:
         await load(driver, for_async=True)(**{driver.keywords[key]: value for key, value in values.items()})
     assert not isinstance(caught.value, TypeError)
     assert driver.classify(caught.value) is OTHER
+
+
+@pytest.mark.parametrize("driver", ["mysqlclient", "mariadb"])
+def test_a_plugin_that_two_threads_load_at_once_is_no_failure(driver: str) -> None:
+    """Nothing was sent; any other failure is not repeated."""
+    said = ["Plugin mysql_clear_password could not be loaded: it is already loaded", "Access denied", "not asked"]
+    calls: list[dict[str, object]] = []
+
+    def connect(**keywords: object) -> None:
+        calls.append(keywords)
+        raise OSError(1045, said[len(calls) - 1])
+
+    adapt = driver_named(driver).adapt
+    assert adapt is not None
+    with pytest.raises(OSError, match="Access denied"):
+        adapt(connect, None)(user="u", password="p")  # type: ignore[arg-type]
+    assert calls == [{"user": "u", "password": "p"}] * 2

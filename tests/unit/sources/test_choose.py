@@ -92,6 +92,9 @@ def test_an_address_goes_to_the_agent() -> None:
     ("secret_id", "environ", "arguments", "named"),
     [
         ("agent://s", {}, {"region": "eu-west-1"}, "region="),
+        ("agent://s", {}, {"role_arn": "reader"}, "role_arn="),
+        ("agent://s", {}, {"role_arn": "arn:aws:iam::123456789012:role/r", "external_id": "x"}, "external_id="),
+        ("extension://s", {}, {"role_arn": "arn:aws:iam::123456789012:role/r"}, "role_arn="),
         ("file:///s", {}, {"client": Client()}, "client="),
         ("file:///s", {}, {"endpoint_url": "http://x"}, "endpoint_url="),
         ("vault://s", {}, {}, "known are"),
@@ -230,7 +233,7 @@ def test_a_replica_is_asked_by_the_same_arn_in_its_region() -> None:
 def test_rotating_credentials_and_connect_take_such_ids() -> None:
     environ = {"SECRETCONN_TTL": "60"}
     rotating = RotatingCredentials("agent://s", runtime=Runtime(environ=environ))
-    assert isinstance(rotating._reader._source, AgentSource)
+    assert isinstance(rotating._reader.source, AgentSource)
     assert rotating._settings.ttl == 60.0
     assert RotatingCredentials("agent://s", ttl=5, runtime=Runtime(environ=environ))._settings.ttl == 5.0
     assert RotatingCredentials("s", source=MemorySource(), runtime=Runtime(environ=environ))._settings.ttl == 60.0
