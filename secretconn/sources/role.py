@@ -13,7 +13,7 @@ from secretconn.sources.sessions import new_session
 if TYPE_CHECKING:
     from botocore.config import Config
 
-__all__ = ["Role", "role_session"]
+__all__ = ["Role", "role_of", "role_session"]
 
 _ROLE = re.compile(r"arn:aws(?:-[a-z0-9]+)*:iam::\d{12}:role/.+", re.DOTALL)
 
@@ -42,6 +42,17 @@ class Role:
     def arguments(self) -> dict[str, str]:
         """For AssumeRole, besides the role itself."""
         return {"RoleSessionName": "secretconn", **({"ExternalId": self.external_id} if self.external_id else {})}
+
+
+def role_of(arn: str | None, external_id: str | None) -> Role | None:
+    """Return the role to take, if any.
+
+    Raises:
+        ConfigurationError: ``external_id`` without a role, or no role's ARN.
+    """
+    if external_id is not None and arn is None:
+        raise ConfigurationError("external_id= belongs to role_arn=; give that too")
+    return None if arn is None else Role(arn, external_id)
 
 
 def role_session(role: Role, base: Any, profile: str | None, region: str | None, config: Config) -> Any:

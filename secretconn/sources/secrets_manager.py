@@ -18,7 +18,7 @@ from secretconn.sources.arn import partition_of, region_for, secret_arn
 from secretconn.sources.base import Reading, code_of, is_passing
 from secretconn.sources.calls import DENIED, Recorder, is_of_own_credentials, payload_of, stages_of
 from secretconn.sources.clients import TOTAL_ATTEMPTS, SharedClient, Way, clients, make_client, without_user
-from secretconn.sources.role import Role
+from secretconn.sources.role import role_of
 
 if TYPE_CHECKING:
     from aws_secretsmanager_caching import SecretCacheConfig
@@ -72,13 +72,11 @@ class SecretsManagerSource:
         otherwise_region: str | None = None,
     ) -> None:
         _refuse_conflicts(client, session, region, profile, endpoint_url, role_arn)
-        if external_id is not None and role_arn is None:
-            raise ConfigurationError("external_id= belongs to role_arn=; give that too")
         self._secret_id = secret_id
         self._region = region_for(secret_id, region)
         if client is not None:
             _refuse_other_region(secret_id, client)
-        role = Role(role_arn, external_id) if role_arn is not None else None
+        role = role_of(role_arn, external_id)
         self._way = Way(self._region, profile, endpoint_url, session, role, total_attempts, otherwise_region)
         self._given_client, self._config = client, cache_config
         self._shared: SharedClient | None = None

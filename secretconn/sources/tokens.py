@@ -21,7 +21,7 @@ from secretconn.credentials import PENDING, PREVIOUS, Payload
 from secretconn.errors import ConfigurationError, given_keywords
 from secretconn.sources.base import Reading
 from secretconn.sources.names import KNOWN
-from secretconn.sources.role import Role, role_session
+from secretconn.sources.role import Role, role_of, role_session
 from secretconn.sources.sessions import new_session
 from secretconn.sources.token_hosts import ENGINES, SERVICES, cache_of, region_of, token_url
 
@@ -102,7 +102,7 @@ class IamTokens:
         self._cache = (cache, serverless) if cache is not None else cache_of(scheme, host)
         self._region = _region(host, region)
         self._otherwise, self._profile, self._given, self._wall = otherwise_region, profile, session, wall
-        self._role = Role(role_arn, external_id) if role_arn is not None or external_id is not None else None
+        self._role = role_of(role_arn, external_id)
         self._count = itertools.count(1)
         self._after_fork()
 

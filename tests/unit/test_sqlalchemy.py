@@ -50,8 +50,8 @@ def test_names_and_arns_need_no_quoting(secret_id: str) -> None:
     assert plugin(f"postgresql+psycopg:///?secret_id={secret_id}")._options["secret_id"] == secret_id
 
 
-NEEDED = "plugin=secretconn needs secret_id=, the name or the ARN of the secret"
-KNOWN = "Known: endpoint_url, on_rotation, patience, profile, region, retries, secret_id, ttl"
+NEEDED = "plugin=secretconn needs secret_id=, the name or the ARN of the secret, or auth=rds-iam for tokens"
+KNOWN = "Known: auth, endpoint_url, on_rotation, patience, profile, region, retries, secret_id, ttl"
 
 
 @pytest.mark.parametrize(
