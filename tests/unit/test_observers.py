@@ -297,10 +297,12 @@ def test_what_came_in_line_meanwhile_is_told_behind_its_caller() -> None:
             other = threading.Thread(target=observers.tell, args=(TWO,))
             other.start()
             other.join(10)
+            begun.append(len(works))
 
+    begun: list[int] = []
     observers.subscribe(slow)
     observers.tell(ONE)
-    assert told == [ONE]
+    assert (told, begun) == ([ONE], [0])
     (work,) = works
     work()
     assert told == [ONE, TWO]
