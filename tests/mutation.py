@@ -126,7 +126,8 @@ class Trials:
         for number, name in enumerate(names, 1):
             begun = time.monotonic()
             function = name.partition("__mutmut_")[0]
-            anew = function in self._at_import and (budget > FIRST or function not in self._calls)
+            quick = any(self._seconds[index] <= QUICK for index in self._calls[function])
+            anew = function in self._at_import and (budget > FIRST or not quick)
             outcome, by = self._try_anew(name, budget) if anew else self._try(name, function, budget)
             self._outcomes[name] = [outcome, by]
             seconds = time.monotonic() - begun

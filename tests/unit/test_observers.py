@@ -307,6 +307,38 @@ def test_an_event_is_told_in_the_context_where_it_happened_whoever_tells_it() ->
     assert seen == [(ONE, "here"), (TWO, "there")]
 
 
+def test_what_came_in_line_meanwhile_is_told_behind_its_caller() -> None:
+    """Whoever tells goes on up to its own last event, and leaves the rest to a thread."""
+    works: list[Callable[[], None]] = []
+    observers, told = Observers(works.append), list[Event]()
+
+    def slow(event: Event) -> None:
+        told.append(event)
+        if event is ONE:
+            other = threading.Thread(target=observers.tell, args=(TWO,))
+            other.start()
+            other.join(10)
+            begun.append(len(works))
+
+    begun: list[int] = []
+    observers.subscribe(slow)
+    observers.tell(ONE)
+    assert (told, begun) == ([ONE], [0])
+    (work,) = works
+    work()
+    assert told == [ONE, TWO]
+
+
+def test_each_of_a_roll_is_renewed_in_a_forked_child() -> None:
+    renewed: list[object] = []
+    roll_of_two: Roll[Any] = Roll(renewed.append)
+    members = [Time(), Time()]
+    for member in members:
+        roll_of_two.add(member)
+    roll_of_two._after_fork()
+    assert {id(one) for one in renewed} == {id(one) for one in members}
+
+
 def test_what_is_done_between_is_done_before_anybody_is_told() -> None:
     observers, order = Observers(Time().spawn), list[object]()
     observers.subscribe(order.append)

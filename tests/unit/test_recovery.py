@@ -14,7 +14,7 @@ import pytest
 import secretconn
 from secretconn import RotatingCredentials
 from secretconn.credentials import CURRENT, PENDING, PREVIOUS
-from secretconn.events import Refreshed
+from secretconn.events import Refreshed, Rejected
 from tests.unit.fakes import DRIVER, Answered, Bed, Broken, Hidden, Refused, StageSource, login
 
 Connect = Callable[..., Any]
@@ -455,11 +455,15 @@ def test_rule_5_patience_outlasts_a_failing_source(connect: Connect) -> None:
 def test_rule_5_patience_is_for_after_a_login_and_jittered(connect: Connect) -> None:
     bed = warm(connect, patience=3.0, random=0.0)
     bed.server.accepted = set()
+    refused: list[float] = []
+    bed.rotating.subscribe(lambda event: refused.append(bed.time.now) if isinstance(event, Rejected) else None)
     for _ in range(2):  # the second one begins in the cool-down, with a login that is known to be refused
         bed.time.slept.clear()
         bed.server.sent.clear()
+        begun = bed.time.now
         with pytest.raises(Refused):
             connect(bed)
+        assert refused[-1] == begun
         assert bed.time.slept == pytest.approx([0.1875, 0.375, 0.75, 1.5, 0.1875])
         assert passwords(bed) == ["p1"]
 

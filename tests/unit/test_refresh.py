@@ -70,6 +70,20 @@ def test_the_read_that_follows_it_is_told_as_one_that_was_asked_for() -> None:
     assert [event.reason for event in bed.events if isinstance(event, Refreshed)] == ["ttl", "asked"]
 
 
+def test_and_one_that_fails_then_is_told() -> None:
+    bed = Bed(read_patience=0.0)
+    bed.rotating.current()
+    bed.time.waiting = []
+    bed.core.reader.behind("ttl")
+    flow = bed.rotating._refreshing()
+    joined = next(flow).flight  # type: ignore[union-attr]
+    bed.time.land()
+    bed.source.error = OSError("down")
+    asked = flow.send(joined.outcome).flight  # type: ignore[union-attr]
+    with pytest.raises(SecretUnavailable):
+        flow.send(asked.outcome)
+
+
 @both
 async def test_one_that_begins_with_the_call_is_enough(call: Refreshing) -> None:
     bed = Bed()

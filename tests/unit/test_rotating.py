@@ -197,6 +197,13 @@ def test_rule_3_a_refresh_of_an_unchanged_secret_costs_one_call() -> None:
     assert bed.rotating.stats().api_calls == 2
 
 
+def test_a_refresh_of_all_stages_reads_no_content_that_is_held() -> None:
+    bed = Bed()
+    bed.rotating.current()
+    bed.rotating.refresh()
+    assert bed.rotating.stats().api_calls == 2
+
+
 def test_rule_3_stale_is_served_and_retries_back_off(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "secretconn.refresh")
     bed = Bed(ttl=1000.0)

@@ -48,6 +48,7 @@ def test_so_is_it_where_the_secret_s_host_ends_with_a_dot() -> None:
     state = SecretState()
     for host in ("db.example", "db.example.", "DB.Example"):
         assert endpoint(state, named(host="DB.example."), host=host) is state.own
+    assert endpoint(state, named(host="DB.exampleX"), host="db.example") is not state.own
 
 
 def test_one_address_in_four_spellings_is_one_endpoint() -> None:

@@ -141,6 +141,14 @@ def test_a_token_file_is_read_again_after_a_403(tmp_path: Path) -> None:
     assert agent.sent == ["old", "new"]
 
 
+def test_a_token_file_that_holds_none_is_as_good_as_absent(tmp_path: Path) -> None:
+    (tmp_path / "token").write_bytes("tök".encode())
+    for file in ("token", "nothing"):
+        agent = Agent(AWS_TOKEN=f"file://{tmp_path / file}")
+        agent.source().read(ALL[:1], NOBODY)
+        assert agent.sent == [""]
+
+
 def test_a_new_token_may_be_there_before_the_agent_that_goes_by_it(tmp_path: Path) -> None:
     file = tmp_path / "token"
     file.write_text("new")

@@ -12,6 +12,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ from secretconn.credentials import CURRENT, PENDING
 from secretconn.runtime import version_of
 from secretconn.sources import SecretsManagerSource
 from secretconn.sources import clients as module
-from secretconn.sources.clients import SharedClient
+from secretconn.sources.clients import SharedClient, _region_of
 from tests.unit.fakes import Answered, Gate
 from tests.unit.sources.test_secrets_manager import NOBODY, Client
 
@@ -159,6 +160,12 @@ def test_it_is_let_go_with_its_last_user() -> None:
     del other
     gc.collect()
     assert kept() is None
+
+
+def test_each_kind_of_session_tells_its_region_in_its_own_way() -> None:
+    assert _region_of(SimpleNamespace(region_name="eu-west-1")) == "eu-west-1"
+    assert _region_of(SimpleNamespace(get_config_variable=lambda name: f"the {name}")) == "the region"
+    assert _region_of(SimpleNamespace()) is None
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")

@@ -124,6 +124,14 @@ def test_when_none_answers_each_is_told_of() -> None:
     assert "p1" not in str(caught.value)
 
 
+def test_why_one_without_the_current_version_was_of_no_use_is_the_cause() -> None:
+    regions = Regions()
+    regions.first.stages, regions.second.stages = {}, {}
+    with pytest.raises(SecretUnavailable) as caught:
+        regions.source.read(("AWSCURRENT", "AWSPENDING"), NOBODY)
+    assert str(caught.value.__cause__) == "no version has the stage AWSCURRENT"
+
+
 def test_one_whose_place_is_unknown_is_told_as_a_region() -> None:
     regions = Regions()
     regions.second.place = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from typing import Any
 
@@ -12,7 +13,7 @@ from secretconn._core.reports import error_of
 from secretconn.credentials import CURRENT, PENDING, PREVIOUS
 from secretconn.sources import FileSource, SecretsManagerSource
 from secretconn.sources.base import NoValue, name_of
-from secretconn.sources.calls import cause_of, is_of_own_credentials, payload_of
+from secretconn.sources.calls import Recorder, cause_of, is_of_own_credentials, payload_of
 from tests.unit.fakes import Answered
 
 pytest.importorskip("aws_secretsmanager_caching")
@@ -396,6 +397,15 @@ def test_a_read_that_fails_ends_with_the_command_that_says_why() -> None:
     client.errors[CURRENT] = Answered("AccessDeniedException")
     with pytest.raises(SecretUnavailable, match=r"run: secretconn check s$"):
         RotatingCredentials("s", source=SecretsManagerSource("s", client=client)).current()
+
+
+def test_a_value_that_is_ready_is_that_of_its_version_alone() -> None:
+    client = Client(current=1, pending=2)
+    recorder = Recorder(client, "s", itertools.count(), CURRENT)
+    recorder.describe_secret()
+    for version in (1, 2):
+        assert recorder.get_secret_value(VersionId=id_of(version))["VersionId"] == id_of(version)
+    assert client.asked == [CURRENT, PENDING]
 
 
 def test_what_is_no_answer_has_no_content() -> None:

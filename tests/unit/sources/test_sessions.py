@@ -11,7 +11,7 @@ from botocore.exceptions import PartialCredentialsError, ProfileNotFound
 
 from secretconn import ConfigurationError, RotatingCredentials
 from secretconn.sources import SecretsManagerSource
-from secretconn.sources.sessions import SERVICES, new_session
+from secretconn.sources.sessions import SERVICES, _quiet, new_session
 
 
 def test_the_loader_is_shared_and_the_session_is_not() -> None:
@@ -174,3 +174,7 @@ def test_settings_that_make_no_client_say_why(
     assert told in str(caught.value)
     assert "xyzzy" not in str(caught.value)
     assert "None" not in str(caught.value)
+
+
+def test_a_parser_that_is_kept_quiet_is_called_as_ever() -> None:
+    assert _quiet.around(lambda *args, **kwargs: (args, kwargs))(1, b=2) == ((1,), {"b": 2})
