@@ -90,7 +90,7 @@ def install(python: Path, project: dict[str, Any], name: str) -> None:
     _native.pip(python, "install", "--no-compile", "--editable", f"{ROOT}{extras}", *requirements)
     _native.remove_tools()
     for path in [path for pattern in UNUSED for path in folder_of(python).glob(pattern)]:
-        shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink()
+        shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def folder_of(python: Path) -> Path:
