@@ -95,14 +95,14 @@ class Scene:
         self.source.rotate("v2", login("p2"))
         self.server.accepted = {("app", "p2")}
 
-    def works_everywhere(self) -> None:
+    def works_everywhere(self, after: str = "") -> None:
         """connect() in another thread first, for a lock that this thread holds would let this thread in again."""
         opened: list[object] = []
         thread = threading.Thread(target=lambda: opened.append(self.connect()), daemon=True)
         thread.start()
         thread.join(WATCHDOG)
-        assert not thread.is_alive(), "locked out"
-        assert opened
+        assert not thread.is_alive(), f"locked out: {after}"
+        assert opened, after
         assert self.connect()
         assert self.rotating.stats().reads > 0
 
@@ -175,7 +175,7 @@ def test_nothing_stays_locked(scenario: Callable[[], Scene], event: str) -> None
         if not in_a_thread(interrupter, scene.connect):
             break
         places.add(interrupter.where)
-        scene.works_everywhere()
+        scene.works_everywhere(interrupter.where)
     else:
         pytest.fail("the flow never ended")
     assert len(places) > 15
