@@ -4,8 +4,9 @@ A trace function raises KeyboardInterrupt at the first line (or byte code) that 
 second in a new run, and so on until a run ends without being hit. Reads of the source run in threads of their own,
 which Python never interrupts.
 
-One place is left out: between the end of a ``with`` body and the call of its exit. A trace function can raise there; a
-signal cannot, because the interpreter looks for signals after a call and at a jump back, and neither stands between.
+Two places are left out, where a trace function can raise and a signal cannot, because the interpreter looks for signals
+after a call and at a jump back: between the end of a ``with`` body and the call of its exit, and Python 3.14's NOT_TAKEN,
+which stands outside the table that says what to do on an exception.
 """
 
 from __future__ import annotations
@@ -32,10 +33,10 @@ WATCHDOG = 20.0
 
 
 @cache
-def leaving_with(code: CodeType) -> frozenset[int]:
-    """Offsets of the instructions that call a ``with`` statement's exit: None, None, None, CALL, and SWAPs before."""
+def without_signals(code: CodeType) -> frozenset[int]:
+    """Offsets of NOT_TAKEN, and of what calls a ``with`` statement's exit: None, None, None, CALL, and SWAPs before."""
     found: list[dis.Instruction] = list(dis.get_instructions(code))
-    offsets: set[int] = set()
+    offsets = {one.offset for one in found if one.opname == "NOT_TAKEN"}
     for at in range(len(found) - 2):
         if all(one.opname == "LOAD_CONST" and one.argval is None for one in found[at : at + 3]):
             begin = at
@@ -70,7 +71,7 @@ class Interrupter:
         if not name.startswith(HOME) or name.startswith(NOT_OURS):
             return None
         frame.f_trace_opcodes = self._event == "opcode"
-        if event == self._event and frame.f_lasti not in leaving_with(frame.f_code):
+        if event == self._event and frame.f_lasti not in without_signals(frame.f_code):
             self.left -= 1
             if self.left == 0:
                 self.where = f"{Path(name).name}:{frame.f_lineno}"
