@@ -5,8 +5,8 @@ second in a new run, and so on until a run ends without being hit. Reads of the 
 which Python never interrupts.
 
 Two places are left out, where a trace function can raise and a signal cannot, because the interpreter looks for signals
-after a call and at a jump back: between the end of a ``with`` body and the call of its exit, and Python 3.14's NOT_TAKEN,
-which stands outside the table that says what to do on an exception.
+after a call and at a jump back: between the end of a ``with`` body and the call of its exit, and at NOT_TAKEN, which in
+Python 3.14 stands outside the table that says what to do on an exception.
 """
 
 from __future__ import annotations
