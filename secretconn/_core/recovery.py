@@ -187,8 +187,7 @@ class _Inquiry:
         self._patient_until = now + policy.patience
         self._poll = POLL_FIRST
         self._tried = Tried((), frozenset(), policy.stages)
-        self._since = BEFORE_ALL
-        self._refused_at = BEFORE_ALL
+        self._since = self._first_at = self._refused_at = BEFORE_ALL
         self._round, self._rounds = BEFORE_ALL, 0
         self._asked = False
         self._again_until: float | None = None
@@ -199,7 +198,7 @@ class _Inquiry:
         self._count_refusal(login)
         answer, state = self._core.state.answer, self._endpoint.state
         if answer is not None and state is not None and answer.whole > max(self._refused_at, state.fruitless_tick):
-            self._since = self._refused_at = answer.whole  # nobody drew the conclusion: it may be long ago
+            self._since = self._first_at = self._refused_at = answer.whole  # nobody drew the conclusion: it may be long ago
         other = yield from self._other(patient=False)
         self._tried = Tried((), frozenset(), self._policy.stages)
         return other
@@ -225,7 +224,7 @@ class _Inquiry:
         first = max(refusal.first if refusal is not None else BEFORE_ALL, state.fruitless_tick)
         self._refused_at = max(self._refused_at, first)
         if self._since == BEFORE_ALL:
-            self._since = rules.inquiry_since(state)
+            self._since, self._first_at = rules.inquiry_since(state), self._refused_at
 
     def _other(self, *, patient: bool) -> Flow[Credentials | None]:
         while True:
@@ -253,7 +252,7 @@ class _Inquiry:
             return None
         login = rules.newer(state, answer, self._tried, self._policy)
         counts = len(self._tried.sent) > len(self._policy.stages)  # a source may have a newer one at each read
-        if login is None and answer.whole > self._since and self._awaited(answer) is None:
+        if login is None and answer.whole > self._first_at and self._awaited(answer) is None:
             login, counts = rules.any_other(state, answer, self._tried), True
             self._refused_at = max(self._refused_at, rules.last_refusal_since(state, answer, self._tried))
         if login is not None and counts and self._round != answer.whole:

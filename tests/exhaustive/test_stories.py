@@ -43,3 +43,14 @@ def test_a_round_goes_on_with_what_was_refused_before_its_answer() -> None:
         "connect 2 sends v1",
         "connect 2 succeeds",
     ]
+
+
+def test_a_whole_answer_from_before_the_refusal_is_no_round() -> None:
+    told = play(
+        Setup(connects=2, label_stays=False),
+        *(STEP, STEP, ("begin", "writer"), ("land", (2,)), ("return", 0, False)),
+        *(STEP, ("land", (2,)), ("land", (3,))),  # AWSPENDING is gone by then
+        *(STEP, STEP, ("land", (3,))),
+        *(("begin", "writer"), ("return", 1, False)),
+    )
+    assert told[-3:] == ["connect 2 sends v1", "connect 2: the writer refuses v1", "a read begins"]
