@@ -198,7 +198,9 @@ class _Inquiry:
         self._count_refusal(login)
         answer, state = self._core.state.answer, self._endpoint.state
         if answer is not None and state is not None and answer.whole > max(self._refused_at, state.fruitless_tick):
-            self._since = self._first_at = self._refused_at = answer.whole  # nobody drew the conclusion: it may be long ago
+            self._since = self._first_at = self._refused_at = (
+                answer.whole
+            )  # nobody drew the conclusion: it may be long ago
         other = yield from self._other(patient=False)
         self._tried = Tried((), frozenset(), self._policy.stages)
         return other

@@ -165,7 +165,7 @@ def in_a_thread(interrupter: Interrupter, work: Callable[[], object]) -> bool:
 
 
 # Ctrl-C while a flow that nobody holds any more ends: Python prints it and goes on.
-@pytest.mark.filterwarnings("ignore:Exception ignored in. <generator object:pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings("ignore:Exception ignored .*<generator object:pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("event", ["line", "opcode"])
 @pytest.mark.parametrize("scenario", [cold, rotated, stale, patient, pending])
 def test_nothing_stays_locked(scenario: Callable[[], Scene], event: str) -> None:

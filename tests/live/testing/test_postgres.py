@@ -176,6 +176,7 @@ def test_ordinary_user_can_run_it(postgres: PostgresServer, name: str) -> None:
     if name == "without a name":
         with pytest.raises(KeyError):
             pwd.getpwuid(NAMELESS)
+        postgres.folder.chmod(0o755)  # a copy of its programs is in there, where the clone is closed to others
         _as_an_ordinary_user(NAMELESS, postgres.binaries, NAMELESS)
     else:
         uid = unprivileged().uid  # ourselves, where we are an ordinary user
