@@ -16,7 +16,7 @@ from secretconn._core.rotating import RotatingCredentials
 from secretconn._core.settings import check_patience, check_retries
 from secretconn._core.state import Endpoint
 from secretconn.credentials import Credentials
-from secretconn.engines.base import NOTHING_GIVEN, Driver, Engine, Given, Verdict, walk_causes
+from secretconn.engines.base import NOTHING_GIVEN, Arguments, Driver, Engine, Given, Verdict, walk_causes
 from secretconn.errors import ConfigurationError
 from secretconn.sources.base import trait
 
@@ -25,21 +25,6 @@ __all__ = ["NO_ARGUMENTS", "Arguments", "Connector", "OwnClassify"]
 log = logging.getLogger("secretconn.connect")
 
 OwnClassify = Callable[[BaseException], Verdict | None]
-
-
-class Arguments:
-    """A caller's own arguments for the driver, in no repr. Callers' frames keep this instead of the arguments, which
-    may hold a password: a frame that raises must not show it.
-    """
-
-    __slots__ = ("args", "kwargs")
-
-    def __init__(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-        self.args, self.kwargs = args, kwargs
-
-    def drop(self) -> None:
-        """Forget them."""
-        self.args, self.kwargs = (), {}
 
 
 NO_ARGUMENTS = Arguments((), {})

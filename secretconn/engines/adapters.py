@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from secretconn.engines.base import Opener, text_of
+from secretconn.engines.base import Arguments, Opener, text_of
 
 __all__ = ["Rewrite", "once_more", "rewriting", "taken"]
 
@@ -38,26 +38,17 @@ def once_more(text: str) -> Callable[[Callable[..., Any], Opener], Callable[...,
 
     def adapt(call: Callable[..., Any], _opener: Opener) -> Callable[..., Any]:
         def connecting(*args: Any, **keywords: Any) -> Any:
-            kept = _Kept(args, taken(keywords))
+            kept = Arguments(args, taken(keywords))
             try:
-                return call(*kept.args, **kept.keywords)
+                return call(*kept.args, **kept.kwargs)
             except Exception as error:
                 if text not in text_of(error):
                     raise
-            return call(*kept.args, **kept.keywords)
+            return call(*kept.args, **kept.kwargs)
 
         return connecting
 
     return adapt
-
-
-class _Kept:
-    """Arguments, in no repr."""
-
-    __slots__ = ("args", "keywords")
-
-    def __init__(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> None:
-        self.args, self.keywords = args, keywords
 
 
 def taken(keywords: dict[str, Any]) -> dict[str, Any]:

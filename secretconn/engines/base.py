@@ -13,6 +13,7 @@ __all__ = [
     "NOTHING_GIVEN",
     "NO_NUL",
     "PLAIN",
+    "Arguments",
     "Classify",
     "Driver",
     "Engine",
@@ -63,6 +64,21 @@ password: with sslmode=prefer, what the second attempt says, the one without TLS
 
 Classify = Callable[[BaseException], Verdict]
 """Takes the exception a driver's connect raised, answers a Verdict. Must never raise."""
+
+
+class Arguments:
+    """A caller's own arguments for the driver, in no repr. Callers' frames keep this instead of the arguments, which
+    may hold a password: a frame that raises must not show it.
+    """
+
+    __slots__ = ("args", "kwargs")
+
+    def __init__(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        self.args, self.kwargs = args, kwargs
+
+    def drop(self) -> None:
+        """Forget them."""
+        self.args, self.kwargs = (), {}
 
 
 class Given(NamedTuple):

@@ -6,19 +6,17 @@ IAM users are the server's own affair, as they are at RDS.
 
 from __future__ import annotations
 
-import contextlib
 import select
 import socket
 import ssl
 import struct
 import subprocess
 import threading
-from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
-from typing import Self
 
 from tests.support.iam import Iam
+from tests.support.sockets import Listener, exactly
 
 __all__ = ["Endpoint", "MySQLEndpoint", "PostgresEndpoint", "RedisEndpoint", "certificate"]
 
@@ -41,8 +39,8 @@ def certificate(folder: Path) -> Path:
     return made
 
 
-class Endpoint(ABC):
-    """Takes connections on 127.0.0.1.
+class Endpoint(Listener):
+    """Stands before a real server.
 
     Args:
         behind: Host and port of the real server.
@@ -54,56 +52,20 @@ class Endpoint(ABC):
         in_clear: What it was sent as a login without TLS.
     """
 
+    seconds = SECONDS
+
     def __init__(self, behind: tuple[str, int], certificate: Path, users: set[str]) -> None:
+        super().__init__()
         self.behind, self.users, self.in_clear = behind, users, 0
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._tls.load_cert_chain(certificate, certificate.with_name("server.key"))
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.host, self.port = self._listener.getsockname()[:2]
         self.iam: Iam
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-
-    @abstractmethod
-    def _talk(self, client: socket.socket) -> None:
-        """Serve one connection to its end."""
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._take, args=(client,), daemon=True).start()
-
-    def _take(self, client: socket.socket) -> None:
-        with client, contextlib.suppress(OSError, EOFError):
-            client.settimeout(SECONDS)
-            self._talk(client)
 
     def _encrypted(self, client: socket.socket) -> ssl.SSLSocket:
         return self._tls.wrap_socket(client, server_side=True)
 
     def _to_server(self) -> socket.socket:
         return socket.create_connection(self.behind, SECONDS)
-
-
-def exactly(connection: socket.socket, count: int) -> bytes:
-    """So many bytes, and none of what follows."""
-    got = b""
-    while len(got) < count:
-        more = connection.recv(count - len(got))
-        if not more:
-            raise EOFError
-        got += more
-    return got
 
 
 def join(client: ssl.SSLSocket, server: socket.socket) -> None:
@@ -122,7 +84,7 @@ def join(client: ssl.SSLSocket, server: socket.socket) -> None:
 class PostgresEndpoint(Endpoint):
     """RDS for PostgreSQL: a member of rds_iam is asked for a token, through PAM, and only on a TLS connection."""
 
-    def _talk(self, client: socket.socket) -> None:
+    def converse(self, client: socket.socket) -> None:
         startup = self._startup(client)
         while struct.unpack("!i", startup[4:8])[0] == GSS_REQUEST:
             client.sendall(b"N")
@@ -168,7 +130,7 @@ class PostgresEndpoint(Endpoint):
 class MySQLEndpoint(Endpoint):
     """RDS for MySQL and MariaDB: a user of AWSAuthenticationPlugin is asked for mysql_clear_password, through TLS."""
 
-    def _talk(self, client: socket.socket) -> None:
+    def converse(self, client: socket.socket) -> None:
         with self._to_server() as server:
             _, greeting = self._packet(server)
             self._send(client, 0, self._with_tls(greeting))
@@ -186,7 +148,7 @@ class MySQLEndpoint(Endpoint):
                 if not response.rpartition(CLEAR)[1]:
                     self._send(encrypted, sequence + 1, b"\xfe" + CLEAR + b"\0")
                     sequence, sent = self._packet(encrypted)
-                    if sent == COM_QUIT:  # MariaDB's library, where two threads load the plugin at once
+                    if sent == COM_QUIT:  # MariaDB's library, two threads loading the plugin at once
                         return
                 if not self.iam.accepts(user, sent.rstrip(b"\0").decode()):
                     self._send(encrypted, sequence + 1, self._denied(user))
@@ -280,7 +242,7 @@ class RedisEndpoint(Endpoint):
         self._run, self._one_at_a_time = run, threading.Lock()
         super().__init__(behind, certificate, users)
 
-    def _talk(self, client: socket.socket) -> None:
+    def converse(self, client: socket.socket) -> None:
         with self._encrypted(client) as encrypted, self._to_server() as server:
             words, raw = self._command(encrypted)
             login = [word.upper() for word in words].index("AUTH")

@@ -53,17 +53,23 @@ async def test_a_read_that_was_under_way_already_is_old_news(call: Refreshing) -
     assert source.reads == 3
 
 
-def test_the_read_that_follows_it_is_told_as_one_that_was_asked_for() -> None:
-    bed = Bed()
+def joined_and_asked(bed: Bed, change: Callable[[], object]) -> tuple[Any, Any]:
+    """A refresh() that finds a read under way: its flow, and the read that it asks for after that one and a change."""
     bed.rotating.current()
     bed.time.waiting = []
     bed.core.reader.behind("ttl")
-    flow = bed.rotating._refreshing()
-    joined = next(flow).flight  # type: ignore[union-attr]
+    flow: Any = bed.rotating._refreshing()
+    joined = next(flow).flight
     bed.time.land()
-    bed.source.rotate("v2", login("p2"))
-    asked = flow.send(joined.outcome).flight  # type: ignore[union-attr]
+    change()
+    asked = flow.send(joined.outcome).flight
     assert asked is not joined
+    return flow, asked
+
+
+def test_the_read_that_follows_it_is_told_as_one_that_was_asked_for() -> None:
+    bed = Bed()
+    flow, asked = joined_and_asked(bed, lambda: bed.source.rotate("v2", login("p2")))
     with pytest.raises(StopIteration) as end:
         flow.send(asked.outcome)
     assert end.value.value.version_id == "v2"
@@ -72,14 +78,7 @@ def test_the_read_that_follows_it_is_told_as_one_that_was_asked_for() -> None:
 
 def test_and_one_that_fails_then_is_told() -> None:
     bed = Bed(read_patience=0.0)
-    bed.rotating.current()
-    bed.time.waiting = []
-    bed.core.reader.behind("ttl")
-    flow = bed.rotating._refreshing()
-    joined = next(flow).flight  # type: ignore[union-attr]
-    bed.time.land()
-    bed.source.error = OSError("down")
-    asked = flow.send(joined.outcome).flight  # type: ignore[union-attr]
+    flow, asked = joined_and_asked(bed, lambda: setattr(bed.source, "error", OSError("down")))
     with pytest.raises(SecretUnavailable):
         flow.send(asked.outcome)
 

@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import socket
 import struct
-import threading
-from abc import ABC, abstractmethod
-from types import TracebackType
-from typing import Self
+
+from tests.support.sockets import Listener, exactly
 
 
-class FakeServer(ABC):
-    """Listens on 127.0.0.1, one thread for each connection.
+class FakeServer(Listener):
+    """Takes some logins.
 
     Attributes:
         accepted: The logins it takes.
@@ -23,59 +21,15 @@ class FakeServer(ABC):
     """
 
     def __init__(self, refusal: tuple[int, str]) -> None:
+        super().__init__()
         self.accepted: set[tuple[str, str]] = set()
         self.refusal = refusal
         self.logins: list[tuple[str, str]] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.host, self.port = self._listener.getsockname()[:2]
-        self._open: list[socket.socket] = []
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._serve, daemon=True).start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._listener.close()
-        for one in self._open:
-            one.close()
-
-    @abstractmethod
-    def converse(self, peer: socket.socket) -> None:
-        """One connection, from its first byte to its end."""
 
     def takes(self, user: str, password: str) -> bool:
         """Note a login and say whether it is accepted."""
         self.logins.append((user, password))
         return (user, password) in self.accepted
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                peer, _ = self._listener.accept()
-            except OSError:
-                return
-            self._open.append(peer)
-            threading.Thread(target=self._one, args=(peer,), daemon=True).start()
-
-    def _one(self, peer: socket.socket) -> None:
-        with peer:
-            try:
-                self.converse(peer)
-            except (OSError, EOFError):
-                return
-
-
-def receive(peer: socket.socket, size: int) -> bytes:
-    """Exactly so many bytes, or EOFError."""
-    found = b""
-    while len(found) < size:
-        more = peer.recv(size - len(found))
-        if not more:
-            raise EOFError
-        found += more
-    return found
 
 
 class FakeTds(FakeServer):
@@ -101,8 +55,8 @@ class FakeTds(FakeServer):
     def _message(peer: socket.socket) -> tuple[int, bytes]:
         body = b""
         while True:
-            kind, status, length = struct.unpack(">BBH", receive(peer, 8)[:4])
-            body += receive(peer, length - 8)
+            kind, status, length = struct.unpack(">BBH", exactly(peer, 8)[:4])
+            body += exactly(peer, length - 8)
             if status & 1:
                 return kind, body
 
@@ -153,8 +107,8 @@ class FakeMongo(FakeServer):
         import bson
 
         while True:
-            length, request, _, kind = struct.unpack("<iiii", receive(peer, 16))
-            body = receive(peer, length - 16)
+            length, request, _, kind = struct.unpack("<iiii", exactly(peer, 16))
+            body = exactly(peer, length - 16)
             old = kind == 2004  # OP_QUERY, of the first hello
             command = bson.decode(body[body.index(b"\0", 4) + 9 :] if old else body[5:])
             answer = bson.encode(self._answer(command))
@@ -186,9 +140,9 @@ class FakeSnowflake(FakeServer):
         while True:
             head = b""
             while not head.endswith(b"\r\n\r\n"):
-                head += receive(peer, 1)
+                head += exactly(peer, 1)
             fields = dict(line.lower().split(": ", 1) for line in head.decode().split("\r\n") if ": " in line)
-            body = receive(peer, int(fields.get("content-length", 0)))
+            body = exactly(peer, int(fields.get("content-length", 0)))
             if fields.get("content-encoding") == "gzip":
                 body = gzip.decompress(body)
             if b"login-request" in head:
@@ -209,8 +163,8 @@ class FakeDb2(FakeServer):
 
     def converse(self, peer: socket.socket) -> None:
         while True:
-            length, _, kind, number = struct.unpack(">HBBH", receive(peer, 6))
-            body = receive(peer, length - 6)
+            length, _, kind, number = struct.unpack(">HBBH", exactly(peer, 6))
+            body = exactly(peer, length - 6)
             code, sent = struct.unpack(">H", body[2:4])[0], self._fields(body)
             if code == 0x1041:
                 about = {point: "SQL11055".encode("cp500") for point in (0x115E, 0x1147, 0x116D, 0x115A)}
