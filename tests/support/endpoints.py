@@ -148,7 +148,7 @@ class MySQLEndpoint(Endpoint):
                 if not response.rpartition(CLEAR)[1]:
                     self._send(encrypted, sequence + 1, b"\xfe" + CLEAR + b"\0")
                     sequence, sent = self._packet(encrypted)
-                    if sent == COM_QUIT:  # MariaDB's library, two threads loading the plugin at once
+                    if sent in (COM_QUIT, b""):  # MariaDB's library, two threads loading the plugin at once
                         return
                 if not self.iam.accepts(user, sent.rstrip(b"\0").decode()):
                     self._send(encrypted, sequence + 1, self._denied(user))
