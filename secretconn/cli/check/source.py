@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from secretconn._core.choose import Reach, choose
@@ -62,10 +61,15 @@ def own_endpoint(client: Any) -> str | None:
 
 
 def _describe(step: Step, source: Source, place: str | None, endpoint: str | None) -> dict[str, Any]:
-    kinds = ((AgentSource, "agent or extension at"), (FileSource, "file at"), (IamTokens, "tokens signed here, for"))
-    kind = next((name for one, name in kinds if isinstance(source, one)), "Secrets Manager in")
-    facts: dict[str, Any] = {"kind": re.split(r",? (?=\w+$)", kind)[0], "place": place}
-    step.told = f"{kind} {place or 'the default region'}"
+    kinds = (
+        (AgentSource, "agent or extension", " at"),
+        (FileSource, "file", " at"),
+        (IamTokens, "tokens signed here", ", for"),
+        (object, "Secrets Manager", " in"),
+    )
+    kind, where = next((kind, where) for one, kind, where in kinds if isinstance(source, one))
+    facts: dict[str, Any] = {"kind": kind, "place": place}
+    step.told = f"{kind}{where} {place or 'the default region'}"
     if endpoint is not None:
         step.told += f", at {endpoint}"
         facts["endpoint_url"] = endpoint
